@@ -1,0 +1,94 @@
+"""What the operator says of a pair: conditions with stable reasons, and the events that a change of them is worth.
+
+Conditions are computed from facts each time and written only where they changed; the transition time moves only when
+the status of a condition does (apimachinery's meta.SetStatusCondition).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from integration_operator.domain.verdict import Verdict
+
+Type = Literal["Ready", "Paired", "CredentialsReady", "UserReady", "ConnectionReady"]
+Status = Literal["True", "False", "Unknown"]
+Document = dict[str, Any]
+
+ORDER: tuple[Type, ...] = ("Paired", "CredentialsReady", "UserReady", "ConnectionReady")
+"""The way of a pair: the first of these that is not True is why it is not Ready."""
+
+PROGRESS = frozenset({"Waiting", "UserPending", "ConnectionPending", "UserTerminating", "ConnectionTerminating"})
+"""Reasons that pass by themselves; no event tells of them."""
+
+CALM = frozenset({"NotEnabled", "Suspended"})
+"""Reasons for not being Ready that a person chose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One condition before it meets what was said last time: no times yet."""
+
+    type: Type
+    status: Status
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, type_: Type, verdict: Verdict) -> Finding:
+        """A verdict as a condition: yes is True, no is False."""
+        return cls(type_, "True" if verdict else "False", verdict.reason, verdict.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An Event worth posting: ``Normal`` or ``Warning``, with a reason and a message."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+def summarise(findings: Iterable[Finding]) -> list[Finding]:
+    """All conditions in their order, with ``Ready`` in front: True when all are, else the first reason why not."""
+    by_type = {finding.type: finding for finding in findings}
+    ordered = [by_type[type_] for type_ in ORDER if type_ in by_type]
+    wanting = next((finding for finding in ordered if finding.status != "True"), None)
+    if wanting is None:
+        ready = Finding("Ready", "True", "Ready", "the user can log in and Syndesis has the connection")
+    else:
+        ready = Finding("Ready", wanting.status, wanting.reason, wanting.message)
+    return [ready, *ordered]
+
+
+def as_conditions(
+    findings: Sequence[Finding], before: Sequence[Document], *, generation: int, now: str
+) -> list[Document]:
+    """Findings as ``metav1.Condition`` documents; ``now`` (RFC 3339) is used only where a status changed."""
+    last = {condition.get("type"): condition for condition in before}
+    conditions = []
+    for finding in findings:
+        was = last.get(finding.type)
+        unchanged = was is not None and was.get("status") == finding.status
+        conditions.append(
+            {
+                "type": finding.type,
+                "status": finding.status,
+                "reason": finding.reason,
+                "message": finding.message,
+                "lastTransitionTime": was["lastTransitionTime"] if was and unchanged else now,
+                "observedGeneration": generation,
+            }
+        )
+    return conditions
+
+
+def announcements(findings: Sequence[Finding], before: Sequence[Document]) -> list[Announcement]:
+    """The Events that a change is worth: one where ``Ready`` got another reason that does not pass by itself."""
+    ready = findings[0]
+    was = next((c for c in before if c.get("type") == "Ready"), {})
+    if ready.reason in PROGRESS or (ready.status, ready.reason) == (was.get("status"), was.get("reason")):
+        return []
+    calm = ready.status == "True" or ready.reason in CALM
+    return [Announcement("Normal" if calm else "Warning", ready.reason, ready.message)]

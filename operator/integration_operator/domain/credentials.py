@@ -1,0 +1,68 @@
+"""The credential of a pair: where it stands, and which of its copies is the true one.
+
+It stands in the Secret and, because EnMasse wants it there, in the MessagingUser. Both are ours, so each repairs the
+other: a Secret that somebody deleted or edited is restored from the user that still has the password, and a credential
+is made anew only where no copy is left. That it is ours is read from managedFields: a field that somebody else wrote is
+no longer owned by our field manager.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+
+from integration_operator.api import names
+from integration_operator.domain.live import Live
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user name and its password; the password is in no text that this object shows of itself."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def encode(text: str) -> str:
+    """Standard padded base64 without a newline: one MessagingUser with another stops EnMasse for all users."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def decode(text: object) -> str | None:
+    """What ``encode`` was given; None where it is not base64 of UTF-8."""
+    try:
+        return base64.b64decode(str(text), validate=True).decode() or None
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+
+
+def of_secret(secret: Live, *, username_key: str = names.USERNAME_KEY, password_key: str = names.PASSWORD_KEY) -> (
+    Credential | None
+):
+    """The credential in a Secret; None where a key is missing, empty or no text."""
+    data = secret.document.get("data") or {}
+    username, password = decode(data.get(username_key)), decode(data.get(password_key))
+    return Credential(username, password) if username and password else None
+
+
+def of_user(user: Live) -> Credential | None:
+    """The credential in a MessagingUser."""
+    spec = user.document.get("spec") or {}
+    password = decode((spec.get("authentication") or {}).get("password"))
+    return Credential(spec["username"], password) if password and spec.get("username") else None
+
+
+def true_credential(secret: Live | None, user: Live | None, username: str) -> Credential | None:
+    """The pair's credential, from the first copy that nobody changed; None where no copy is left.
+
+    Copies for another user name do not count: the name is the pair's.
+    """
+    copies: list[tuple[bool, Credential | None]] = []
+    if secret is not None and secret.ours:
+        copies.append((secret.owns("data", names.PASSWORD_KEY), of_secret(secret)))
+    if user is not None and user.ours:
+        copies.append((user.owns("spec", "authentication", "password"), of_user(user)))
+    usable = [(unchanged, copy.password) for unchanged, copy in copies if copy is not None]
+    usable.sort(key=lambda copy: not copy[0])  # stable: of two unchanged copies the Secret's comes first
+    return Credential(username, usable[0][1]) if usable else None

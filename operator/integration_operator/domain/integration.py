@@ -1,0 +1,111 @@
+"""An Integration as the operator reads it, and which pair it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from integration_operator.api import names
+from integration_operator.api.integration import IntegrationSpec
+from integration_operator.domain import naming
+from integration_operator.domain.live import Live
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.platforms import AddressSpace, Syndesis
+from integration_operator.domain.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """An Integration with its spec parsed; ``problem`` says what is wrong with a spec that no CRD has checked."""
+
+    live: Live
+    spec: IntegrationSpec
+    problem: str | None = None
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> Integration:
+        """Read a document of the API; the document is used up."""
+        live = Live.of(document)
+        try:
+            return cls(live, IntegrationSpec.model_validate(live.document.get("spec") or {}))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            return cls(live, IntegrationSpec(), f"spec.{where}: {first['msg']}")
+
+    @property
+    def ref(self) -> Ref:
+        """Its namespace and name."""
+        return self.live.ref
+
+    @property
+    def generation(self) -> int:
+        """The generation of its spec."""
+        return int(self.live.document["metadata"].get("generation", 0))
+
+    @property
+    def created(self) -> str:
+        """When it was created (RFC 3339, whole seconds)."""
+        return str(self.live.document["metadata"].get("creationTimestamp", ""))
+
+    @property
+    def offered(self) -> bool:
+        """Whether the operator made it: a person's carries no such label, and its life is theirs."""
+        return self.live.labels.get(names.MANAGED_BY_LABEL) == names.FIELD_MANAGER
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """What was said of it last."""
+        return self.live.document.get("status") or {}
+
+    @property
+    def enabled(self) -> bool:
+        """Whether a person, or a policy, wants it delivered."""
+        return bool(self.spec.enabled)
+
+    @property
+    def confirmed_deletion(self) -> bool:
+        """Whether a person released it from the guard against mass deletion."""
+        return self.live.annotations.get(names.CONFIRM_DELETION) == "true"
+
+
+def first_of(integrations: Iterable[Integration]) -> list[Integration]:
+    """The Integrations for one pair, the one that counts in front: the oldest, then a person's, then by name."""
+    return sorted(integrations, key=lambda i: (i.created, i.offered, i.ref))
+
+
+def pair_of(
+    integration: Integration,
+    spaces_named: Callable[[str], Sequence[AddressSpace]],
+    syndesises_in: Callable[[str], Sequence[Syndesis]],
+    may_pair: Callable[[AddressSpace, Syndesis], Verdict],
+) -> Pair | Verdict:
+    """The pair that an Integration stands for, or a no that says what a person has to add.
+
+    What the spec leaves out is found where only one answer is possible: the one Syndesis of the namespace, and the one
+    AddressSpace of the name that the proof of concept put into the Integration's name.
+    """
+    namespace = integration.ref.namespace
+    client = integration.spec.client
+    if not client:
+        here = [s for s in syndesises_in(namespace) if s.status_reason != "Duplicate"]
+        if len(here) != 1:
+            return Verdict.deny("ClientMissing", f"set spec.client: namespace {namespace} has {len(here)} Syndesis")
+        client = here[0].ref.name
+    syndesis = Ref(namespace, client)
+    if reference := integration.spec.address_space_ref:
+        return Pair(Ref(reference.namespace, reference.name), syndesis)
+    name = naming.space_of_proof_of_concept(integration.ref.name)
+    if name is None:
+        return Verdict.deny("AddressSpaceMissing", "set spec.addressSpaceRef to the AddressSpace's namespace and name")
+    instance = next((s for s in syndesises_in(namespace) if s.ref == syndesis), None)
+    found = [space for space in spaces_named(name) if instance is not None and may_pair(space, instance)]
+    if len(found) != 1:
+        return Verdict.deny(
+            "AddressSpaceAmbiguous" if found else "AddressSpaceNotFound",
+            f"set spec.addressSpaceRef: {len(found)} AddressSpaces named {name!r} may be paired with {syndesis}",
+        )
+    return Pair(found[0].ref, syndesis)

@@ -1,0 +1,78 @@
+"""Names of everything the operator makes: deterministic, readable, and different for different pairs.
+
+The parts of a name are joined by dots. Neither a namespace (RFC 1123 label) nor an AddressSpace that EnMasse accepts
+(``[a-z0-9-]``, AddressSpaceNameValidator.java:17) contains one, and the Syndesis, which may, comes last: so two
+pairs never share a name. Where a length is exceeded the name is cut and a hash of the whole is put behind it.
+
+A user name is different: EnMasse wants ``[a-z0-9-]`` in every release, where nothing is left to join by. It always
+carries the hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from integration_operator.domain.pair import Pair, Ref
+
+LABEL_LIMIT = 63
+"""Of a label's value, and of what we choose for a user (Keycloak allows 3 to 255)."""
+OBJECT_LIMIT = 253 - len("-credentials")
+"""Of a DNS-1123 subdomain, less the longest suffix put behind it."""
+HASH_LENGTH = 8
+
+PROOF_OF_CONCEPT_NAME = re.compile(r"^enmasse-(?P<space>.+)-to-fuse$")
+"""The name under which the proof of concept stored its Integrations."""
+
+
+def integration_label(pair: Pair) -> str:
+    """The value of the label that everything made for a pair carries, ≤ 63 characters."""
+    return _fit(f"{pair.space.namespace}.{pair.space.name}.{pair.syndesis.namespace}.{pair.syndesis.name}", LABEL_LIMIT)
+
+
+def integration_name(pair: Pair) -> str:
+    """The name of the Integration we offer, and of its Connection, in the Syndesis's namespace."""
+    return _fit(f"{pair.space.namespace}.{pair.space.name}.{pair.syndesis.name}", OBJECT_LIMIT)
+
+
+def secret_name(pair: Pair) -> str:
+    """The name of the Secret with the pair's credential, in the Syndesis's namespace."""
+    return f"{integration_name(pair)}-credentials"
+
+
+def connection_ref(pair: Pair) -> Ref:
+    """Where the pair's Connection is."""
+    return Ref(pair.syndesis.namespace, integration_name(pair))
+
+
+def secret_ref(pair: Pair) -> Ref:
+    """Where the pair's credential is."""
+    return Ref(pair.syndesis.namespace, secret_name(pair))
+
+
+def username(pair: Pair) -> str:
+    """The messaging user's name: unique within its AddressSpace, ``[a-z0-9-]``, 12 to 63 characters."""
+    syndesis = re.sub(r"[^a-z0-9-]+", "-", f"{pair.syndesis.namespace}-{pair.syndesis.name}".lower()).strip("-")
+    room = LABEL_LIMIT - HASH_LENGTH - 1
+    return f"{syndesis[:room].rstrip('-')}-{_hash(str(pair.syndesis))}"
+
+
+def user_ref(pair: Pair, user: str | None = None) -> Ref:
+    """Where the pair's MessagingUser is: ``<space>.<user>`` in the AddressSpace's namespace."""
+    return Ref(pair.space.namespace, f"{pair.space.name}.{user or username(pair)}")
+
+
+def space_of_proof_of_concept(name: str) -> str | None:
+    """The AddressSpace's name in the name of an Integration that the proof of concept made."""
+    match = PROOF_OF_CONCEPT_NAME.match(name)
+    return match["space"] if match else None
+
+
+def _fit(name: str, limit: int) -> str:
+    if len(name) <= limit:
+        return name
+    return f"{name[: limit - HASH_LENGTH - 1].rstrip('.-')}-{_hash(name)}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]

@@ -1,0 +1,132 @@
+"""Whether the platforms have done their part: an AddressSpace that can be used, a user that can log in, a connection.
+
+Losing readiness later tears nothing down; these functions only decide what may be made and what a condition says.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from integration_operator.domain.platforms import AddressSpace, Syndesis
+from integration_operator.domain.verdict import Verdict
+
+TlsMode = Literal["auto", "required", "disabled"]
+Document = dict[str, Any]
+
+WITHOUT_USERS = frozenset({"none", "external"})
+"""Authentication services for which EnMasse makes no user: it stays Pending and its deletion hangs
+(messaginguser_controller.go:205-305 @0.33.1)."""
+
+SPACE_NAME = re.compile(r"[a-z0-9-]{1,60}")
+"""AddressSpaceNameValidator.java:17; a dot would end the space's part of a MessagingUser's name."""
+
+USERNAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+"""A user name that every release of EnMasse and Keycloak takes (Keycloak 26 wants at least 3 characters)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How Syndesis reaches the broker; ``certificate`` is the CA to trust, as PEM, where there is one."""
+
+    scheme: Literal["amqp", "amqps"]
+    host: str
+    port: int
+    certificate: str | None = None
+
+    @property
+    def uri(self) -> str:
+        """The connection URI of the AMQP connector; SASL PLAIN is what EnMasse's authentication service speaks."""
+        return f"{self.scheme}://{self.host}:{self.port}?amqp.saslMechanisms=PLAIN"
+
+
+def can_serve(space: AddressSpace, authentication_type: str | None) -> Verdict:
+    """Whether a messaging user can be made for the space. ``authentication_type`` is its service's, where known."""
+    if not SPACE_NAME.fullmatch(space.ref.name):
+        return Verdict.deny("InvalidName", f"EnMasse cannot serve an AddressSpace named {space.ref.name!r}")
+    kind = authentication_type or space.authentication
+    if kind in WITHOUT_USERS:
+        return Verdict.deny(
+            "NoAuthenticationService",
+            f"AddressSpace {space.ref} has the authentication service {kind!r}, which has no users",
+        )
+    if space.defects:
+        return Verdict.deny("AddressSpaceMalformed", f"AddressSpace {space.ref}: {'; '.join(space.defects)}")
+    if not space.ready:
+        said = f": {'; '.join(space.messages)}" if space.messages else ""
+        return Verdict.deny("AddressSpaceNotReady", f"AddressSpace {space.ref} has not status.isReady true{said}")
+    if space.endpoint is None:
+        return Verdict.deny(
+            "NoMessagingEndpoint",
+            f"AddressSpace {space.ref} has no endpoint named 'messaging' with a service host in its status",
+        )
+    return Verdict.allow("AddressSpaceReady")
+
+
+def transport(space: AddressSpace, tls: TlsMode) -> Transport | Verdict:
+    """The way to the broker, or a no that says which fact is missing.
+
+    ``auto`` takes TLS where the space has both a TLS port and a CA; ``required`` takes it with the CA, or with the
+    trust of Syndesis's Java where EnMasse shows none (a certificate of a public CA); ``disabled`` never takes it.
+    """
+    if space.endpoint is None:
+        return Verdict.deny("NoMessagingEndpoint", f"AddressSpace {space.ref} shows no messaging endpoint")
+    plain, secure = space.endpoint.port("amqp"), space.endpoint.port("amqps")
+    if secure and (tls == "required" or (tls == "auto" and space.certificate)):
+        return Transport("amqps", space.endpoint.host, secure, space.certificate)
+    if tls == "required":
+        return Verdict.deny("NoTLSPort", f"AddressSpace {space.ref} has no port named 'amqps', and spec.tls requires it")
+    if plain:
+        return Transport("amqp", space.endpoint.host, plain)
+    return Verdict.deny("NoPort", f"AddressSpace {space.ref} has no usable port among {dict(space.endpoint.ports)}")
+
+
+def can_connect(syndesis: Syndesis) -> Verdict:
+    """Whether the Syndesis is installed and the one of its namespace."""
+    if syndesis.status_reason == "Duplicate":
+        return Verdict.deny("SyndesisDuplicate", f"Syndesis {syndesis.ref} is a second one in its namespace")
+    if syndesis.phase != "Installed":
+        return Verdict.deny(
+            "SyndesisNotInstalled", f"Syndesis {syndesis.ref} has status.phase {syndesis.phase!r}, not 'Installed'"
+        )
+    return Verdict.allow("SyndesisInstalled")
+
+
+def user_ready(user: Document) -> Verdict:
+    """Whether EnMasse has made the user's login what the MessagingUser says.
+
+    The phase alone misleads: it stays Active while a change is not applied yet, and with an error. EnMasse has applied
+    this generation without an error only where phase is Active, ``status.generation`` is the object's, and there is no
+    message (observed on EnMasse 0.33.1).
+    """
+    status = user.get("status") or {}
+    if user["metadata"].get("deletionTimestamp"):
+        return Verdict.deny("UserTerminating", "the MessagingUser is being deleted")
+    if status.get("message"):
+        return Verdict.deny("UserFailed", f"EnMasse says: {status['message']}")
+    if status.get("phase") == "Active" and status.get("generation") == user["metadata"].get("generation"):
+        return Verdict.allow("UserActive", f"user {user['spec'].get('username')!r} can log in")
+    return Verdict.deny("UserPending", "EnMasse has not applied the MessagingUser yet")
+
+
+def connection_ready(connection: Document, *, reconciled: bool) -> Verdict:
+    """Whether Syndesis has taken the Connection. ``reconciled`` is False where nothing is known to do so."""
+    status = connection.get("status") or {}
+    metadata = connection["metadata"]
+    if metadata.get("deletionTimestamp"):
+        return Verdict.deny("ConnectionTerminating", "the Connection is being deleted")
+    current = status.get("observedGeneration") in (None, metadata.get("generation"))
+    phase = status.get("phase")
+    if phase == "Ready" and current:
+        return Verdict.allow("ConnectionReady", f"Syndesis has it as {status.get('connectionId') or 'a connection'}")
+    if phase == "Error" and current:
+        said = next((c.get("message") for c in status.get("conditions") or () if c.get("status") == "False"), None)
+        return Verdict.deny("ConnectionFailed", f"Syndesis says: {said or 'Error'}")
+    if phase or reconciled:
+        return Verdict.deny("ConnectionPending", "Syndesis has not taken the Connection yet")
+    return Verdict.deny(
+        "ConnectionPending",
+        "the Connection is stored, but nothing here is known to reconcile Connections into Syndesis "
+        "(Syndesis issue 3692)",
+    )

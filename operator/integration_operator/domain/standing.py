@@ -1,0 +1,163 @@
+"""Where a pair stands: whether to leave it alone, to take it down, to offer it, or to deliver it.
+
+The checks are asked in order and the first that answers decides; each makes sure of one thing, and says it. That
+order is the product's safety: nothing is concluded from what is not known, before anything else is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from integration_operator.api import names
+from integration_operator.domain.conditions import Finding, Status, Type
+from integration_operator.domain.facts import Facts
+from integration_operator.domain.readiness import can_connect
+
+
+class Step(Enum):
+    """What is to be done for a pair."""
+
+    HOLD = "leave everything as it is"
+    REMOVE = "take down what was delivered"
+    WITHDRAW = "take down what was delivered, and the offer"
+    OFFER = "make the Integration"
+    DELIVER = "make and repair Secret, MessagingUser and Connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A step and why; ``finding`` is the condition that says so, None where nothing is to be said."""
+
+    step: Step
+    reason: str = ""
+    message: str = ""
+    type: Type = "Paired"
+    status: Status = "False"
+
+    @property
+    def finding(self) -> Finding | None:
+        """The condition that says why, where there is something to say."""
+        return Finding(self.type, self.status, self.reason, self.message) if self.reason else None
+
+
+Check = Callable[[Facts], Standing | None]
+
+SOURCES = ("AddressSpace", "Syndesis", "Integration")
+CHILDREN = ("Secret", "MessagingUser", "Connection")
+
+
+def everything_known(facts: Facts) -> Standing | None:
+    """Makes sure that nothing is concluded from a store that is not in sync."""
+    unknown = [kind for kind in (*SOURCES, *CHILDREN, "Namespace") if kind in facts.kinds.out_of_sync]
+    return Standing(Step.HOLD) if unknown else None
+
+
+def platforms_served(facts: Facts) -> Standing | None:
+    """Makes sure that a platform that is not installed, or just being upgraded, is no reason to tear down."""
+    for kind in ("AddressSpace", "Syndesis"):
+        if kind in facts.kinds.absent:
+            return Standing(Step.HOLD, f"{kind}NotServed", f"the cluster does not serve {kind}", status="Unknown")
+    return None
+
+
+def namespaces_alive(facts: Facts) -> Standing | None:
+    """Makes sure that a namespace that is being deleted is left alone."""
+    for namespace in {facts.pair.space.namespace, facts.pair.syndesis.namespace}:
+        if namespace in facts.terminating:
+            return Standing(Step.HOLD)
+    return None
+
+
+def spec_understood(facts: Facts) -> Standing | None:
+    """Makes sure that a spec which no CRD has checked is not acted on."""
+    if facts.integration and facts.integration.problem:
+        return Standing(Step.HOLD, "InvalidSpec", facts.integration.problem)
+    return None
+
+
+def not_suspended(facts: Facts) -> Standing | None:
+    """Makes sure that a suspended Integration is neither made, nor changed, nor removed by us."""
+    if facts.integration and facts.integration.spec.suspend:
+        return Standing(Step.HOLD, "Suspended", "spec.suspend is true: nothing is made, changed or removed")
+    return None
+
+
+def not_held(facts: Facts) -> Standing | None:
+    """Makes sure that a source which suddenly shows next to nothing does not empty the cluster."""
+    if not facts.held or (facts.integration and facts.integration.confirmed_deletion):
+        return None
+    return Standing(
+        Step.HOLD,
+        "MassDeletionHeld",
+        f"{facts.pair.space} or {facts.pair.syndesis} vanished together with many others; if that is meant, "
+        f"annotate the Integration with {names.CONFIRM_DELETION}=true",
+        status="Unknown",
+    )
+
+
+def both_there(facts: Facts) -> Standing | None:
+    """Makes sure that what was delivered goes when one of the two goes, and that nothing is repaired for it."""
+    for kind, ref, there in (
+        ("AddressSpace", facts.pair.space, facts.space),
+        ("Syndesis", facts.pair.syndesis, facts.syndesis),
+    ):
+        if there is None:
+            return Standing(Step.WITHDRAW, f"{kind}NotFound", f"there is no {kind} {ref}")
+        if there.deleting:
+            return Standing(Step.WITHDRAW, f"{kind}Deleting", f"{kind} {ref} is being deleted")
+    return None
+
+
+def allowed(facts: Facts) -> Standing | None:
+    """Makes sure that what nobody allows, or no longer allows, is not delivered."""
+    if facts.allowed:
+        return None
+    return Standing(Step.WITHDRAW, facts.allowed.reason, facts.allowed.message)
+
+
+def offered(facts: Facts) -> Standing | None:
+    """Makes sure that a pair which may be has an Integration, so that a person can enable it."""
+    if facts.integration is not None:
+        return None
+    assert facts.syndesis is not None
+    return Standing(Step.OFFER) if can_connect(facts.syndesis) else Standing(Step.HOLD)
+
+
+def integration_stays(facts: Facts) -> Standing | None:
+    """Makes sure that nothing is made for an Integration that is on its way out."""
+    if facts.integration and facts.integration.live.deleting:
+        return Standing(Step.REMOVE, "IntegrationDeleting", "the Integration is being deleted")
+    return None
+
+
+def enabled(facts: Facts) -> Standing | None:
+    """Makes sure that only what was asked for is delivered."""
+    if facts.integration and facts.integration.enabled:
+        return None
+    return Standing(Step.REMOVE, "NotEnabled", "set spec.enabled to true to deliver", type="CredentialsReady")
+
+
+CHECKS: tuple[Check, ...] = (
+    everything_known,
+    platforms_served,
+    namespaces_alive,
+    spec_understood,
+    not_suspended,
+    not_held,
+    both_there,
+    allowed,
+    offered,
+    integration_stays,
+    enabled,
+)
+
+
+def stand(facts: Facts) -> Standing:
+    """Where the pair stands: the first check that answers, or delivery."""
+    for check in CHECKS:
+        standing = check(facts)
+        if standing is not None:
+            return standing
+    return Standing(Step.DELIVER)

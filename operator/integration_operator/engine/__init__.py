@@ -1,0 +1,1 @@
+"""From a change in a store to writes and conditions: work queue, controller, guards."""

@@ -1,0 +1,122 @@
+"""A work queue of keys: each key at most once in the queue, and never at two workers at the same time.
+
+A key that is added while it is being worked on is worked on once more afterwards; a key that failed comes back after a
+delay that doubles, with jitter, until it succeeds (client-go's workqueue is the model). Keys carry no content: a worker
+looks at the stores, so ten changes in a row are one piece of work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+FIRST_DELAY, LONGEST_DELAY = 0.1, 300.0
+
+
+class WorkQueue(Generic[K]):
+    """Keys ready to be worked on, keys to come, and keys being worked on."""
+
+    def __init__(
+        self, *, clock: Callable[[], float] | None = None, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self._clock = clock or asyncio.get_running_loop().time
+        self._jitter = jitter
+        self._ready: deque[K] = deque()
+        self._waiting: set[K] = set()
+        self._working: set[K] = set()
+        self._again: set[K] = set()
+        self._later: list[tuple[float, int, K]] = []
+        self._due: dict[K, float] = {}
+        self._failures: dict[K, int] = {}
+        self._sequence = 0
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._again)
+
+    @property
+    def working(self) -> int:
+        """How many keys are being worked on."""
+        return len(self._working)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no key is ready or being worked on; keys with a delay do not count."""
+        return not self._ready and not self._working
+
+    def add(self, key: K) -> None:
+        """Work on the key as soon as a worker is free."""
+        if self._closed:
+            return
+        self._due.pop(key, None)
+        if key in self._working:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.append(key)
+            self._changed.set()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Work on the key in ``seconds``, or earlier if it is added in the meantime."""
+        due = self._clock() + seconds
+        if self._closed or self._due.get(key, due + 1) <= due:
+            return
+        self._due[key] = due
+        self._sequence += 1
+        heapq.heappush(self._later, (due, self._sequence, key))
+        self._changed.set()
+
+    def retry(self, key: K, *, at_least: float = 0.0) -> float:
+        """Work on a key that failed after its back-off; return the delay in seconds."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(failures - 1, 20)) * (0.5 + self._jitter() / 2)
+        delay = max(delay, at_least)
+        self.add_after(key, delay)
+        return delay
+
+    def succeeded(self, key: K) -> None:
+        """Forget that the key failed before."""
+        self._failures.pop(key, None)
+
+    async def take(self) -> K | None:
+        """The next key, None once the queue is closed. The worker calls ``done`` when it has finished with it."""
+        while not self._closed:
+            self._promote()
+            if self._ready:
+                key = self._ready.popleft()
+                self._waiting.discard(key)
+                self._working.add(key)
+                return key
+            self._changed.clear()
+            timeout = max(0.0, self._later[0][0] - self._clock()) if self._later else None
+            try:
+                await asyncio.wait_for(self._changed.wait(), timeout)
+            except TimeoutError:
+                continue
+        return None
+
+    def done(self, key: K) -> None:
+        """The worker has finished with the key."""
+        self._working.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def close(self) -> None:
+        """Hand out no more keys; workers get None."""
+        self._closed = True
+        self._changed.set()
+
+    def _promote(self) -> None:
+        now = self._clock()
+        while self._later and self._later[0][0] <= now:
+            due, _, key = heapq.heappop(self._later)
+            if self._due.get(key) == due:
+                self.add(key)

@@ -1,0 +1,316 @@
+"""One HTTP client for everything the operator asks of the API server.
+
+It is ``kubernetes.aio``'s ``ApiClient`` with its authentication, used with raw paths and raw dicts: no generated model
+is on the hot path. ``trust_env`` is off, because with it each request costs two thread hops (half of the throughput).
+
+All requests of the process share one session, one limit of requests in flight and, where set, one rate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+import yaml
+from kubernetes.aio import config as kubernetes_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from integration_operator.kube.errors import Unauthorized, Unavailable, error_of
+
+Document = dict[str, Any]
+Query = Mapping[str, str]
+Observer = Callable[[str, str, int, float], None]
+"""Called after each request with (verb, path, status, seconds)."""
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
+CONNECT_TIMEOUT = 5.0
+SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
+TOKEN_FILE_PERIOD = 60.0  # a kubelet renews a projected token at 80 % of its life, at least 10 minutes (KEP-1205)
+LARGEST_EVENT = 16 * 1024 * 1024  # etcd refuses objects over 1.5 MiB; a longer line is not an event
+
+
+class NoCluster(Exception):
+    """There is no way to a cluster: no kubeconfig and not in a pod. The message says what was tried."""
+
+
+class RateLimit:
+    """A token bucket: ``rate`` requests a second on average, ``burst`` at once. Rate 0 does not limit."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._burst = max(burst, 1)
+        self._clock = clock
+        self._tokens = float(self._burst)
+        self._at = clock()
+
+    async def wait(self) -> None:
+        """Return when one more request may be sent."""
+        if self._rate <= 0:
+            return
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate) - 1
+        self._at = now
+        if self._tokens < 0:
+            await asyncio.sleep(-self._tokens / self._rate)
+
+
+class Client:
+    """GET, POST, PUT, PATCH, DELETE and watch of raw paths; answers are dicts, failures are ``ApiError``."""
+
+    def __init__(
+        self,
+        configure: Callable[[], Awaitable[Configuration]],
+        *,
+        max_in_flight: int = 32,
+        rate: float = 0.0,
+        burst: int = 100,
+        timeout: float = 30.0,
+        observe: Observer | None = None,
+    ) -> None:
+        self._configure = configure
+        self._slots = asyncio.Semaphore(max_in_flight)
+        self._rate = RateLimit(rate, burst)
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=CONNECT_TIMEOUT)
+        self._observe = observe
+        self._api: ApiClient | None = None
+
+    @classmethod
+    def from_kubeconfig(cls, path: Path, context: str | None = None, **limits: Any) -> Client:
+        """A client for the cluster that a kubeconfig file names; ``limits`` are the constructor's."""
+
+        async def configure() -> Configuration:
+            configuration = type.__call__(Configuration)
+            await kubernetes_config.load_kube_config(str(path), context, configuration, persist_config=False)
+            if token_file := _token_file_of(path, context):
+                configuration.refresh_api_key_hook = token_file
+            return configuration
+
+        return cls(configure, **limits)
+
+    @classmethod
+    def in_cluster(cls, **limits: Any) -> Client:
+        """A client that uses the service account of the pod it runs in; the token is read again each minute."""
+
+        async def configure() -> Configuration:
+            configuration = type.__call__(Configuration)
+            try:
+                kubernetes_config.load_incluster_config(configuration, try_refresh_token=False)
+            except kubernetes_config.ConfigException as error:
+                raise NoCluster(f"no kubeconfig was given, and this is not a pod: {error}") from error
+            configuration.refresh_api_key_hook = TokenFile(Path(SERVICE_ACCOUNT_TOKEN))
+            return configuration
+
+        return cls(configure, **limits)
+
+    async def __aenter__(self) -> Self:
+        configuration = await self._configure()
+        configuration.client_session_kwargs = {"trust_env": False}
+        configuration.connection_pool_maxsize = 128
+        configuration.retries = None
+        self._api = ApiClient(configuration)
+        self._api.user_agent = "integration-operator"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the session; open watches end."""
+        if self._api is not None:
+            await self._api.close()
+            self._api = None
+
+    @property
+    def server(self) -> str:
+        """The address of the API server, for messages."""
+        return str(self._api.configuration.host) if self._api else "(not connected)"
+
+    async def get(self, path: str, query: Query | None = None, *, accept: str = "application/json") -> Document:
+        """GET a path."""
+        return await self._request("GET", path, query, accept=accept)
+
+    async def post(self, path: str, body: Document, query: Query | None = None) -> Document:
+        """POST a document."""
+        return await self._request("POST", path, query, body=body)
+
+    async def put(self, path: str, body: Document, query: Query | None = None) -> Document:
+        """PUT a document."""
+        return await self._request("PUT", path, query, body=body)
+
+    async def patch(
+        self, path: str, body: Document, query: Query | None = None, *, content_type: str = MERGE
+    ) -> Document:
+        """PATCH with a merge patch, or what ``content_type`` names."""
+        return await self._request("PATCH", path, query, body=body, content_type=content_type)
+
+    async def apply(self, path: str, body: Document, *, manager: str, force: bool) -> Document:
+        """Server-side apply; without ``force`` a field that another manager owns is a ``Conflict``."""
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
+        return await self.patch(path, body, query, content_type=APPLY)
+
+    async def delete(self, path: str, body: Document | None = None) -> Document:
+        """DELETE a path; ``body`` are DeleteOptions."""
+        return await self._request("DELETE", path, None, body=body)
+
+    async def watch(
+        self,
+        path: str,
+        query: Query,
+        *,
+        accept: str = "application/json",
+        silence: float = 330.0,
+        opened: Callable[[], None] = lambda: None,
+    ) -> AsyncIterator[Document]:
+        """Yield the events of a watch until the server ends it.
+
+        Raises ``ApiError`` where the server refuses or the connection breaks. ``silence`` is the longest time in
+        seconds without a byte: the caller asks the server for bookmarks. ``opened`` is called once the server has said yes.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=silence)
+        try:
+            response = await self._send("GET", path, {**query, "watch": "true"}, None, None, accept, timeout)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(0, "NoAnswer", f"watch of {path}: {_plain(error)}") from error
+        try:
+            if response.status != 200:
+                raise error_of(response.status, await response.read())
+            opened()
+            async for line in _lines(response):
+                yield json.loads(line)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(0, "ConnectionLost", f"watch of {path}: {_plain(error)}") from error
+        except ValueError as error:
+            raise Unavailable(0, "NotJSON", f"watch of {path} was cut in the middle of an event") from error
+        finally:
+            response.close()
+
+    async def _request(
+        self,
+        verb: str,
+        path: str,
+        query: Query | None,
+        *,
+        body: Document | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> Document:
+        await self._rate.wait()
+        async with self._slots:
+            began = time.perf_counter()
+            status = 0
+            try:
+                response = await self._send(verb, path, query, body, content_type, accept, self._timeout)
+                try:
+                    status = response.status
+                    data = await response.read()
+                    retry_after = response.headers.get("Retry-After")
+                finally:
+                    response.release()
+                if status >= 300:
+                    raise error_of(status, data, retry_after=retry_after)
+                document = json.loads(data) if data else {}
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise Unavailable(0, "NoAnswer", f"{verb} {path}: {_plain(error)}") from error
+            except ValueError as error:
+                raise Unavailable(status, "NotJSON", f"{verb} {path}: the answer is not JSON") from error
+            finally:
+                if self._observe is not None:
+                    self._observe(verb, path, status, time.perf_counter() - began)
+        return document if isinstance(document, dict) else {}
+
+    async def _send(
+        self,
+        verb: str,
+        path: str,
+        query: Query | None,
+        body: Document | None,
+        content_type: str | None,
+        accept: str,
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        if self._api is None:
+            raise Unavailable(0, "Closed", "the client is closed")
+        url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        for attempt in (1, 2):
+            headers = {"Accept": accept, "User-Agent": self._api.user_agent}
+            if content_type is not None:
+                headers["Content-Type"] = content_type
+            await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, verb, body)
+            answer = await self._api.call_api(verb, url, headers, body, _request_timeout=timeout)
+            response: aiohttp.ClientResponse = answer.response
+            if response.status == 401 and attempt == 1 and _forget_token(self._api.configuration):
+                response.release()
+                continue
+            return response
+        raise Unauthorized(401, "Unauthorized", "the API server does not accept the token")  # pragma: no cover
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Split a stream at newlines without aiohttp's limit on the length of a line."""
+    rest = b""
+    async for chunk in response.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
+        for line in lines:
+            if line:
+                yield line
+        if len(rest) > LARGEST_EVENT:
+            raise ValueError("an event without end")
+    if rest.strip():
+        yield rest
+
+
+def _plain(error: BaseException) -> str:
+    """An error's text in one line; asyncio's time-out has none of its own."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class TokenFile:
+    """A token that is read again from its file each minute, and at once after a 401.
+
+    The library reads a kubeconfig's ``tokenFile`` once only, and does not read a pod's token again after a 401.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._fresh_until = 0.0
+
+    def __call__(self, configuration: Configuration) -> None:
+        if self._clock() >= self._fresh_until:
+            with suppress(OSError):  # between two versions of a mounted file: the old token is still good
+                configuration.api_key["BearerToken"] = f"Bearer {self._path.read_text().strip()}"
+                self._fresh_until = self._clock() + TOKEN_FILE_PERIOD
+
+    def forget(self) -> None:
+        """Read the file again before the next request."""
+        self._fresh_until = 0.0
+
+
+def _token_file_of(kubeconfig: Path, context: str | None) -> TokenFile | None:
+    with suppress(OSError, yaml.YAMLError, KeyError, StopIteration, TypeError):
+        document = yaml.safe_load(kubeconfig.read_text())
+        wanted = context or document["current-context"]
+        user_name = next(c["context"]["user"] for c in document["contexts"] if c["name"] == wanted)
+        user = next(u["user"] for u in document["users"] if u["name"] == user_name)
+        return TokenFile(kubeconfig.parent / user["tokenFile"])
+    return None
+
+
+def _forget_token(configuration: Configuration) -> bool:
+    """Make the next request read the token again. False where the token comes from no file."""
+    hook = configuration.refresh_api_key_hook
+    if isinstance(hook, TokenFile):
+        hook.forget()
+        return True
+    return False

@@ -1,0 +1,117 @@
+"""What the API server answers when it does not do what was asked, as a family of types that carry their policy.
+
+An error is raised where the fact is known and handled in one place, the engine, which asks it only three things:
+whether to try again or to wait until something changes (``stalls``), whether a person should hear of it (``quiet``),
+and how long the server asked us to wait (``retry_after``).
+
+Status and reason are those of ``metav1.Status``
+(https://kubernetes.io/docs/reference/using-api/api-concepts/, apimachinery's ``StatusReason``).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+
+class ApiError(Exception):
+    """An answer of the API server other than 2xx.
+
+    The policy of the base is: try again with back-off, and say so in a condition.
+    """
+
+    stalls: ClassVar[bool] = False
+    """The same request gets the same answer: wait until a fact changes, do not ask again."""
+    quiet: ClassVar[bool] = False
+    """Part of normal life: try again, tell nobody."""
+
+    def __init__(self, status: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"{reason or status}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+
+
+class NotFound(ApiError):
+    """404: the object, or the whole kind, is not there."""
+
+
+class Gone(ApiError):
+    """410: the resourceVersion or the continue token is too old; only a new LIST helps."""
+
+    quiet = True
+
+
+class Conflict(ApiError):
+    """409: a precondition (uid, resourceVersion) does not hold, or another field manager owns a field we applied."""
+
+    quiet = True
+
+
+class AlreadyExists(Conflict):
+    """409 AlreadyExists: a create met an object of the same name."""
+
+
+class Unauthorized(ApiError):
+    """401: the token is missing, wrong or outdated."""
+
+
+class Forbidden(ApiError):
+    """403: RBAC does not allow it, or the namespace is being deleted."""
+
+
+class Invalid(ApiError):
+    """400 or 422: the server understood the document and refuses it."""
+
+    stalls = True
+
+
+class TooManyRequests(ApiError):
+    """429: the server asks for patience, ``retry_after`` says how much."""
+
+    quiet = True
+
+
+class Unavailable(ApiError):
+    """5xx, or no answer at all (status 0): refused, reset, timed out, TLS failure."""
+
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    400: Invalid,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    422: Invalid,
+    429: TooManyRequests,
+}
+
+
+def error_of(status: int, body: bytes, *, retry_after: str | None = None) -> ApiError:
+    """The error for an answer: ``body`` is a ``Status`` document, or whatever a proxy on the way has put in its place."""
+    document = _status_document(body)
+    reason = str(document.get("reason") or "")
+    message = str(document.get("message") or f"the server answered HTTP {status}")
+    if reason == "AlreadyExists":
+        kind: type[ApiError] = AlreadyExists
+    elif status >= 500:
+        kind = Unavailable
+    else:
+        kind = _BY_STATUS.get(status, ApiError)
+    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+    return kind(status, reason, message, retry_after=seconds)
+
+
+def watch_error(status: dict[str, Any]) -> ApiError:
+    """The error that an ``ERROR`` event of a watch carries: its object is a ``Status``."""
+    return error_of(int(status.get("code") or 500), json.dumps(status).encode())
+
+
+def _status_document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,178 @@
+"""What the operator knows of one kind: the last state of each object, by namespace and name, with indexes.
+
+A store is filled by its reflector (``replace`` after a LIST, ``apply_event`` from a WATCH) and by the operator's own writes
+(``wrote``, ``removed``), so that the next look at it already shows them. An event that is older than what is known
+is dropped: a write's answer overtakes the watch. Only a LIST may go back in time, because after a restore from a
+backup the server itself does.
+
+Whoever subscribes is called with (old, new) for each change that matters, which is decided by equality of the
+converted objects: an AddressSpace whose routers count messages is not a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
+
+from integration_operator.domain.pair import Ref
+
+Document = dict[str, Any]
+T = TypeVar("T")
+Index = Callable[[T], Iterable[Hashable]]
+Subscriber = Callable[[T | None, T | None], None]
+
+
+class Convert(Protocol[T]):
+    """Turn a document of the API into what is kept of it."""
+
+    def __call__(self, document: Document) -> T:
+        """Return what is kept; never raises: a malformed document becomes an object that says so."""
+
+
+class _Entry(Generic[T]):
+    """One known object: its version decides which of two reports is the later one."""
+
+    __slots__ = ("epoch", "object", "uid", "version")
+
+    def __init__(self, converted: T, uid: str, version: int | None, epoch: int) -> None:
+        self.object = converted
+        self.uid = uid
+        self.version = version
+        self.epoch = epoch
+
+
+class Store(Generic[T]):
+    """The objects of one kind."""
+
+    def __init__(self, convert: Convert[T], indexes: dict[str, Index[T]] | None = None) -> None:
+        self._convert = convert
+        self._entries: dict[Ref, _Entry[T]] = {}
+        self._indexes = indexes or {}
+        self._index: dict[str, dict[Hashable, dict[Ref, None]]] = {name: {} for name in self._indexes}
+        self._subscribers: list[Subscriber[T]] = []
+        self._removed: dict[str, int] = {}
+        self._epoch = 0
+
+    def subscribe(self, subscriber: Subscriber[T]) -> None:
+        """Call ``subscriber(old, new)`` for each change from now on."""
+        self._subscribers.append(subscriber)
+
+    def get(self, ref: Ref) -> T | None:
+        """The object of that name, if it is known."""
+        entry = self._entries.get(ref)
+        return entry.object if entry else None
+
+    def __iter__(self) -> Iterator[T]:
+        return (entry.object for entry in list(self._entries.values()))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def by(self, index: str, key: Hashable) -> list[T]:
+        """The objects that an index gives for a key, oldest known first."""
+        return [self._entries[ref].object for ref in self._index[index].get(key, ())]
+
+    def keys(self, index: str) -> list[Any]:
+        """All keys that an index has objects for."""
+        return list(self._index[index])
+
+    def epoch(self) -> int:
+        """A mark to take before a LIST: own writes after it are newer than the LIST's answer."""
+        self._epoch += 1
+        return self._epoch
+
+    def replace(self, documents: Iterable[Document], epoch: int) -> list[T]:
+        """Take a LIST's answer as the whole truth, except for what we wrote after ``epoch``. Return what vanished."""
+        seen: set[Ref] = set()
+        for document in documents:
+            ref, uid, version = _identity(document)
+            seen.add(ref)
+            known = self._entries.get(ref)
+            if (known and known.epoch >= epoch) or self._removed.get(uid, 0) >= epoch:
+                continue
+            self._put(ref, self._convert(document), uid, version, epoch=0)
+        self._removed = {uid: at for uid, at in self._removed.items() if at >= epoch}
+        vanished = [ref for ref, entry in self._entries.items() if ref not in seen and entry.epoch < epoch]
+        gone = [self._entries[ref].object for ref in vanished]
+        for ref in vanished:
+            self._drop(ref)
+        return gone
+
+    def apply_event(self, kind: str, document: Document) -> None:
+        """Take one watch event: ``ADDED``, ``MODIFIED`` or ``DELETED``."""
+        ref, uid, version = _identity(document)
+        known = self._entries.get(ref)
+        if kind == "DELETED":
+            self._removed.pop(uid, None)
+            if known and known.uid == uid:
+                self._drop(ref)
+            return
+        if uid in self._removed:
+            return
+        if known and known.uid == uid and _older(version, known.version):
+            return
+        self._put(ref, self._convert(document), uid, version, epoch=0)
+
+    def wrote(self, document: Document) -> T:
+        """Take the answer to a write of ours."""
+        ref, uid, version = _identity(document)
+        known = self._entries.get(ref)
+        if known and known.uid == uid and _older(version, known.version):
+            return known.object
+        converted = self._convert(document)
+        self._put(ref, converted, uid, version, epoch=self._epoch)
+        return converted
+
+    def removed(self, ref: Ref, uid: str) -> None:
+        """Take the answer to a delete of ours: later news of this uid are old news, until the watch confirms."""
+        known = self._entries.get(ref)
+        if known and known.uid == uid:
+            self._removed[uid] = self._epoch
+            self._drop(ref)
+
+    def _put(self, ref: Ref, converted: T, uid: str, version: int | None, *, epoch: int) -> None:
+        known = self._entries.get(ref)
+        old = known.object if known else None
+        if known:
+            self._unindex(ref, known.object)
+        self._entries[ref] = _Entry(converted, uid, version, epoch)
+        for name, keys_of in self._indexes.items():
+            index = self._index[name]
+            for key in keys_of(converted):
+                index.setdefault(key, {})[ref] = None
+        if old != converted:
+            self._tell(old, converted)
+
+    def _drop(self, ref: Ref) -> None:
+        entry = self._entries.pop(ref)
+        self._unindex(ref, entry.object)
+        self._tell(entry.object, None)
+
+    def _unindex(self, ref: Ref, converted: T) -> None:
+        for name, keys_of in self._indexes.items():
+            index = self._index[name]
+            for key in keys_of(converted):
+                refs = index.get(key)
+                if refs is not None:
+                    refs.pop(ref, None)
+                    if not refs:
+                        del index[key]
+
+    def _tell(self, old: T | None, new: T | None) -> None:
+        for subscriber in self._subscribers:
+            subscriber(old, new)
+
+
+def _identity(document: Document) -> tuple[Ref, str, int | None]:
+    metadata = document["metadata"]
+    version = metadata.get("resourceVersion", "")
+    return (
+        Ref(metadata.get("namespace", ""), metadata["name"]),
+        metadata.get("uid", ""),
+        int(version) if version.isdigit() else None,
+    )
+
+
+def _older(version: int | None, known: int | None) -> bool:
+    """Compare resourceVersions, which the API orders (KEP-5504); where one is no number, the later report wins."""
+    return version is not None and known is not None and version < known

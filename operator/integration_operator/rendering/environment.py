@@ -1,0 +1,80 @@
+"""The Jinja environment: sandboxed, strict, and able to say which line of a template gave which line of YAML.
+
+Templates come from people who may not be the ones who run the operator, so they run in the immutable sandbox: no
+attribute of Python's machinery, no change of what they are given, no loop over a huge range. An unknown variable is
+an error, never an empty string.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+_MARK = re.compile("\x02(\\d+)\x03")
+
+
+class LineMarks(Extension):
+    """Put the template's line number behind each line of output that a template's own text ends.
+
+    Jinja keeps no map from output to source. The marks are control characters that YAML does not allow, so no
+    document can contain one by itself; ``take_marks`` removes them.
+    """
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Add a mark before each newline of literal template text; expressions and tags are left alone."""
+        for token in stream:
+            if token.type != "data" or "\n" not in token.value:
+                yield token
+                continue
+            first, *rest = token.value.split("\n")
+            text = first
+            for offset, line in enumerate(rest):
+                text += f"\x02{token.lineno + offset}\x03\n{line}"
+            yield Token(token.lineno, token.type, text)
+
+
+def take_marks(text: str) -> tuple[str, list[int]]:
+    """The text without marks, and for each of its lines the template's line that ended it (0 where unknown)."""
+    lines, numbers = [], []
+    for line in text.split("\n"):
+        marks = _MARK.findall(line)
+        lines.append(_MARK.sub("", line))
+        numbers.append(int(marks[-1]) if marks else 0)
+    return "\n".join(lines), numbers
+
+
+def environment(directories: list[Path], *, marks: bool = False) -> ImmutableSandboxedEnvironment:
+    """The environment for template files in ``directories``; the first that has a file wins."""
+    loaders: list[BaseLoader] = [FileSystemLoader(str(directory)) for directory in directories]
+    made = ImmutableSandboxedEnvironment(
+        loader=ChoiceLoader(loaders),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701  the output is YAML; values go through tojson
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+        extensions=[LineMarks] if marks else [],
+    )
+    made.filters["tojson"] = _tojson
+    made.filters["b64encode"] = _b64encode
+    return made
+
+
+def _tojson(value: Any) -> str:
+    """JSON, which is YAML: quotes what has to be quoted. Jinja's own also escapes for HTML, which nobody reads here."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _b64encode(value: str) -> str:
+    """Standard padded base64 on one line, as Secrets and MessagingUsers want it."""
+    return base64.b64encode(value.encode()).decode()
