@@ -1,0 +1,1 @@
+"""The contract: the kinds that the operator serves, and every name that others can see."""

@@ -1,125 +1,156 @@
-"""The ``Connection`` kind: a placeholder for what Syndesis issue 3692 asked for and no release of Syndesis serves.
+"""The kind Connection: a connection of Syndesis as a resource.
 
-The shape is what a Syndesis connection is made of, with secret values by reference. The CRD carries a label that says it
-is ours, so that a real one is told apart.
+Syndesis issue 3692 asked for it, and no release of Syndesis serves it. This is a placeholder with the fields that a
+reconciler would need; its CustomResourceDefinition carries a label that tells it from a real one. Values that are
+secret stand in a Secret and are named here, never written.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool, model_validator
 
-from integration_operator.api import names
-from integration_operator.api.integration import Condition, Model, rule, rules
-from integration_operator.api.schema import structural
+from integration_operator.api.model import (
+    LIST_AS_SET,
+    Condition,
+    DataKey,
+    Model,
+    ObjectName,
+    Time,
+    list_by,
+    rules,
+)
 
-GROUP, VERSION, KIND, PLURAL = "syndesis.io", "v1alpha1", "Connection", "connections"
-
-Document = dict[str, Any]
-Text = Annotated[str, Field(min_length=1)]
+CONNECTOR_FIXED = "spec.connectorId cannot be changed: delete the Connection and write a new one"
+ONE_SOURCE = "an entry of spec.configuredPropertiesFrom needs either secretKeyRef or configMapKeyRef"
+ONE_VALUE = "a property may stand in spec.configuredProperties or in spec.configuredPropertiesFrom, not in both"
 
 
 class KeyRef(Model):
-    """A key of a Secret or ConfigMap in the Connection's namespace."""
+    """A key of a Secret or ConfigMap in the namespace of the Connection."""
 
-    name: Text = Field(description="Name of the object.")
-    key: Text = Field(description="The key in it.")
-    optional: bool | None = Field(None, description="Whether it may be missing.")
+    name: ObjectName = Field(description="The name of the Secret or ConfigMap.")
+    key: DataKey = Field(description="The key whose value is taken.")
+    optional: StrictBool | None = Field(
+        default=None, description="Whether the property is left out where the key, or the object, is not there."
+    )
 
 
 class PropertyFrom(Model):
-    """A property whose value is kept elsewhere."""
+    """A property whose value stands elsewhere."""
 
-    property: Text = Field(description="Name of the connector's property, such as username or password.")
-    secret_key_ref: KeyRef | None = Field(None, description="The value is in a Secret.")
-    config_map_key_ref: KeyRef | None = Field(None, description="The value is in a ConfigMap.")
+    model_config = ConfigDict(
+        json_schema_extra=rules(("has(self.secretKeyRef) != has(self.configMapKeyRef)", ONE_SOURCE))
+    )
+
+    property: str = Field(
+        min_length=1, max_length=253, description="The key of the property in the connector, such as password."
+    )
+    secret_key_ref: KeyRef | None = Field(default=None, description="The key of a Secret that holds the value.")
+    config_map_key_ref: KeyRef | None = Field(default=None, description="The key of a ConfigMap that holds the value.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.secret_key_ref is None) == (self.config_map_key_ref is None):
+            raise ValueError(ONE_SOURCE)
+        return self
 
 
 class ConnectionSpec(Model):
-    """What the connection is."""
+    """The connection that is wanted."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("self.connectorId == oldSelf.connectorId", "spec.connectorId cannot be changed: it is another connection")
+            ("self.connectorId == oldSelf.connectorId", CONNECTOR_FIXED),
+            (
+                "!has(self.configuredProperties) || !has(self.configuredPropertiesFrom)"
+                " || self.configuredPropertiesFrom.all(p, !(p.property in self.configuredProperties))",
+                ONE_VALUE,
+            ),
         )
     )
 
-    connector_id: Annotated[str, Field(min_length=1, max_length=253)] = Field(description="Id of the connector: amqp.")
-    connection_id: str | None = Field(
-        None, description="Id of a connection that is there already and is to be taken over."
+    connector_id: str = Field(
+        min_length=1,
+        max_length=253,
+        description="The id of the connector in Syndesis, such as amqp. It cannot be changed.",
     )
-    name: Text | None = Field(None, description="Name in Syndesis, unique in the instance.")
-    description: str | None = Field(None, description="Description in Syndesis.")
-    tags: list[Text] | None = Field(
-        None, description="Tags in Syndesis.", json_schema_extra={"x-kubernetes-list-type": "set"}
+    connection_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        pattern=r"^[a-zA-Z0-9_-]+$",
+        description=(
+            "The id of a connection that Syndesis has already. It is taken over and brought up to date; none is made "
+            "beside it. Where it is left out, a new connection is made."
+        ),
+    )
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=300,
+        description="The name in Syndesis, unique in the instance; metadata.name where it is left out.",
+    )
+    description: str | None = Field(default=None, description="What Syndesis shows below the name.")
+    tags: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] | None = Field(
+        default=None, max_length=64, json_schema_extra=LIST_AS_SET, description="Words to find the connection by."
     )
     configured_properties: dict[str, str] | None = Field(
-        None, description="The connector's properties that are not secret."
+        default=None, max_length=64, description="The properties of the connector that are not secret."
     )
-    configured_properties_from: list[PropertyFrom] | None = Field(
-        None,
-        description="The connector's properties whose values are kept elsewhere.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["property"]},
+    configured_properties_from: tuple[PropertyFrom, ...] | None = Field(
+        default=None,
+        max_length=64,
+        json_schema_extra=list_by("property"),
+        description="The properties whose values are secret, or long, and stand in a Secret or a ConfigMap.",
     )
+
+    @model_validator(mode="after")
+    def _one_value(self) -> Self:
+        if any(p.property in (self.configured_properties or ()) for p in self.configured_properties_from or ()):
+            raise ValueError(ONE_VALUE)
+        return self
+
+
+class Verification(Model):
+    """What Syndesis answered when it tried the connection."""
+
+    time: Time | None = Field(default=None, description="When it was tried.")
+    status: str | None = Field(default=None, description="OK, ERROR or UNSUPPORTED.")
+    message: str | None = Field(default=None, description="What went wrong.")
 
 
 class ConnectionStatus(Model):
-    """What Syndesis made of it."""
+    """What the reconciler found and did. Written by the reconciler alone."""
 
+    phase: Literal["", "Pending", "Ready", "Error", "Deleting"] | None = Field(
+        default=None, description="How far the connection is."
+    )
+    connection_id: str | None = Field(default=None, description="The id of the connection in Syndesis.")
+    credentials_hash: str | None = Field(
+        default=None, description="A salted hash of the secret values, by which a change of them is seen."
+    )
+    last_verified: Verification | None = Field(
+        default=None, description="What Syndesis answered when it tried the connection."
+    )
     observed_generation: int | None = Field(
-        None, description="The generation that was taken.", json_schema_extra={"format": "int64"}
+        default=None, ge=0, description="The metadata.generation that this status was computed from."
     )
-    phase: Literal["", "Pending", "Ready", "Error", "Deleting"] | None = Field(None, description="How far it is.")
-    connection_id: str | None = Field(None, description="The connection's id in Syndesis.")
-    conditions: list[Condition] | None = Field(
-        None,
-        description="What holds for it.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    conditions: tuple[Condition, ...] = Field(
+        default=(),
+        json_schema_extra=list_by("type"),
+        description="Ready says whether Syndesis has the connection as it is written here.",
     )
 
 
-def custom_resource_definition() -> Document:
-    """The CustomResourceDefinition of the kind, with the placeholder's label."""
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}", "labels": {names.PLACEHOLDER_LABEL: "true"}},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": "connection",
-                "categories": ["integreatly"],
-            },
-            "versions": [
-                {
-                    "name": VERSION,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": [
-                        {"name": "Connector", "type": "string", "jsonPath": ".spec.connectorId"},
-                        {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
-                        {"name": "ID", "type": "string", "jsonPath": ".status.connectionId"},
-                        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
-                    ],
-                    "schema": {
-                        "openAPIV3Schema": {
-                            "type": "object",
-                            "description": "A connection of Syndesis. This definition is a placeholder for the one "
-                            "that Syndesis issue 3692 asked for: Syndesis itself does not reconcile it.",
-                            "required": ["spec"],
-                            "properties": {
-                                "spec": structural(ConnectionSpec),
-                                "status": structural(ConnectionStatus),
-                            },
-                        }
-                    },
-                }
-            ],
-        },
-    }
+class Connection(Model):
+    """A connection of Syndesis. This kind is a placeholder.
+
+    It stands in for the kind that Syndesis issue 3692 asked for, which no release of Syndesis serves. It was installed
+    with the integration operator. Nothing in Syndesis reconciles it; the connection controller of the operator can.
+    """
+
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    spec: ConnectionSpec = Field(description="The connection that is wanted.")
+    status: ConnectionStatus | None = Field(default=None, description="What the reconciler found and did.")

@@ -1,269 +1,309 @@
-"""The ``Integration`` kind: a pair of AddressSpace and Syndesis, offered to be enabled.
+"""The kind Integration: the offer to let one Syndesis use one AddressSpace, and how that offer is to be delivered.
 
-Its first fields are the proof of concept's and keep their meaning; an object that it made validates unchanged. The schema has
-no defaults: what a person leaves out is filled in by the operator under its own field manager, so that the two are told apart.
+Every field of the spec may be left out, and the schema has no defaults: the operator writes what a person did not,
+under its own field manager, so that everybody can see who wrote what. What the proof of concept stored validates
+unchanged.
+
+The rules in CEL and the validators in Python say the same. The validators are for specs that no server has checked: a
+file on the command line, or an object that was stored before the schema was there.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field, StrictBool, model_validator
 
-from integration_operator.api import names
-from integration_operator.api.schema import structural
+from integration_operator.api.model import (
+    LIST_AS_SET,
+    Condition,
+    DataKey,
+    Model,
+    NamespaceName,
+    ObjectName,
+    list_by,
+    rules,
+)
 
-GROUP, VERSION, KIND, PLURAL = "integreatly.org", "v1alpha1", "Integration", "integrations"
+ADDRESS_SPACE_FIXED = "spec.addressSpaceRef cannot be changed once set: delete the Integration and write a new one"
+ADDRESS_SPACE_KEPT = "spec.addressSpaceRef cannot be removed once set: delete the Integration and write a new one"
+CLIENT_FIXED = "spec.client cannot be changed once set: delete the Integration and write a new one"
+CLIENT_KEPT = "spec.client cannot be removed once set: delete the Integration and write a new one"
+SPEC_KEPT = "spec cannot be removed once it names the pair: delete the Integration and write a new one"
+ADDRESSES_MISSING = "a rule of spec.authorization with send or recv needs addresses; '*' means all of them"
+PERIOD_EMPTY = "spec.rotation.every must be longer than 0s"
+OVERLAP_TOO_LONG = "spec.rotation.overlap must be shorter than spec.rotation.every"
 
-Document = dict[str, Any]
+DURATION = r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$"
+"""Five digits: the sum stays far below the 292 years at which duration() in CEL overflows."""
 
-
-def rule(expression: str, message: str) -> Document:
-    """A CEL rule with the message that a person gets."""
-    return {"rule": expression, "message": message}
-
-
-def rules(*found: Document) -> Document:
-    """CEL rules as an extension of a schema."""
-    return {"x-kubernetes-validations": list(found)}
-
-
-class Model(BaseModel):
-    """A part of a kind: camelCase on the wire, unknown fields dropped as the API server drops them."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+Duration = Annotated[str, Field(min_length=2, max_length=18, pattern=DURATION)]
+"""Hours, minutes and seconds, as Go writes them: `720h`, `1h30m`."""
 
 
-NamespaceName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
-Duration = Annotated[str, Field(max_length=32, pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$")]
+def timedelta_of(duration: str) -> timedelta:
+    """The time that a `Duration` means."""
+    amounts = {unit: int(amount) for amount, unit in re.findall(r"([0-9]+)([hms])", duration)}
+    return timedelta(hours=amounts.get("h", 0), minutes=amounts.get("m", 0), seconds=amounts.get("s", 0))
 
 
 class AddressSpaceRef(Model):
-    """Which AddressSpace."""
+    """An AddressSpace."""
 
-    namespace: NamespaceName = Field(description="Namespace of the AddressSpace.")
-    name: ObjectName = Field(description="Name of the AddressSpace.")
+    namespace: NamespaceName = Field(description="The namespace of the AddressSpace.")
+    name: ObjectName = Field(description="The name of the AddressSpace.")
 
 
 class DeliveryChoice(Model):
-    """How each side is made."""
+    """How each side is made. auto, or nothing, takes what the cluster serves."""
 
     user: Literal["auto", "native", "keycloak"] | None = Field(
-        None, description="How the messaging user is made: native is a MessagingUser resource. auto (the default) chooses."
+        default=None,
+        description="How the messaging user is made: native writes a MessagingUser, keycloak asks Keycloak over REST.",
     )
     connection: Literal["auto", "native", "rest"] | None = Field(
-        None, description="How the connection is made: native is a Connection resource. auto (the default) chooses."
+        default=None,
+        description="How the connection is made: native writes a Connection, rest asks the Syndesis server over REST.",
     )
 
 
-class AuthorizationRule(Model):
-    """What the user may do on which addresses, as in a MessagingUser."""
+class Authorization(Model):
+    """What the messaging user may do, and on which addresses."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule(
-                "!self.operations.exists(o, o == 'send' || o == 'recv') || (has(self.addresses) && size(self.addresses) > 0)",
-                "send and recv need addresses: list them, or '*' for all",
-            )
+            (
+                "self.operations.all(o, o in ['view', 'manage']) || (has(self.addresses) && size(self.addresses) > 0)",
+                ADDRESSES_MISSING,
+            ),
         )
     )
 
-    operations: list[Literal["send", "recv", "view", "manage"]] = Field(
-        description="What is allowed.",
-        min_length=1,
-        max_length=4,
-        json_schema_extra={"x-kubernetes-list-type": "set"},
+    operations: tuple[Literal["send", "recv", "view", "manage"], ...] = Field(
+        min_length=1, max_length=4, json_schema_extra=LIST_AS_SET, description="The operations that are allowed."
     )
-    addresses: list[Annotated[str, Field(min_length=1, max_length=1024)]] | None = Field(
-        None, description="The addresses it is allowed on; '*' is every address.", max_length=64
+    addresses: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] | None = Field(
+        default=None,
+        max_length=128,
+        description=(
+            "The addresses on which they are allowed, with the wildcards of EnMasse; * means all of them. "
+            "send and recv need addresses; EnMasse up to 0.30 wants them for view, too."
+        ),
     )
+
+    @model_validator(mode="after")
+    def _addresses_where_needed(self) -> Self:
+        if {"send", "recv"} & set(self.operations) and not self.addresses:
+            raise ValueError(ADDRESSES_MISSING)
+        return self
 
 
 class SecretRef(Model):
-    """A Secret of yours in the Integration's namespace."""
+    """A Secret in the namespace of the Integration, and its keys."""
 
-    name: ObjectName = Field(
-        description=f"Name of the Secret. It needs the label {names.INTEGRATION_LABEL} (any value): "
-        "the operator reads no Secret without it."
+    name: ObjectName = Field(description="The name of the Secret.")
+    username_key: DataKey | None = Field(
+        default=None, description="The key that holds the user name; username where it is left out."
     )
-    username_key: Annotated[str, Field(min_length=1, max_length=253)] | None = Field(
-        None, description="Key of the user name; 'username' if left out."
-    )
-    password_key: Annotated[str, Field(min_length=1, max_length=253)] | None = Field(
-        None, description="Key of the password; 'password' if left out."
+    password_key: DataKey | None = Field(
+        default=None, description="The key that holds the password; password where it is left out."
     )
 
 
 class Rotation(Model):
-    """When the credential is replaced."""
-
-    every: Duration | None = Field(None, description="Age at which the credential is replaced, such as 720h.")
-    overlap: Duration | None = Field(None, description="How long the old one keeps working, such as 1h.")
-
-
-class IntegrationSpec(Model):
-    """What is wanted for a pair."""
+    """When the credential is replaced by a new one."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule(
-                "!has(oldSelf.addressSpaceRef) || (has(self.addressSpaceRef) && "
-                "self.addressSpaceRef == oldSelf.addressSpaceRef)",
-                "spec.addressSpaceRef cannot be changed once set: delete the Integration and write a new one",
-            ),
-            rule(
-                "!has(oldSelf.client) || oldSelf.client == '' || (has(self.client) && self.client == oldSelf.client)",
-                "spec.client cannot be changed once set: delete the Integration and write a new one",
+            ("!has(self.every) || duration(self.every) > duration('0s')", PERIOD_EMPTY),
+            (
+                "!has(self.every) || !has(self.overlap) || duration(self.overlap) < duration(self.every)",
+                OVERLAP_TOO_LONG,
             ),
         )
     )
 
-    service_provider: Literal["fuse", ""] | None = Field(None, description="What uses the messages: fuse, which is Syndesis.")
-    integration_type: Literal["amqp", ""] | None = Field(None, description="How: amqp.")
-    client: Annotated[str, Field(max_length=253)] | None = Field(
-        None, description="Name of the Syndesis, in the Integration's namespace; the only one there if left out."
+    every: Duration | None = Field(
+        default=None,
+        description="How long a credential is used, such as 720h or 1h30m; for ever where it is left out.",
     )
-    enabled: bool | None = Field(None, description="Whether user and connection are made. Yours to set.")
-    service: Annotated[str, Field(max_length=253)] | None = Field(
-        None, description="Written by the proof of concept; not used."
+    overlap: Duration | None = Field(
+        default=None,
+        description="How long the old credential still works beside the new one, such as 24h.",
+    )
+
+    @model_validator(mode="after")
+    def _overlap_within_period(self) -> Self:
+        if self.every is not None and not timedelta_of(self.every):
+            raise ValueError(PERIOD_EMPTY)
+        if self.every and self.overlap and timedelta_of(self.overlap) >= timedelta_of(self.every):
+            raise ValueError(OVERLAP_TOO_LONG)
+        return self
+
+
+class IntegrationSpec(Model):
+    """What a person, or a policy, wants of the pair."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            ("!has(oldSelf.addressSpaceRef) || has(self.addressSpaceRef)", ADDRESS_SPACE_KEPT),
+            (
+                "!has(oldSelf.addressSpaceRef) || !has(self.addressSpaceRef)"
+                " || self.addressSpaceRef == oldSelf.addressSpaceRef",
+                ADDRESS_SPACE_FIXED,
+            ),
+            (
+                "!has(oldSelf.client) || oldSelf.client == '' || (has(self.client) && self.client != '')",
+                CLIENT_KEPT,
+            ),
+            (
+                "!has(oldSelf.client) || oldSelf.client == '' || !has(self.client) || self.client == ''"
+                " || self.client == oldSelf.client",
+                CLIENT_FIXED,
+            ),
+        )
+    )
+
+    service_provider: Literal["fuse"] | None = Field(
+        default=None, description="What the AddressSpace is integrated with: fuse is Syndesis."
+    )
+    integration_type: Literal["amqp"] | None = Field(
+        default=None, description="What kind of connection is made: amqp uses the AMQP connector of Syndesis."
+    )
+    service: str | None = Field(
+        default=None, max_length=253, description="Written by the proof of concept, enmasse; it has no effect."
+    )
+    client: str | None = Field(
+        default=None,
+        max_length=253,
+        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
+        description=(
+            "The name of the Syndesis, which is in the namespace of the Integration. Where it is empty, the only one "
+            "there is taken. It cannot be changed once set."
+        ),
+    )
+    enabled: StrictBool | None = Field(
+        default=None, description="Whether the pair is delivered. Nothing is made for it until this is true."
     )
     address_space_ref: AddressSpaceRef | None = Field(
-        None, description="The AddressSpace. Set by the operator where only one can be meant; cannot be changed."
+        default=None, description="The AddressSpace whose messaging is offered. It cannot be changed once set."
     )
-    delivery: DeliveryChoice | None = Field(None, description="How each side is made.")
+    delivery: DeliveryChoice | None = Field(
+        default=None, description="How each side is made. auto, or nothing, takes what the cluster serves."
+    )
     tls: Literal["auto", "required", "disabled"] | None = Field(
-        None,
-        description="auto (the default) uses TLS where the AddressSpace shows a TLS port and its CA; "
-        "required never connects without; disabled never connects with.",
+        default=None,
+        description=(
+            "Whether Syndesis talks to the broker over TLS. auto uses TLS where the AddressSpace shows a TLS port and "
+            "a CA; required never falls back to plain text; disabled never uses TLS. auto where it is left out."
+        ),
     )
-    authorization: Annotated[list[AuthorizationRule], Field(max_length=32)] | None = Field(
-        None, description="What the user may do; send and recv on every address if left out."
+    authorization: tuple[Authorization, ...] | None = Field(
+        default=None,
+        max_length=32,
+        description="What the messaging user may do. Where it is left out: send and recv on all addresses.",
     )
     credentials_secret_ref: SecretRef | None = Field(
-        None, description="A credential of your own instead of a generated one; changes of the Secret are followed."
+        default=None,
+        description=(
+            "A Secret with a credential of your own. Where it is left out, the operator generates one and stores it in "
+            "a Secret of its own."
+        ),
     )
-    rotation: Rotation | None = Field(None, description="When the credential is replaced.")
+    rotation: Rotation | None = Field(
+        default=None, description="When the credential is replaced by a new one. Where it is left out: only on request."
+    )
     deletion_policy: Literal["Delete", "Retain"] | None = Field(
-        None,
-        description="Retain leaves user, connection and Secret when the Integration is deleted. Delete is the default.",
+        default=None,
+        description=(
+            "What becomes of the user, the connection and the Secret when the Integration is deleted. "
+            "Delete where it is left out."
+        ),
     )
-    suspend: bool | None = Field(None, description="While true, nothing is made, changed or removed.")
-
-
-class Condition(Model):
-    """A ``metav1.Condition``."""
-
-    type: Annotated[str, Field(max_length=316)] = Field(description="What it is about.")
-    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
-    reason: Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")] = Field(
-        description="Why, for programs."
-    )
-    message: Annotated[str, Field(max_length=32768)] = Field(description="Why, for people.")
-    last_transition_time: str = Field(
-        description="When the status last changed.", json_schema_extra={"format": "date-time"}
-    )
-    observed_generation: int | None = Field(
-        None, description="The generation it was computed for.", json_schema_extra={"format": "int64", "minimum": 0}
+    suspend: StrictBool | None = Field(
+        default=None, description="Whether the operator leaves the pair alone, as it is, until this is no longer true."
     )
 
 
 class DeliveredUser(Model):
-    """The messaging user that stands for the pair."""
+    """The messaging user that stands."""
 
-    delivery: str = Field(description="How it was made.")
-    namespace: str = Field(description="Namespace of the MessagingUser.")
-    name: str = Field(description="Name of the MessagingUser.")
-    username: str | None = Field(None, description="The name that logs in.")
+    delivery: str | None = Field(default=None, description="How it was made: native or keycloak.")
+    namespace: str | None = Field(default=None, description="The namespace of the MessagingUser.")
+    name: str | None = Field(default=None, description="The name of the MessagingUser.")
+    username: str | None = Field(default=None, description="The name that the user logs in with.")
 
 
 class DeliveredConnection(Model):
-    """The connection that stands for the pair."""
+    """The connection that stands."""
 
-    delivery: str = Field(description="How it was made.")
-    name: str = Field(description="Name of the Connection.")
-    id: str | None = Field(None, description="Its id in Syndesis.")
+    delivery: str | None = Field(default=None, description="How it was made: native or rest.")
+    name: str | None = Field(default=None, description="The name of the Connection, or of the connection in Syndesis.")
+    id: str | None = Field(default=None, description="The id of the connection in Syndesis.")
+    uri: str | None = Field(default=None, description="Where the connection leads; it holds no credential.")
 
 
 class Delivered(Model):
-    """What was delivered and how."""
+    """What was made for the pair, and how."""
 
-    user: DeliveredUser | None = Field(None, description="The messaging user.")
-    connection: DeliveredConnection | None = Field(None, description="The connection.")
-    secret_name: str | None = Field(None, description="The Secret with the credential.")
+    user: DeliveredUser | None = Field(default=None, description="The messaging user that stands.")
+    connection: DeliveredConnection | None = Field(default=None, description="The connection that stands.")
+    secret_name: str | None = Field(default=None, description="The Secret that holds the credential.")
 
 
 class IntegrationStatus(Model):
-    """What was found and done."""
+    """What the operator found and did. Written by the operator alone."""
 
     phase: Literal["", "accepted", "integrating", "complete"] | None = Field(
-        None, description="accepted: offered. integrating: being delivered. complete: both sides are ready."
+        default=None,
+        description=(
+            "How far the pair is, in the words of the proof of concept: empty before anything is known, accepted when "
+            "the pair is offered, integrating while it is being made, complete when it can be used. The conditions say "
+            "more."
+        ),
     )
-    status_message: str | None = Field(None, description="The message of the condition Ready.")
+    status_message: str | None = Field(default=None, description="The message of the condition Ready.")
     meta_data: dict[str, str] | None = Field(
-        None, description="msgHost, realm and connectionID.", json_schema_extra={"nullable": True}
+        default=None,
+        json_schema_extra={"nullable": True},
+        description="What the proof of concept wrote here: msgHost, realm and connectionID.",
     )
     observed_generation: int | None = Field(
-        None, description="The generation that was last looked at.", json_schema_extra={"format": "int64"}
+        default=None, ge=0, description="The metadata.generation that this status was computed from."
     )
-    conditions: list[Condition] | None = Field(
-        None,
-        description="Ready, Paired, CredentialsReady, UserReady, ConnectionReady.",
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    conditions: tuple[Condition, ...] = Field(
+        default=(),
+        json_schema_extra=list_by("type"),
+        description=(
+            "Ready sums up the others: Paired (the pair is allowed), CredentialsReady (the Secret holds the "
+            "credential), UserReady (the user can log in) and ConnectionReady (Syndesis has the connection)."
+        ),
     )
-    delivered: Delivered | None = Field(None, description="What was delivered and how.")
+    delivered: Delivered | None = Field(default=None, description="What was made for the pair, and how.")
 
 
-def custom_resource_definition() -> Document:
-    """The CustomResourceDefinition of the kind."""
-    ready = '.status.conditions[?(@.type=="Ready")]'
-    columns = [
-        ("AddressSpace", "string", ".spec.addressSpaceRef.name"),
-        ("Syndesis", "string", ".spec.client"),
-        ("Enabled", "boolean", ".spec.enabled"),
-        ("Phase", "string", ".status.phase"),
-        ("Ready", "string", f"{ready}.status"),
-        ("Reason", "string", f"{ready}.reason"),
-        ("Age", "date", ".metadata.creationTimestamp"),
-    ]
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": "integration",
-                "shortNames": ["itg"],
-                "categories": ["integreatly"],
-            },
-            "versions": [
-                {
-                    "name": VERSION,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": [
-                        {"name": name, "type": type_, "jsonPath": path} for name, type_, path in columns
-                    ],
-                    "schema": {
-                        "openAPIV3Schema": {
-                            "type": "object",
-                            "description": "A pair of AddressSpace and Syndesis: enable it to have a messaging user "
-                            "and a connection made and kept.",
-                            "required": ["spec"],
-                            "properties": {
-                                "spec": structural(IntegrationSpec),
-                                "status": structural(IntegrationStatus),
-                            },
-                        }
-                    },
-                }
-            ],
-        },
-    }
+class Integration(Model):
+    """Offers the messaging of one AddressSpace to one Syndesis as a connection.
+
+    The operator writes one for each pair that may be made, with enabled false. Once enabled, the operator makes a
+    messaging user and a connection, keeps both up to date, and removes both when the Integration is disabled or
+    deleted.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!has(oldSelf.spec) || has(self.spec) || !(has(oldSelf.spec.addressSpaceRef)"
+                " || (has(oldSelf.spec.client) && oldSelf.spec.client != ''))",
+                SPEC_KEPT,
+            ),
+        )
+    )
+
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    spec: IntegrationSpec = Field(
+        default_factory=IntegrationSpec, description="What a person, or a policy, wants of the pair."
+    )
+    status: IntegrationStatus | None = Field(default=None, description="What the operator found and did.")

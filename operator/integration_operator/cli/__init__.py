@@ -1,0 +1,36 @@
+"""The command line: one module a command, each thin."""
+
+from __future__ import annotations
+
+import typer
+
+from integration_operator import __version__
+from integration_operator.cli.crds import crds
+from integration_operator.cli.explain import explain
+from integration_operator.cli.render import render
+from integration_operator.cli.run import run
+
+app = typer.Typer(
+    name="integration-operator",
+    help="Pairs EnMasse address spaces with Syndesis and delivers each pair as a messaging user and a connection.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # locals hold credentials
+)
+app.command()(run)
+app.command()(render)
+app.command()(explain)
+app.command()(crds)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Pairs EnMasse address spaces with Syndesis."""

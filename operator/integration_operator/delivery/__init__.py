@@ -1,7 +1,7 @@
 """How a rendered document reaches its platform: one interface, one implementation for each way.
 
-A delivery takes actions, which are decided elsewhere, and does them; it decides nothing. The native one applies resources that
-the platforms reconcile themselves. Deliveries over REST take the same documents and plug in beside it.
+A delivery takes actions, which are decided elsewhere, and does them; it decides nothing. The native one applies
+resources that the platforms reconcile themselves. Deliveries over REST take the same documents and plug in beside it.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ from integration_operator.kube.kinds import Served
 
 
 class NativeDelivery:
-    """Server-side apply with our field manager, deletion with a uid precondition; answers go into the stores at once."""
+    """Server-side apply with our field manager, deletion with a uid precondition; answers go into the stores at
+    once.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

@@ -37,9 +37,9 @@ def decode(text: object) -> str | None:
         return None
 
 
-def of_secret(secret: Live, *, username_key: str = names.USERNAME_KEY, password_key: str = names.PASSWORD_KEY) -> (
-    Credential | None
-):
+def of_secret(
+    secret: Live, *, username_key: str = names.USERNAME_KEY, password_key: str = names.PASSWORD_KEY
+) -> Credential | None:
     """The credential in a Secret; None where a key is missing, empty or no text."""
     data = secret.document.get("data") or {}
     username, password = decode(data.get(username_key)), decode(data.get(password_key))

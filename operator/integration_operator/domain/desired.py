@@ -101,7 +101,6 @@ def variables(
     integration: Integration | None = None,
     credential: Credential | None = None,
     transport: Transport | None = None,
-    secret: Document | None = None,
     enabled: bool = False,
 ) -> Document:
     """The variables that templates get, apart from ``metadata``, which the identity gives."""
@@ -121,7 +120,7 @@ def variables(
             "enabled": integration.enabled if integration else enabled,
         },
         "authorization": rules or list(DEFAULT_AUTHORIZATION),
-        "secret": secret or {"name": naming.secret_name(pair), "usernameKey": "username", "passwordKey": "password"},
+        "secret": _secret(pair, integration),
     }
     if credential is not None:
         found["credential"] = {"username": credential.username, "password": credential.password}
@@ -134,3 +133,13 @@ def variables(
             "certificate": transport.certificate,
         }
     return found
+
+
+def _secret(pair: Pair, integration: Integration | None) -> Document:
+    """Where the credential is: in the Secret that a person brought, else in ours."""
+    reference = integration.spec.credentials_secret_ref if integration else None
+    return {
+        "name": reference.name if reference else naming.secret_name(pair),
+        "usernameKey": (reference and reference.username_key) or names.USERNAME_KEY,
+        "passwordKey": (reference and reference.password_key) or names.PASSWORD_KEY,
+    }

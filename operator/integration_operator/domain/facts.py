@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from integration_operator.domain.actions import Child
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.live import Live
 from integration_operator.domain.pair import Pair
@@ -26,9 +27,9 @@ class Kinds:
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """An object that was made for the pair and is not the one that is wanted: ``kind`` and the object."""
+    """An object that was made for the pair and is not the one that is wanted."""
 
-    kind: str
+    kind: Child
     live: Live
 
 
@@ -36,10 +37,10 @@ class Stray:
 class Facts:
     """The facts of one pair.
 
-    ``integration`` is the one that counts, ``duplicates`` are the others for the same pair. ``provided`` is the Secret that
-    ``credentialsSecretRef`` names. ``held`` is True while the guard against mass deletion stands before this pair,
-    ``withdrawn`` where its Integration was deleted while the pair stayed. ``candidate`` is a fresh password, used only where no copy of
-    the pair's is left.
+    ``integration`` is the one that counts, ``duplicates`` are the others for the same pair. ``provided`` is the
+    Secret that ``credentialsSecretRef`` names. ``held`` is True while the guard against mass deletion stands before
+    this pair, ``withdrawn`` where its Integration was deleted while the pair stayed. ``candidate`` is a fresh
+    password, used only where no copy of the pair's is left.
     """
 
     pair: Pair

@@ -1,7 +1,7 @@
 """An object as the API server has it, and whether it still is what we applied.
 
-Of ``managedFields`` only our own entry is kept: it says exactly which fields are ours, so a field that we no longer want
-is found as surely as one that somebody changed, and a value that somebody else wrote last is told from our own.
+Of ``managedFields`` only our own entry is kept: it says exactly which fields are ours, so a field that we no longer
+want is found as surely as one that somebody changed, and a value that somebody else wrote last is told from our own.
 """
 
 from __future__ import annotations
@@ -77,6 +77,11 @@ class Live:
     def owners(self) -> list[Document]:
         """Its owner references."""
         return self.document["metadata"].get("ownerReferences") or []
+
+    @property
+    def retained(self) -> bool:
+        """Whether it was made to outlive its Integration (``deletionPolicy: Retain``)."""
+        return self.annotations.get(names.DELETION_POLICY) == "Retain"
 
     @property
     def ours(self) -> bool:

@@ -9,7 +9,9 @@ from integration_operator.domain.pair import Ref
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an AddressSpace's ``messaging`` endpoint listens inside the cluster; ports by name (``amqp``, ``amqps``)."""
+    """Where an AddressSpace's ``messaging`` endpoint listens inside the cluster; ports by name (``amqp``,
+    ``amqps``).
+    """
 
     host: str
     ports: tuple[tuple[str, int], ...]

@@ -76,7 +76,9 @@ def transport(space: AddressSpace, tls: TlsMode) -> Transport | Verdict:
     if secure and (tls == "required" or (tls == "auto" and space.certificate)):
         return Transport("amqps", space.endpoint.host, secure, space.certificate)
     if tls == "required":
-        return Verdict.deny("NoTLSPort", f"AddressSpace {space.ref} has no port named 'amqps', and spec.tls requires it")
+        return Verdict.deny(
+            "NoTLSPort", f"AddressSpace {space.ref} has no port named 'amqps', and spec.tls requires it"
+        )
     if plain:
         return Transport("amqp", space.endpoint.host, plain)
     return Verdict.deny("NoPort", f"AddressSpace {space.ref} has no usable port among {dict(space.endpoint.ports)}")

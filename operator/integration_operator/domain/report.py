@@ -46,7 +46,9 @@ def status_changed(live: Document, wanted: Document) -> bool:
 
 
 def _phase(integration: Integration, findings: Sequence[Finding]) -> str:
-    """The proof of concept's word for it (its types.go): ``accepted``, ``integrating``, ``complete``, or nothing yet."""
+    """The proof of concept's word for it (its types.go): ``accepted``, ``integrating``, ``complete``, or nothing
+    yet.
+    """
     ready = findings[0]
     paired = any(f.type == "Paired" and f.status == "True" for f in findings)
     if ready.status == "True":

@@ -95,13 +95,14 @@ class Cluster:
         self.reflectors: dict[str, Reflector[Any]] = {}
         self._on_state: list[Callable[[Kind, State], None]] = []
         self._on_listed: list[Callable[[Kind], None]] = []
+        self._settled = asyncio.Event()
         for kind, store in self._all:
             self._add(kind, store)
         # CRDs and APIServices are watched only to know when a kind appears: names are all that is kept.
         for kind in (kinds.CRD, kinds.API_SERVICE):
-            store: Store[str] = Store(_name_and_version)
-            store.subscribe(self._definition_changed)
-            self._add(kind, store)
+            definitions: Store[str] = Store(_name_and_version)
+            definitions.subscribe(self._definition_changed)
+            self._add(kind, definitions)
 
     def _add(self, kind: Kind, store: Store[Any]) -> None:
         self.reflectors[kind.name] = Reflector(
@@ -132,8 +133,7 @@ class Cluster:
 
     async def synced(self) -> None:
         """Return once each kind that matters is in sync or known to be absent."""
-        while self.unsettled():
-            await asyncio.sleep(0.01)
+        await self._settled.wait()
 
     def unsettled(self) -> dict[str, str]:
         """The kinds that are neither in sync nor absent, with what is wrong; AuthenticationService is optional."""
@@ -173,6 +173,8 @@ class Cluster:
         if kind in (kinds.CRD, kinds.API_SERVICE):
             for reflector in self.reflectors.values():
                 reflector.blind = state is not State.SYNCED
+        if not self.unsettled():
+            self._settled.set()
         for callback in self._on_state:
             callback(kind, state)
 
@@ -181,7 +183,9 @@ class Cluster:
             callback(kind)
 
     def _definition_changed(self, old: str | None, new: str | None) -> None:
-        """Wake the reflectors of the kinds that a CRD (``<plural>.<group>``) or APIService (``<version>.<group>``) serves."""
+        """Wake the reflectors of the kinds that a CRD (``<plural>.<group>``) or APIService (``<version>.<group>``)
+        serves.
+        """
         name = (new or old or "").partition(" ")[0]
         group = name.partition(".")[2]
         for reflector in self.reflectors.values():
@@ -208,5 +212,3 @@ def _name_and_version(document: Document) -> str:
     """A definition's name with its version, so that each change of it (Established, Available) is a change."""
     metadata = document["metadata"]
     return f"{metadata['name']} {metadata.get('resourceVersion', '')}"
-
-

@@ -180,26 +180,20 @@ class Controller:
                 await self._report(integration, unpaired(reason))
 
     async def run(self) -> None:
-        """Wait for the stores, look at everything once, then at what changes, until the queue is closed."""
-        await self._cluster.synced()
-        self._triggers.everything()
-        resync = asyncio.create_task(self._resync(), name="resync")
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number in range(self._options.workers):
-                    group.create_task(self._work(), name=f"worker {number}")
-        finally:
-            resync.cancel()
+        """Once the stores are in sync, look at everything, then at what changes, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._options.workers):
+                group.create_task(self._work(), name=f"worker {number}")
+            group.create_task(self._look_at_everything(), name="resync")
 
-    async def stop(self, timeout: float) -> None:
-        """Take no more keys, and wait until what is in flight is finished, at most ``timeout`` seconds."""
+    async def stop(self) -> None:
+        """Take no more keys, and return once what is in flight is finished."""
         self.queue.close()
-        deadline = self._clock() + timeout
-        while self.queue.working and self._clock() < deadline:
-            await asyncio.sleep(0.01)
+        await self.queue.finished()
         await self._events.drain()
 
     async def _work(self) -> None:
+        await self._cluster.synced()
         while (key := await self.queue.take()) is not None:
             began, result = self._clock(), "ok"
             try:
@@ -227,8 +221,12 @@ class Controller:
                 metrics.RECONCILES.labels(result).inc()
                 metrics.RECONCILE_SECONDS.observe(self._clock() - began)
 
-    async def _resync(self) -> None:
-        """Look at everything again from time to time, spread over the period, so that what was missed is caught."""
+    async def _look_at_everything(self) -> None:
+        """At once when the stores are in sync, then from time to time, spread over the period, to catch what was
+        missed.
+        """
+        await self._cluster.synced()
+        self._triggers.everything()
         while True:
             await asyncio.sleep(self._options.resync)
             for key in self._gatherer.known_keys():
@@ -254,8 +252,10 @@ class Controller:
 
     def _is_futile(self, action: Action) -> bool:
         """Whether this very document was applied before and the server did not keep all of it."""
-        return isinstance(action, Apply) and bool(action.uid) and (
-            self._futile.get((action.kind, action.ref)) == action.document
+        return (
+            isinstance(action, Apply)
+            and bool(action.uid)
+            and (self._futile.get((action.kind, action.ref)) == action.document)
         )
 
     def _repair_wait(self, action: Action) -> float:

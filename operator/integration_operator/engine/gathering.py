@@ -1,6 +1,7 @@
 """From the stores to the facts of a pair, and from a changed object to the pairs that it concerns. No request is made.
 
-Which pairs a change concerns may be answered too widely (the decision is made later, from the facts), never too narrowly.
+Which pairs a change concerns may be answered too widely (the decision is made later, from the facts), never too
+narrowly.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from fnmatch import fnmatchcase
 
 from integration_operator.api import names
 from integration_operator.domain import naming, pairing
+from integration_operator.domain.actions import Child
 from integration_operator.domain.credentials import of_secret
 from integration_operator.domain.facts import Facts, Kinds, Stray
 from integration_operator.domain.integration import Integration, first_of, pair_of
@@ -139,9 +141,11 @@ class Gatherer:
         """The pairs that a Syndesis may be in, and those that something was made for."""
         cluster = self.cluster
         near = list(cluster.spaces.by("namespace", syndesis.ref.namespace))
-        for space in cluster.spaces.by("shared", "shared"):
-            if any(fnmatchcase(syndesis.ref.namespace, pattern) for pattern in space.allowed_namespaces):
-                near.append(space)
+        near += [
+            space
+            for space in cluster.spaces.by("shared", "shared")
+            if any(fnmatchcase(syndesis.ref.namespace, pattern) for pattern in space.allowed_namespaces)
+        ]
         if syndesis.created_by and "created-by" in self.rules:
             near += cluster.spaces.by("creator", syndesis.created_by)
         yield from (Pair(space.ref, syndesis.ref) for space in near)
@@ -160,7 +164,9 @@ class Gatherer:
                     yield self.key_of(integration)
 
     def known_keys(self) -> set[Key]:
-        """Everything there is to look at: allowed pairs, pairs with an Integration, pairs with something left behind."""
+        """Everything there is to look at: allowed pairs, pairs with an Integration, pairs with something left
+        behind.
+        """
         keys: set[Key] = set()
         for syndesis in self.cluster.syndesises:
             keys.update(self.pairs_of_syndesis(syndesis))
@@ -191,7 +197,7 @@ class Gatherer:
         return secret, credential.username if credential else None
 
     def _strays(self, pair: Pair, user: Live | None) -> Iterable[Stray]:
-        wanted = {
+        wanted: dict[Child, Ref | None] = {
             "Secret": naming.secret_ref(pair),
             "Connection": naming.connection_ref(pair),
             "MessagingUser": user.ref if user else None,

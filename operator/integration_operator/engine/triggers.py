@@ -1,7 +1,7 @@
 """From a change in a store to keys in the queue. Events carry keys, never content: nothing is decided here.
 
-Two things are remembered on the way because no store shows them afterwards: that an offer was deleted by somebody else while
-its pair stayed, and that a LIST showed next to nothing of what it showed before.
+Two things are remembered on the way because no store shows them afterwards: that an offer was deleted by somebody
+else while its pair stayed, and that a LIST showed next to nothing of what it showed before.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Triggers:
     def _integration_changed(self, old: Integration | None, new: Integration | None) -> None:
         if old is not None and new is None:
             self._gatherer.integration_deleted(old)
-        self._each(lambda integration: [self._gatherer.key_of(integration)])(old, new)
+        self._add(self._gatherer.key_of(integration) for integration in (old, new) if integration is not None)
 
     def _authentication_changed(self, old: tuple[Ref, str] | None, new: tuple[Ref, str] | None) -> None:
         for service in (old, new):
@@ -109,5 +109,3 @@ class Triggers:
         metrics.HELD.labels(kind).set(held)
         if held:
             self._log.warning("mass deletion held", kind=kind, vanished=held, known=len(referred))
-
-

@@ -29,27 +29,29 @@ class WorkQueue(Generic[K]):
         self._jitter = jitter
         self._ready: deque[K] = deque()
         self._waiting: set[K] = set()
-        self._working: set[K] = set()
+        self._working: dict[K, float] = {}
         self._again: set[K] = set()
         self._later: list[tuple[float, int, K]] = []
         self._due: dict[K, float] = {}
         self._failures: dict[K, int] = {}
         self._sequence = 0
         self._changed = asyncio.Event()
+        self._finished = asyncio.Event()
+        self._finished.set()
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._again)
 
     @property
-    def working(self) -> int:
-        """How many keys are being worked on."""
-        return len(self._working)
-
-    @property
     def idle(self) -> bool:
         """Whether no key is ready or being worked on; keys with a delay do not count."""
         return not self._ready and not self._working
+
+    @property
+    def oldest(self) -> float:
+        """For how many seconds the key that is worked on longest has been."""
+        return self._clock() - min(self._working.values()) if self._working else 0.0
 
     def add(self, key: K) -> None:
         """Work on the key as soon as a worker is free."""
@@ -75,8 +77,9 @@ class WorkQueue(Generic[K]):
 
     def retry(self, key: K, *, at_least: float = 0.0) -> float:
         """Work on a key that failed after its back-off; return the delay in seconds."""
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(failures - 1, 20)) * (0.5 + self._jitter() / 2)
+        failures = self._failures.get(key, 0) + 1
+        self._failures[key] = failures
+        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 20)) * (0.5 + self._jitter() / 2)
         delay = max(delay, at_least)
         self.add_after(key, delay)
         return delay
@@ -92,7 +95,8 @@ class WorkQueue(Generic[K]):
             if self._ready:
                 key = self._ready.popleft()
                 self._waiting.discard(key)
-                self._working.add(key)
+                self._working[key] = self._clock()
+                self._finished.clear()
                 return key
             self._changed.clear()
             timeout = max(0.0, self._later[0][0] - self._clock()) if self._later else None
@@ -104,7 +108,9 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """The worker has finished with the key."""
-        self._working.discard(key)
+        self._working.pop(key, None)
+        if not self._working:
+            self._finished.set()
         if key in self._again:
             self._again.discard(key)
             self.add(key)
@@ -113,6 +119,10 @@ class WorkQueue(Generic[K]):
         """Hand out no more keys; workers get None."""
         self._closed = True
         self._changed.set()
+
+    async def finished(self) -> None:
+        """Return once no key is being worked on."""
+        await self._finished.wait()
 
     def _promote(self) -> None:
         now = self._clock()

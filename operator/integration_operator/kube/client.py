@@ -91,7 +91,10 @@ class Client:
 
         async def configure() -> Configuration:
             configuration = type.__call__(Configuration)
-            await kubernetes_config.load_kube_config(str(path), context, configuration, persist_config=False)
+            try:
+                await kubernetes_config.load_kube_config(str(path), context, configuration, persist_config=False)
+            except (kubernetes_config.ConfigException, OSError, yaml.YAMLError) as error:
+                raise NoCluster(f"kubeconfig {path}: {_plain(error)}") from error
             if token_file := _token_file_of(path, context):
                 configuration.refresh_api_key_hook = token_file
             return configuration
@@ -136,6 +139,29 @@ class Client:
         """The address of the API server, for messages."""
         return str(self._api.configuration.host) if self._api else "(not connected)"
 
+    def session(self) -> aiohttp.ClientSession:
+        """A session of its own on the same connections and credentials, for the library that hosts the process.
+
+        Closing it leaves ours open.
+        """
+        if self._api is None:
+            raise Unavailable(0, "Closed", "the client is closed")
+        api = self._api
+        if api.rest_client.pool_manager is None:
+            api.rest_client.pool_manager = api.rest_client._create_pool_manager()
+
+        async def authenticate(
+            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
+            headers: dict[str, str] = {}
+            await api.update_params_for_auth(headers, [], ["BearerToken"], request.url.path, request.method, None)
+            request.headers.update(headers)
+            return await handler(request)
+
+        return aiohttp.ClientSession(
+            connector=api.rest_client.pool_manager.connector, connector_owner=False, middlewares=(authenticate,)
+        )
+
     async def get(self, path: str, query: Query | None = None, *, accept: str = "application/json") -> Document:
         """GET a path."""
         return await self._request("GET", path, query, accept=accept)
@@ -175,7 +201,8 @@ class Client:
         """Yield the events of a watch until the server ends it.
 
         Raises ``ApiError`` where the server refuses or the connection breaks. ``silence`` is the longest time in
-        seconds without a byte: the caller asks the server for bookmarks. ``opened`` is called once the server has said yes.
+        seconds without a byte: the caller asks the server for bookmarks. ``opened`` is called once the server has
+        said yes.
         """
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=silence)
         try:
@@ -237,7 +264,7 @@ class Client:
         body: Document | None,
         content_type: str | None,
         accept: str,
-        timeout: aiohttp.ClientTimeout,
+        limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         if self._api is None:
             raise Unavailable(0, "Closed", "the client is closed")
@@ -247,7 +274,7 @@ class Client:
             if content_type is not None:
                 headers["Content-Type"] = content_type
             await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, verb, body)
-            answer = await self._api.call_api(verb, url, headers, body, _request_timeout=timeout)
+            answer = await self._api.call_api(verb, url, headers, body, _request_timeout=limits)
             response: aiohttp.ClientResponse = answer.response
             if response.status == 401 and attempt == 1 and _forget_token(self._api.configuration):
                 response.release()
@@ -287,6 +314,7 @@ class TokenFile:
         self._fresh_until = 0.0
 
     def __call__(self, configuration: Configuration) -> None:
+        """Put the token into the configuration; the library calls this before each request."""
         if self._clock() >= self._fresh_until:
             with suppress(OSError):  # between two versions of a mounted file: the old token is still good
                 configuration.api_key["BearerToken"] = f"Bearer {self._path.read_text().strip()}"

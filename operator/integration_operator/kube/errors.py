@@ -90,7 +90,9 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def error_of(status: int, body: bytes, *, retry_after: str | None = None) -> ApiError:
-    """The error for an answer: ``body`` is a ``Status`` document, or whatever a proxy on the way has put in its place."""
+    """The error for an answer: ``body`` is a ``Status`` document, or whatever a proxy on the way has put in its
+    place.
+    """
     document = _status_document(body)
     reason = str(document.get("reason") or "")
     message = str(document.get("message") or f"the server answered HTTP {status}")

@@ -1,8 +1,8 @@
 """One reflector per kind: LIST, replace the store, WATCH from there, LIST again where the server has forgotten.
 
-Each kind fails alone. A kind that is not served is *absent*, which is not an outage; any other failure keeps the store, backs
-off with jitter and is tried again for ever. What a person or the engine may conclude from the store is in ``state``:
-only ``SYNCED`` means that what the store does not hold does not exist.
+Each kind fails alone. A kind that is not served is *absent*, which is not an outage; any other failure keeps the
+store, backs off with jitter and is tried again for ever. What a person or the engine may conclude from the store is
+in ``state``: only ``SYNCED`` means that what the store does not hold does not exist.
 """
 
 from __future__ import annotations

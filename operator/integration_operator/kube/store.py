@@ -1,9 +1,9 @@
 """What the operator knows of one kind: the last state of each object, by namespace and name, with indexes.
 
-A store is filled by its reflector (``replace`` after a LIST, ``apply_event`` from a WATCH) and by the operator's own writes
-(``wrote``, ``removed``), so that the next look at it already shows them. An event that is older than what is known
-is dropped: a write's answer overtakes the watch. Only a LIST may go back in time, because after a restore from a
-backup the server itself does.
+A store is filled by its reflector (``replace`` after a LIST, ``apply_event`` from a WATCH) and by the operator's own
+writes (``wrote``, ``removed``), so that the next look at it already shows them. An event that is older than what is
+known is dropped: a write's answer overtakes the watch. Only a LIST may go back in time, because after a restore from
+a backup the server itself does.
 
 Whoever subscribes is called with (old, new) for each change that matters, which is decided by equality of the
 converted objects: an AddressSpace whose routers count messages is not a change.
@@ -12,7 +12,7 @@ converted objects: an AddressSpace whose routers count messages is not a change.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from integration_operator.domain.pair import Ref
 
@@ -20,13 +20,7 @@ Document = dict[str, Any]
 T = TypeVar("T")
 Index = Callable[[T], Iterable[Hashable]]
 Subscriber = Callable[[T | None, T | None], None]
-
-
-class Convert(Protocol[T]):
-    """Turn a document of the API into what is kept of it."""
-
-    def __call__(self, document: Document) -> T:
-        """Return what is kept; never raises: a malformed document becomes an object that says so."""
+"""Called with what was known and what is known now; None where there is nothing."""
 
 
 class _Entry(Generic[T]):
@@ -42,9 +36,13 @@ class _Entry(Generic[T]):
 
 
 class Store(Generic[T]):
-    """The objects of one kind."""
+    """The objects of one kind.
 
-    def __init__(self, convert: Convert[T], indexes: dict[str, Index[T]] | None = None) -> None:
+    ``convert`` turns a document into what is kept of it and never raises: a malformed document becomes an object that
+    says so.
+    """
+
+    def __init__(self, convert: Callable[[Document], T], indexes: dict[str, Index[T]] | None = None) -> None:
         self._convert = convert
         self._entries: dict[Ref, _Entry[T]] = {}
         self._indexes = indexes or {}

@@ -23,7 +23,9 @@ REQUEST_SECONDS = Histogram(
     ["verb"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-KIND_SYNCED = Gauge("integration_operator_kind_synced", "1 where the store of a kind is in step with the server", ["kind"])
+KIND_SYNCED = Gauge(
+    "integration_operator_kind_synced", "1 where the store of a kind is in step with the server", ["kind"]
+)
 HELD = Gauge("integration_operator_mass_deletion_held", "Objects that vanished at once and are held", ["kind"])
 QUEUE_DEPTH = Gauge("integration_operator_queue_depth", "Keys that are ready to be worked on")
 INTEGRATIONS = Gauge("integration_operator_integrations", "Integrations by phase", ["phase"])

@@ -21,7 +21,9 @@ _TRANSPORTS = (
     Transport("amqps", "messaging.enmasse.svc", 5671, "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"),
     Transport("amqp", "messaging.enmasse.svc", 5672),
 )
-_OWNER = desired.owner_reference("integreatly.org/v1alpha1", "Integration", "sample", "11111111-0000-4000-8000-000000000003")
+_OWNER = desired.owner_reference(
+    "integreatly.org/v1alpha1", "Integration", "sample", "11111111-0000-4000-8000-000000000003"
+)
 
 
 def _identity(api_version: str, kind: str, *, owned: bool) -> Identity:

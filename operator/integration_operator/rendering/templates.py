@@ -49,8 +49,8 @@ class TemplateFiles:
     def render(self, name: TemplateName, identity: Identity, variables: Document) -> Document:
         """Render one document.
 
-        ``variables`` are those of docs/templates.md except ``metadata``, ``apiVersion`` and ``kind``, which come from the
-        identity. Raises ``TemplateRefused`` with file, line and reason; values are in no message.
+        ``variables`` are those of docs/templates.md except ``metadata``, ``apiVersion`` and ``kind``, which come from
+        the identity. Raises ``TemplateRefused`` with file, line and reason; values are in no message.
         """
         try:
             text = self._compiled[name].render(_with_identity(identity, variables))

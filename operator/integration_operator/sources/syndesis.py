@@ -10,7 +10,9 @@ from integration_operator.domain.platforms import Syndesis
 
 
 def syndesis(document: dict[str, Any]) -> Syndesis:
-    """Normalise one Syndesis; ``apiVersion`` is the live object's, because an owner reference needs one that is served."""
+    """Normalise one Syndesis; ``apiVersion`` is the live object's, because an owner reference needs one that is
+    served.
+    """
     metadata = document["metadata"]
     annotations = metadata.get("annotations") or {}
     status = document.get("status")

@@ -1,0 +1,119 @@
+"""The stores filled from documents instead of from a server: what ``render`` and ``explain -f`` decide on.
+
+Everything else is the same code as in the operator, so what they say is what it would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from integration_operator.domain.actions import Action, Apply
+from integration_operator.domain.decisions import Decision, decide
+from integration_operator.domain.desired import Templates
+from integration_operator.domain.pair import Pair
+from integration_operator.engine.cluster import Cluster
+from integration_operator.engine.gathering import Gatherer, Key
+from integration_operator.engine.guards import MassDeletionGuard
+from integration_operator.kube.client import Client
+from integration_operator.kube.kinds import Served
+from integration_operator.kube.reflector import State
+
+Document = dict[str, Any]
+
+DEFAULT_VERSIONS = {
+    "AddressSpace": "v1beta1",
+    "MessagingUser": "v1beta1",
+    "AuthenticationService": "v1beta1",
+    "Syndesis": "v1beta3",
+}
+"""Versions of the releases that serve these kinds today, for documents that are made and not read."""
+
+MOST_PASSES = 8
+
+
+class UnreadableFile(Exception):
+    """A file holds no Kubernetes documents; the message says which, and where."""
+
+
+def read(files: Iterable[Path]) -> list[Document]:
+    """The documents in files; lists (``kind: List``) are taken apart."""
+    found: list[Document] = []
+    for file in files:
+        try:
+            loaded = list(yaml.safe_load_all(file.read_text()))
+        except OSError as error:
+            raise UnreadableFile(f"{file}: {error.strerror}") from error
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise UnreadableFile(f"{file}:{line}: not YAML: {error.problem}") from error
+        for document in loaded:
+            items = document.get("items") if isinstance(document, dict) else None
+            for item in items if isinstance(items, list) else [document]:
+                if item is None:
+                    continue
+                if not isinstance(item, dict) or "kind" not in item or "name" not in (item.get("metadata") or {}):
+                    raise UnreadableFile(f"{file}: a document in it has no kind or no metadata.name")
+                found.append(item)
+    return found
+
+
+class Snapshot:
+    """A cluster that holds what some documents say."""
+
+    def __init__(self, documents: Iterable[Document], rules: tuple[str, ...], *, enable_new: bool = True) -> None:
+        self.cluster = Cluster(Client.in_cluster())
+        self.gatherer = Gatherer(self.cluster, MassDeletionGuard(1.0), rules, enable_new)
+        by_kind: dict[str, list[Document]] = {}
+        for document in documents:
+            by_kind.setdefault(document["kind"], []).append(_completed(document))
+        for name, reflector in self.cluster.reflectors.items():
+            there = by_kind.get(name, [])
+            version = reflector.kind.version or DEFAULT_VERSIONS[name]
+            if there and "apiVersion" in there[0]:
+                version = there[0]["apiVersion"].rpartition("/")[2]
+            reflector.served = Served(reflector.kind, version)
+            reflector.state = State.SYNCED
+            if name in ("Namespace", "CustomResourceDefinition", "APIService"):
+                continue
+            reflector.store.replace(there, reflector.store.epoch())
+
+    def pairs(self) -> list[Pair]:
+        """The pairs that the documents are about, in order."""
+        return sorted(key for key in self.gatherer.known_keys() if isinstance(key, Pair))
+
+    def unpaired(self) -> list[Key]:
+        """The Integrations that stand for no pair."""
+        return sorted(key for key in self.gatherer.known_keys() if not isinstance(key, Pair))
+
+    def settle(self, pair: Pair, templates: Templates) -> tuple[list[Action], Decision]:
+        """Do what is decided for a pair in the stores alone; return all actions and the last decision."""
+        actions: list[Action] = []
+        for _ in range(MOST_PASSES):
+            decision = decide(self.gatherer.facts(pair, self.cluster.kinds()), templates)
+            if not decision.actions:
+                break
+            actions += decision.actions
+            for action in decision.actions:
+                store = self.cluster.store(action.kind)
+                if isinstance(action, Apply):
+                    store.wrote(_completed(_copy(action.document)))
+                else:
+                    store.removed(action.ref, action.uid)
+        return actions, decision
+
+
+def _completed(document: Document) -> Document:
+    """The document with what only a server gives; a uid that is not known says whose it is."""
+    metadata = {**(document.get("metadata") or {})}
+    metadata.setdefault("namespace", "default")
+    metadata.setdefault("uid", f"(uid of {document['kind']} {metadata['namespace']}/{metadata['name']})")
+    return {**document, "metadata": metadata}
+
+
+def _copy(document: Document) -> Document:
+    copied: Document = yaml.safe_load(yaml.safe_dump(document))
+    return copied
