@@ -56,7 +56,7 @@ ROTATE: Final = "integreatly.org/rotate"
 """On an Integration: a new value, whatever it is, asks for a new credential now."""
 
 CONFIRM_DELETION: Final = "integreatly.org/confirm-deletion"
-"""On an Integration: a person releases it from the guard against mass deletion."""
+"""On an Integration, with the value `true`: a person releases it from the guard against mass deletion."""
 
 # What we write on kinds of ours
 

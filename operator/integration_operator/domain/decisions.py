@@ -102,7 +102,8 @@ def _take_down(facts: Facts, standing: Standing, templates: Templates) -> Decisi
         ]
     else:
         actions += upkeep(facts, templates)
-    return Decision(standing.step, tuple(actions), _not_ready(facts, standing), _delivered(facts))
+    reachable = tuple(action for action in actions if action.ref.namespace not in facts.terminating)
+    return Decision(standing.step, reachable, _not_ready(facts, standing), _delivered(facts))
 
 
 def _deliver(facts: Facts, templates: Templates) -> Decision:

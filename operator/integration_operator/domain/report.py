@@ -11,8 +11,9 @@ from integration_operator.domain.integration import Integration
 
 Document = dict[str, Any]
 
-KEYS = ("phase", "statusMessage", "metaData", "observedGeneration", "conditions", "delivered")
-"""The fields of the status that are ours; ``metaData`` keeps what the proof of concept wrote beside ours."""
+KEYS = ("phase", "statusMessage", "observedGeneration", "conditions", "delivered")
+META = ("msgHost", "realm")
+"""The fields of the status that are ours, and those of ``metaData``, which keeps what the proof of concept wrote beside."""
 
 
 def status_of(integration: Integration, decision: Decision, findings: Sequence[Finding], now: str) -> Document:
@@ -26,23 +27,22 @@ def status_of(integration: Integration, decision: Decision, findings: Sequence[F
         "statusMessage": ready.message,
         "observedGeneration": integration.generation,
         "conditions": conditions,
-        "delivered": _delivered(decision.delivered),
     }
+    # An empty mapping is left out: server-side apply makes null of a mapping that loses all its fields.
+    if delivered := _delivered(decision.delivered):
+        status["delivered"] = delivered
     meta = {"msgHost": decision.delivered.host, "realm": decision.delivered.realm}
-    status["metaData"] = {key: value for key, value in meta.items() if value}
+    if shown := {key: value for key, value in meta.items() if value}:
+        status["metaData"] = shown
     return status
 
 
 def status_changed(live: Document, wanted: Document) -> bool:
     """Whether the status that is there says anything else than the wanted one in the fields that are ours."""
-    for key, value in wanted.items():
-        there = live.get(key)
-        if key == "metaData":
-            if any((there or {}).get(k) != v for k, v in value.items()):
-                return True
-        elif there != value:
-            return True
-    return False
+    meta, wanted_meta = live.get("metaData") or {}, wanted.get("metaData") or {}
+    if any(meta.get(key) != wanted_meta.get(key) for key in META):
+        return True
+    return any(live.get(key) != wanted.get(key) for key in KEYS)
 
 
 def _phase(integration: Integration, findings: Sequence[Finding]) -> str:

@@ -63,10 +63,10 @@ def platforms_served(facts: Facts) -> Standing | None:
 
 
 def namespaces_alive(facts: Facts) -> Standing | None:
-    """Makes sure that a namespace that is being deleted is left alone."""
-    for namespace in {facts.pair.space.namespace, facts.pair.syndesis.namespace}:
+    """Makes sure that what goes with a namespace is taken as gone; nothing is touched in it any more."""
+    for namespace in (facts.pair.space.namespace, facts.pair.syndesis.namespace):
         if namespace in facts.terminating:
-            return Standing(Step.HOLD)
+            return Standing(Step.WITHDRAW, "NamespaceTerminating", f"namespace {namespace} is being deleted")
     return None
 
 
@@ -142,10 +142,10 @@ def enabled(facts: Facts) -> Standing | None:
 CHECKS: tuple[Check, ...] = (
     everything_known,
     platforms_served,
-    namespaces_alive,
     spec_understood,
     not_suspended,
     not_held,
+    namespaces_alive,
     both_there,
     allowed,
     offered,
