@@ -60,10 +60,11 @@ async def client(control_plane: ControlPlane) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def namespace(client: Client) -> str:
+async def namespace(client: Client) -> AsyncIterator[str]:
     name = f"nonsense-{uuid.uuid4().hex[:8]}"
     await client.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return name
+    yield name
+    await client.delete(f"/api/v1/namespaces/{name}")
 
 
 @pytest.fixture

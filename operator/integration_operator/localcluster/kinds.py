@@ -63,7 +63,7 @@ async def _served(client: Client, name: str) -> None:
     """Return once the kind is established and each version of it can be listed and is announced."""
     while True:
         definition = await client.get(f"{DEFINITIONS}/{name}")
-        conditions = {c["type"]: c["status"] for c in definition.get("status", {}).get("conditions", ())}
+        conditions = {c["type"]: c["status"] for c in (definition.get("status") or {}).get("conditions") or ()}
         if conditions.get("Established") == "True" and await _answers(client, definition["spec"]):
             return
         await asyncio.sleep(POLL)
