@@ -1,14 +1,15 @@
 """Build the control plane's programs once, however often that is interrupted and whoever else builds.
 
 A build works in a directory beside its cache entry and is renamed into place when all is there, so an entry is whole or
-absent. A file lock lets one process build and the others wait; it ends with its holder, so that what an interrupted
-build left behind is known to be nobody's and is removed.
+absent. A file lock lets one process build and the others wait; it ends with its holder, so what an interrupted build
+left behind is known to be nobody's and is removed.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import selectors
 import shutil
 import signal
 import subprocess
@@ -17,18 +18,25 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from rich.console import Console
-from rich.status import Status
+from rich.progress import Progress as Bar
+from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from integration_operator.localcluster import toolchain
 from integration_operator.localcluster.errors import BuildFailed, LocalClusterError
 
-PACKAGES = ("go.etcd.io/etcd/server/v3", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kube-controller-manager")
-ETCD_AS_BUILT = "server"  # Go names a program after its directory
+PACKAGES = (
+    "go.etcd.io/etcd/server/v3",
+    "k8s.io/kubernetes/cmd/kube-apiserver",
+    "k8s.io/kubernetes/cmd/kube-controller-manager",
+)
+NAMES = {"server": "etcd"}
+"""Go names a program after the directory of its package."""
+
 QUIET_PERIOD = 20.0  # seconds between two lines where there is no terminal: a log must show life, not scroll
 SHOWN_LINES = 15  # of go's output, when it fails
 
@@ -43,30 +51,39 @@ class Plan:
     version: str
     programs: Sequence[str]
 
-    def done(self) -> bool:
-        """Whether another process has built it meanwhile."""
-        return all(os.access(self.entry / name, os.X_OK) for name in self.programs)
+    @property
+    def leftovers(self) -> str:
+        """How the directories of unfinished builds of this entry begin."""
+        return f"{self.entry.name}.building-"
+
+    def missing(self, directory: Path) -> list[str]:
+        """The programs that a directory does not hold."""
+        return [name for name in self.programs if not os.access(directory / name, os.X_OK)]
 
 
-def build(plan: Plan, environ: Mapping[str, str]) -> None:
+def build(plan: Plan, environ: Mapping[str, str], console: Console | None = None) -> None:
     """Fill the cache entry; return when it is whole, whoever built it."""
-    progress = Progress(Console(stderr=True))
+    progress = Progress(console or Console(stderr=True))
+    root = plan.entry.parent
     try:
-        plan.entry.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(plan.entry.with_name(plan.entry.name + ".lock"), progress):
-            if plan.done():
-                return
-            _remove_leftovers(plan)
-            work = Path(tempfile.mkdtemp(prefix=_prefix(plan), dir=plan.entry.parent))
-            try:
-                _compile(plan, work, environ, progress)
-                shutil.rmtree(plan.entry, ignore_errors=True)
-                work.chmod(0o755)
-                work.rename(plan.entry)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+        root.mkdir(parents=True, exist_ok=True)
+        lock = root.joinpath(f"{plan.entry.name}.lock").open("a")
     except OSError as error:
-        raise LocalClusterError(f"cannot keep the control plane's programs in {plan.entry.parent}: {error}") from error
+        raise LocalClusterError(f"cannot keep the control plane's programs in {root}: {error.strerror}") from error
+    with lock:
+        _wait_for(lock, progress)
+        if not plan.missing(plan.entry):
+            return
+        for leftover in root.glob(f"{plan.leftovers}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=plan.leftovers, dir=root))
+        try:
+            _compile(plan, work, environ, progress)
+            shutil.rmtree(plan.entry, ignore_errors=True)  # an entry that somebody has damaged
+            work.chmod(0o755)
+            work.rename(plan.entry)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 class Progress:
@@ -74,21 +91,22 @@ class Progress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._status: Status | None = None
-        self._began = time.monotonic()
-        self._next = 0.0
+        self._bar = Bar(
+            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
+        )
+        self._task: TaskID | None = None
+        self._began = self._said = time.monotonic()
 
     @contextmanager
     def shown(self, title: str) -> Iterator[None]:
-        """Say what begins, and keep the spinner turning until it is over."""
-        self._began = time.monotonic()
-        self._next = self._began + QUIET_PERIOD
-        if self._console.is_terminal:
-            with self._console.status(title) as self._status:
-                yield
-            self._status = None
-        else:
-            self.say(title)
+        """Say what begins; on a terminal keep a spinner and the time beside it until it is over."""
+        self.say(title)
+        self._began = self._said = time.monotonic()
+        if not self._console.is_terminal:
+            yield
+            return
+        with self._bar:
+            self._task = self._bar.add_task("Looking at what is there", total=None)
             yield
 
     def say(self, text: str) -> None:
@@ -96,35 +114,22 @@ class Progress:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def update(self, text: str) -> None:
-        """How far it is, with the time that has passed."""
+        """How far it is; cheap to call often."""
         now = time.monotonic()
-        minutes, seconds = divmod(int(now - self._began), 60)
-        line = f"{text} ({minutes}:{seconds:02d})"
-        if self._status is not None:
-            self._status.update(line)
-        elif now >= self._next:
-            self._next = now + QUIET_PERIOD
-            self.say(line)
+        if self._task is not None:
+            self._bar.update(self._task, description=text)
+        elif now - self._said >= QUIET_PERIOD:
+            self._said = now
+            minutes, seconds = divmod(int(now - self._began), 60)
+            self.say(f"{text} ({minutes}:{seconds:02d})")
 
 
-@contextmanager
-def _locked(path: Path, progress: Progress) -> Iterator[None]:
-    with path.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress.say("Another process builds the control plane; waiting for it.")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _prefix(plan: Plan) -> str:
-    return f"{plan.entry.name}.building-"
-
-
-def _remove_leftovers(plan: Plan) -> None:
-    for leftover in plan.entry.parent.glob(f"{_prefix(plan)}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+def _wait_for(lock: IO[str], progress: Progress) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        progress.say("Another process builds the control plane; waiting for it.")
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _compile(plan: Plan, work: Path, environ: Mapping[str, str], progress: Progress) -> None:
@@ -132,31 +137,39 @@ def _compile(plan: Plan, work: Path, environ: Mapping[str, str], progress: Progr
     stamp = "k8s.io/component-base/version.git"
     flags = f"-s -w -X {stamp}Version={plan.version} -X {stamp}Major={major} -X {stamp}Minor={minor}"
     command = [str(plan.go), "build", "-C", str(plan.module), "-v", "-trimpath", f"-ldflags={flags}", "-o", f"{work}/"]
-    title = f"Building the control plane (Kubernetes {plan.version}) once, with {plan.go}: this takes minutes."
+    title = f"Building etcd and Kubernetes {plan.version} with {plan.go}; this takes minutes, once."
     with progress.shown(title):
         code, last = _follow([*command, *PACKAGES], toolchain.environment(environ), progress)
     if code != 0:
-        shown = "\n".join(last) or "(go said nothing)"
-        raise BuildFailed(f"go could not build the control plane, exit code {code}:\n{shown}")
-    if (work / ETCD_AS_BUILT).exists():
-        (work / ETCD_AS_BUILT).rename(work / "etcd")
-    if missing := [name for name in plan.programs if not (work / name).exists()]:
-        raise BuildFailed(f"go ended without an error but did not build {' and '.join(missing)}")
-    progress.say("The control plane is built.")
+        raise BuildFailed(f"go could not build the control plane: exit code {code}", "\n".join(last))
+    for built, name in NAMES.items():
+        if (work / built).exists():
+            (work / built).rename(work / name)
+    if missing := plan.missing(work):
+        raise BuildFailed(f"go reported no error and did not build {' and '.join(missing)}", "\n".join(last))
+    progress.say(f"Built; kept in {plan.entry}.")
 
 
 def _follow(command: list[str], environment: dict[str, str], progress: Progress) -> tuple[int, list[str]]:
-    """Run go and turn its lines into progress; its exit code and its last lines.
+    """Run go and show what it does; its exit code and its last lines.
 
-    It gets a session of its own: Ctrl-C reaches us, and we end go with all the compilers it has started.
+    It gets a session of its own: Ctrl-C reaches us, and we end go with all the compilers that it has started.
     """
     child = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     assert child.stderr is not None
+    output = Output()
     try:
-        return_lines = _read(child.stderr, progress)
-        return child.wait(), return_lines
+        for line in _lines(child.stderr):
+            output.read(line)
+            progress.update(output.summary())
+        return child.wait(), list(output.last)
     except BaseException:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -166,16 +179,47 @@ def _follow(command: list[str], environment: dict[str, str], progress: Progress)
         child.stderr.close()
 
 
-def _read(lines: IO[str], progress: Progress) -> list[str]:
-    last: deque[str] = deque(maxlen=SHOWN_LINES)
-    downloads = packages = 0
-    for line in map(str.rstrip, lines):
+def _lines(stream: IO[bytes]) -> Iterator[str]:
+    """The lines of a stream, and an empty one each second in which nothing comes: the linker says nothing at all."""
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while True:
+            if not selector.select(timeout=1.0):
+                yield ""
+                continue
+            chunk = os.read(stream.fileno(), 65536)
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from (line.decode(errors="replace").rstrip() for line in whole)
+            if not chunk:
+                yield rest.decode(errors="replace")
+                return
+
+
+@dataclass(slots=True)
+class Output:
+    """What ``go build -v`` has said so far."""
+
+    downloads: int = 0
+    packages: int = 0
+    latest: str = ""
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=SHOWN_LINES))
+
+    def read(self, line: str) -> None:
+        """Count a line; keep it where it is neither a download nor the name of a package, which is to be an error."""
         if line.startswith("go: downloading "):
-            downloads += 1
-            progress.update(f"Modules downloaded: {downloads}; now {line.removeprefix('go: downloading ')}")
+            self.downloads += 1
+            self.latest = line.removeprefix("go: downloading ")
         elif line and " " not in line and not line.startswith("#"):  # -v names each package as it is compiled
-            packages += 1
-            progress.update(f"Packages compiled: {packages}; now {line}")
+            self.packages += 1
+            self.latest = line
         elif line:
-            last.append(line)
-    return list(last)
+            self.last.append(line)
+
+    def summary(self) -> str:
+        """One line for a person."""
+        if self.packages:
+            return f"{self.packages} packages compiled, now {self.latest}"
+        if self.downloads:
+            return f"{self.downloads} modules downloaded, now {self.latest}"
+        return "Looking at what is there"

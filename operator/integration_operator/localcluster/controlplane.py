@@ -2,7 +2,7 @@
 
 Everything it has is in one directory: data, certificates, tokens, logs, kubeconfigs and ``state.json``, which says what
 runs where. Without a directory of its own it makes a temporary one and removes it again. Any number run beside each
-other.
+other, and nothing listens on anything but loopback.
 
 Unless detached, the three die with this process, even where it is killed; a lock on the directory, which the kernel
 lets go of with its holder, keeps two processes from running one control plane.
@@ -38,8 +38,11 @@ LOOPBACK = "127.0.0.1"
 ATTEMPTS = 5  # a port that was free a moment ago is taken now and then; five times in a row it is something else
 POLL = 0.05
 SHOWN_LINES = 12  # of a component's log, when it failed
+LOG_BEGINS = "---"
 PATIENCE = {CONTROLLER_MANAGER: 5.0, API_SERVER: 15.0, ETCD: 5.0}
 """Seconds to end in; the API server answers what it is answering first."""
+TEMPORARY = "integration-operator-plane-"
+ABANDONED = 60.0  # seconds after which a temporary directory that nobody has locked is certainly nobody's
 
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -102,15 +105,20 @@ class ControlPlane:
 
         ``before_controllers`` is called when the API server serves and the controllers do not run yet: the garbage
         collector looks for new kinds every 30 s only, but knows at once what is there when it starts.
-        ``detached`` ones live on when this process ends, and need a directory to be found in.
+        ``detached`` ones live on when this process ends, and need a directory to be found in; one that runs already
+        is returned as it is.
         """
         if detached and directory is None:
             raise LocalClusterError("a detached control plane needs a directory, or nobody could find it again")
         programs = programs or binaries.provide()
-        temporary = directory is None
-        place = Path(tempfile.mkdtemp(prefix="integration-operator-")) if directory is None else directory.absolute()
-        plane = cls(place, programs, temporary=temporary, detached=detached)
+        _remove_abandoned()
+        place = Path(tempfile.mkdtemp(prefix=TEMPORARY)) if directory is None else directory.absolute()
+        plane = cls(place, programs, temporary=directory is None, detached=detached)
+        plane._take_directory()
         try:
+            if detached and plane._all_run():
+                plane._unlock()
+                return plane
             plane._prepare()
             for attempt in range(ATTEMPTS):
                 try:
@@ -156,6 +164,8 @@ class ControlPlane:
 
         The order matters: without its etcd the API server hangs for minutes and keeps its port.
         """
+        if self._lock is None and self._detached and self.directory.exists():
+            self._take_directory()  # whoever starts it at this moment is waited for
         self._stop_all()
         self._unlock()
         if self._temporary:
@@ -169,8 +179,8 @@ class ControlPlane:
         return None
 
     def components(self) -> dict[str, bool]:
-        """Each component that should run, and whether it does."""
-        return {name: process.runs() for name, process in self._processes.items()}
+        """Each component, and whether it runs."""
+        return {name: name in self._processes and self._processes[name].runs() for name in PROGRAMS}
 
     def process(self, name: str) -> Process:
         """The process of one component."""
@@ -232,23 +242,33 @@ class ControlPlane:
     def _log(self, name: str) -> Path:
         return self.directory / "logs" / f"{name}.log"
 
-    def _prepare(self) -> None:
-        """Take the directory, end what a dead run left in it, and write the files that the components read."""
+    def _all_run(self) -> bool:
+        return all(self.components().values())
+
+    def _take_directory(self) -> None:
+        """Make the directory ours, and read what an earlier run wrote there.
+
+        A detached control plane is locked only while it is started or stopped, and that is waited for.
+        """
         try:
-            (self.directory / "logs").mkdir(parents=True, exist_ok=True)
+            self.directory.mkdir(parents=True, exist_ok=True)
             self.directory.chmod(0o700)
+            self._lock = (self.directory / "lock").open("w")
         except OSError as error:
             raise LocalClusterError(f"cannot use {self.directory}: {error.strerror}") from error
-        self._lock = (self.directory / "lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | (0 if self._detached else fcntl.LOCK_NB))
         except BlockingIOError:
             self._unlock()
             raise InUse(f"another process runs the control plane in {self.directory}") from None
         if self._state_file.exists():
             self._read_state()
-            self._stop_all()
-            self._ports = {name: port for name, port in self._ports.items() if _is_free(port)}
+
+    def _prepare(self) -> None:
+        """End what is left of an earlier run, and write the files that the components read."""
+        self._stop_all()
+        self._ports = {name: port for name, port in self._ports.items() if _is_free(port)}
+        (self.directory / "logs").mkdir(exist_ok=True)
         self._tokens = {user: self._tokens.get(user) or secrets.token_urlsafe(24) for user in USERS}
         rows = (
             f'{token},{USERS[user].name},{user},"{",".join(USERS[user].groups)}"'
@@ -278,24 +298,26 @@ class ControlPlane:
                 return
 
     def _launch(self, name: str) -> None:
-        assert self._programs is not None
+        if self._programs is None:
+            self._programs = binaries.provide()
         command = [self._programs.program(name), *self._flags(name)]
         with self._log(name).open("a") as log:
-            log.write(f"--- {name} on port {self._ports[name]}\n")
+            log.write(f"{LOG_BEGINS} {name} on port {self._ports[name]}\n")
         self._processes[name] = spawn(command, log=self._log(name), directory=self.directory, detached=self._detached)
         self._write_state()
 
     def _wait_for(self, name: str, timeout: float) -> None:
         """Return when the component serves; raise once it, or another, has ended, or the time is over."""
         deadline = time.monotonic() + timeout
-        while not self._serves(name):
-            if (failure := self.failed()) is not None:
+        while True:
+            serves = self._serves(name)
+            if (failure := self.failed()) is not None:  # first, because a stranger may answer on a port that was taken
                 kind = PortTaken if "address already in use" in failure else StartFailed
-                raise kind(f"the control plane did not start: {failure}")
+                raise kind("the control plane did not start", failure)
+            if serves:
+                return
             if time.monotonic() > deadline:
-                raise StartFailed(
-                    f"{name} was not ready within {timeout:g} s; its last words:\n{self._last_words(name)}"
-                )
+                raise StartFailed(f"{name} was not ready within {timeout:g} s", self._last_words(name))
             time.sleep(POLL)
 
     def _serves(self, name: str) -> bool:
@@ -352,6 +374,9 @@ class ControlPlane:
                 "--audit-policy-file=audit-policy.yaml",
                 f"--audit-log-path={self.audit_log}",
                 "--audit-log-mode=blocking",  # who has an answer finds it in the log
+                # In megabytes: who reads along must not lose what is before a rotation; what runs for days must end.
+                f"--audit-log-maxsize={100 if self._detached else 100_000}",
+                "--audit-log-maxbackup=1",
                 "--max-requests-inflight=2000",
                 "--max-mutating-requests-inflight=1000",
             ]
@@ -380,7 +405,8 @@ class ControlPlane:
             lines = self._log(name).read_text(errors="replace").splitlines()
         except OSError:
             return "(none)"
-        return "\n".join(line[:300] for line in lines[-SHOWN_LINES:])
+        begins = max((i for i, line in enumerate(lines) if line.startswith(LOG_BEGINS)), default=-1)
+        return "\n".join(line[:300] for line in lines[begins + 1 :][-SHOWN_LINES:])
 
     def _write_state(self) -> None:
         state = {
@@ -399,12 +425,21 @@ class ControlPlane:
             self._processes = {name: Process(Identity(**found)) for name, found in state["processes"].items()}
             self._tokens = dict(state["tokens"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LocalClusterError(f"{self._state_file} cannot be read ({error}): remove {self.directory}") from error
+            raise LocalClusterError(f"{self._state_file} cannot be read: remove {self.directory}") from error
 
     def _unlock(self) -> None:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _remove_abandoned() -> None:
+    """Remove temporary directories whose process was killed before it could; their lock went with it."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
+        with suppress(OSError), (directory / "lock").open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - os.fstat(lock.fileno()).st_mtime > ABANDONED:
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 def _free_port() -> int:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 
 class LocalClusterError(Exception):
-    """The control plane cannot do what was asked."""
+    """The control plane cannot do what was asked.
+
+    ``message`` is one line. ``detail`` are lines of what a program said about it, where one said anything.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(f"{message}\n{detail}" if detail else message)
+        self.message = message
+        self.detail = detail
 
 
 class BinariesMissing(LocalClusterError):

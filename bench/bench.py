@@ -1,0 +1,410 @@
+"""How fast, how frugal: N AddressSpaces to N delivered pairs on a local control plane, then rest, drift, restart, removal.
+
+The operator runs as people run it, in a process of its own with the permissions of deploy/. Requests are counted at the
+server, in its audit log, by user. Times swing on a shared machine; a bare load generator that makes the same writes in the same
+run says what the server would give at best.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from integration_operator.kube.client import Client
+from integration_operator.kube.errors import ApiError
+from integration_operator.localcluster.controlplane import ControlPlane
+from integration_operator.localcluster.kinds import install_kinds, platform_definitions
+
+ROOT = Path(__file__).parents[1]
+OPERATOR = "system:serviceaccount:integration-operator:integration-operator"
+NAMESPACE = "bench"
+CONCURRENCY = 32
+SAMPLES = 50
+REST_SECONDS = 15.0
+
+SPACES = f"/apis/enmasse.io/v1beta1/namespaces/{NAMESPACE}/addressspaces"
+INTEGRATIONS = f"/apis/integreatly.org/v1alpha1/namespaces/{NAMESPACE}/integrations"
+CONNECTIONS = f"/apis/syndesis.io/v1alpha1/namespaces/{NAMESPACE}/connections"
+USERS = f"/apis/user.enmasse.io/v1beta1/namespaces/{NAMESPACE}/messagingusers"
+SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+
+Document = dict[str, Any]
+
+
+def space(name: str, host: str = "messaging-a.enmasse.svc") -> Document:
+    """A ready AddressSpace."""
+    ports = [{"name": "amqp", "port": 5672}, {"name": "amqps", "port": 5671}]
+    return {
+        "apiVersion": "enmasse.io/v1beta1",
+        "kind": "AddressSpace",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"type": "standard", "plan": "standard-small", "authenticationService": {"name": "standard"}},
+        "status": {
+            "isReady": True,
+            "caCert": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCkFBPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=",
+            "endpointStatuses": [{"name": "messaging", "serviceHost": host, "servicePorts": ports}],
+        },
+    }
+
+
+async def at_once(work: Iterable[Callable[[], Awaitable[Any]]]) -> None:
+    """Do many things, ``CONCURRENCY`` at a time."""
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def one(job: Callable[[], Awaitable[Any]]) -> None:
+        async with slots:
+            await job()
+
+    await asyncio.gather(*(one(job) for job in work))
+
+
+class Audit:
+    """Reads the operator's requests from the server's audit log, a stretch at a time."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._at = 0
+
+    def since_last(self) -> Counter[str]:
+        """Requests since the last call, as ``verb resource``; watches aside."""
+        found: Counter[str] = Counter()
+        with self._log.open() as log:
+            log.seek(self._at)
+            for line in log:
+                if not line.endswith("\n"):
+                    break
+                self._at += len(line.encode())
+                entry = json.loads(line)
+                if entry["user"]["username"] == OPERATOR and entry["verb"] != "watch":
+                    target = entry.get("objectRef") or {}
+                    resource = "/".join(filter(None, (target.get("resource"), target.get("subresource"))))
+                    found[f"{entry['verb']} {resource or 'discovery'}"] += 1
+        return found
+
+
+def writes(requests: Counter[str]) -> int:
+    """The writes among requests, Events aside."""
+    return sum(n for key, n in requests.items() if key.split()[0] not in ("get", "list") and not key.endswith("events"))
+
+
+class OperatorProcess:
+    """The operator as its users run it."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        command = [sys.executable, "-m", "integration_operator", "run", "--enable-new", "--log-level", "warning"]
+        command += ["--kubeconfig", str(plane.kubeconfig("operator")), "--probe-port", "0", "--metrics-port", "0"]
+        self._process = subprocess.Popen(command)
+        self._ps = psutil.Process(self._process.pid)
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far."""
+        times = self._ps.cpu_times()
+        return float(times.user + times.system)
+
+    def memory_mib(self) -> float:
+        """Resident memory now."""
+        return float(self._ps.memory_info().rss) / 2**20
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        self._process.terminate()
+        self._process.wait(60)
+
+
+async def bare_writes(client: Client, count: int) -> float:
+    """Writes a second that the server takes from a bare generator: the five writes of a pair, for ``count`` pairs."""
+
+    def applied(path: str, api_version: str, kind: str, body: Document) -> Callable[[], Awaitable[Any]]:
+        name = path.split("/")[-2] if path.endswith("/status") else path.rpartition("/")[2]
+        document = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE}, **body}
+        return lambda: client.apply(path, document, manager="bare", force=True)
+
+    def pair(number: int) -> Callable[[], Awaitable[Any]]:
+        name = f"bare-{number}"
+        condition = {"type": "Ready", "status": "True", "reason": "R", "message": "m" * 60}
+        condition["lastTransitionTime"] = "2024-01-01T00:00:00Z"
+        steps = [
+            applied(f"{INTEGRATIONS}/{name}", "integreatly.org/v1alpha1", "Integration", {"spec": {"enabled": True}}),
+            applied(f"{SECRETS}/{name}", "v1", "Secret", {"data": {"username": "YQ==", "password": "Yg=="}}),
+            applied(
+                f"{USERS}/{name}",
+                "user.enmasse.io/v1beta1",
+                "MessagingUser",
+                {"spec": {"username": name, "authentication": {"type": "password", "password": "Yg=="}}},
+            ),
+            applied(f"{CONNECTIONS}/{name}", "syndesis.io/v1alpha1", "Connection", {"spec": {"connectorId": "amqp"}}),
+            applied(
+                f"{INTEGRATIONS}/{name}/status",
+                "integreatly.org/v1alpha1",
+                "Integration",
+                {"status": {"conditions": [condition]}},
+            ),
+        ]
+
+        async def go() -> None:
+            for step in steps:
+                await step()
+
+        return go
+
+    began = time.monotonic()
+    await at_once([pair(number) for number in range(count)])
+    rate = 5 * count / (time.monotonic() - began)
+    for path in (INTEGRATIONS, SECRETS, USERS, CONNECTIONS):
+        await client.delete(path)
+    return rate
+
+
+async def until(what: str, check: Callable[[], Awaitable[bool]], seconds: float, every: float = 0.05) -> float:
+    """Wait for something; return how long it took."""
+    began = time.monotonic()
+    while not await check():
+        if time.monotonic() - began > seconds:
+            raise SystemExit(f"bench: not within {seconds} s: {what}")
+        await asyncio.sleep(every)
+    return time.monotonic() - began
+
+
+async def follow(client: Client, path: str, seen: Callable[[Document], None]) -> None:
+    """Call ``seen`` with each event of a collection until cancelled."""
+    while True:
+        with suppress(ApiError):
+            async for event in client.watch(path, {"timeoutSeconds": "3000"}):
+                seen(event)
+
+
+async def latencies(client: Client, disturb: Callable[[int], Awaitable[Any]], mended: Callable[[int, Document], bool]) -> (
+    list[float]
+):
+    """Milliseconds from a disturbance of one pair to the event that shows it mended, one after another."""
+    found = []
+    for number in range(SAMPLES):
+        done = asyncio.Event()
+        at = 0.0
+
+        def seen(event: Document, number: int = number, done: asyncio.Event = done) -> None:
+            nonlocal at
+            if not done.is_set() and event["type"] != "BOOKMARK" and mended(number, event):
+                at = time.monotonic()
+                done.set()
+
+        version = (await client.get(CONNECTIONS, {"limit": "1"}))["metadata"]["resourceVersion"]
+        watch = asyncio.create_task(_events(client, version, seen))
+        await asyncio.sleep(0.03)
+        began = time.monotonic()
+        await disturb(number)
+        async with asyncio.timeout(30):
+            await done.wait()
+        watch.cancel()
+        found.append((at - began) * 1000)
+    return found
+
+
+async def _events(client: Client, version: str, seen: Callable[[Document], None]) -> None:
+    async for event in client.watch(CONNECTIONS, {"resourceVersion": version}):
+        seen(event)
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    """p50, p95, p99 in milliseconds."""
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return {"p50": round(cuts[49], 1), "p95": round(cuts[94], 1), "p99": round(cuts[98], 1)}
+
+
+def connection_name(number: int) -> str:
+    """The Connection of a space."""
+    return f"{NAMESPACE}.space-{number}.syndesis"
+
+
+async def measure(plane: ControlPlane, count: int, say: Callable[[str], None]) -> Document:
+    """The whole measurement."""
+    audit = Audit(plane.audit_log)
+    result: Document = {"pairs": count, "machine": f"{platform.machine()}, {psutil.cpu_count()} cores"}
+    async with Client.from_kubeconfig(plane.kubeconfig("bench"), max_in_flight=64) as client:
+        await client.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        syndesis = {"apiVersion": "syndesis.io/v1beta3", "kind": "Syndesis", "metadata": {"name": "syndesis"}, "spec": {}}
+        at = f"/apis/syndesis.io/v1beta3/namespaces/{NAMESPACE}/syndesises"
+        await client.post(at, syndesis)
+        await client.patch(f"{at}/syndesis/status", {"status": {"phase": "Installed"}})
+
+        say("bare load generator")
+        result["bare_writes_per_second"] = round(await bare_writes(client, min(count, 1000)))
+
+        say(f"{count} AddressSpaces")
+        await at_once([lambda n=n: client.post(SPACES, space(f"space-{n}")) for n in range(count)])  # type: ignore[misc]
+        delivered: set[str] = set()
+
+        def note(event: Document) -> None:
+            document = event["object"]
+            status = document.get("status") or {}
+            if event["type"] == "DELETED":
+                delivered.discard(document["metadata"]["name"])
+            elif (status.get("delivered") or {}).get("connection"):
+                delivered.add(document["metadata"]["name"])
+
+        watching = asyncio.create_task(follow(client, INTEGRATIONS, note))
+        audit.since_last()
+
+        async def all_delivered() -> bool:
+            return len(delivered) >= count
+
+        async def syncing() -> bool:
+            return any(key.startswith("list integrations") for key in audit.since_last())
+
+        say("converge")
+        operator = OperatorProcess(plane)
+        await until("the operator starts", syncing, 30, every=0.01)
+        seconds = await until("all are delivered", all_delivered, 60 + count / 10, every=0.01)
+        await asyncio.sleep(2)
+        requests = audit.since_last()
+        result["converge"] = {
+            "seconds": round(seconds, 2),
+            "writes_per_pair": round(writes(requests) / count, 2),
+            "writes_per_second": round(writes(requests) / seconds),
+            "share_of_bare": round(writes(requests) / seconds / result["bare_writes_per_second"], 2),
+            "cpu_ms_per_pair": round(operator.cpu_seconds() * 1000 / count, 2),
+            "memory_mib": round(operator.memory_mib(), 1),
+            "requests": dict(requests.most_common()),
+        }
+
+        say("rest")
+        cpu = operator.cpu_seconds()
+        await asyncio.sleep(REST_SECONDS)
+        result["rest"] = {
+            "seconds": REST_SECONDS,
+            "requests": sum(audit.since_last().values()),
+            "cpu_ms": round((operator.cpu_seconds() - cpu) * 1000),
+        }
+
+        say("drift")
+        step = max(1, count // SAMPLES)
+
+        async def edit(number: int) -> None:
+            await client.patch(f"{CONNECTIONS}/{connection_name(number * step % count)}", {"spec": {"name": "edited"}})
+
+        async def delete(number: int) -> None:
+            await client.delete(f"{CONNECTIONS}/{connection_name(number * step % count)}")
+
+        async def move(number: int) -> None:
+            status = space("x", f"messaging-{number}.moved.svc")["status"]
+            await client.patch(f"{SPACES}/space-{number * step % count}", {"status": status})
+
+        def named(number: int, event: Document) -> bool:
+            return bool(event["object"]["metadata"]["name"] == connection_name(number * step % count))
+
+        def mended(number: int, event: Document) -> bool:
+            return named(number, event) and event["object"]["spec"]["name"] != "edited" and event["type"] == "MODIFIED"
+
+        def made_again(number: int, event: Document) -> bool:
+            return named(number, event) and event["type"] == "ADDED"
+
+        def moved(number: int, event: Document) -> bool:
+            uri = event["object"]["spec"]["configuredProperties"]["connectionUri"]
+            return named(number, event) and f"messaging-{number}.moved" in uri
+
+        result["edit_repaired_ms"] = percentiles(await latencies(client, edit, mended))
+        result["delete_repaired_ms"] = percentiles(await latencies(client, delete, made_again))
+        result["endpoint_followed_ms"] = percentiles(await latencies(client, move, moved))
+        operator.stop()
+
+        say("restart")
+        audit.since_last()
+        operator = OperatorProcess(plane)
+        began = time.monotonic()
+        await until("the operator starts", syncing, 30, every=0.01)
+        started = time.monotonic()
+        idle_cpu = -1.0
+        while operator.cpu_seconds() - idle_cpu > 0.01 or idle_cpu < 0:
+            idle_cpu = operator.cpu_seconds()
+            await asyncio.sleep(0.25)
+        requests = audit.since_last()
+        result["restart"] = {
+            "process_start_seconds": round(started - began, 2),
+            "settled_seconds": round(time.monotonic() - started - 0.25, 2),
+            "writes": writes(requests),
+            "events": sum(n for key, n in requests.items() if key.endswith("events")),
+            "cpu_seconds": round(operator.cpu_seconds(), 2),
+            "memory_mib": round(operator.memory_mib(), 1),
+        }
+
+        say("removal")
+        began = time.monotonic()
+        await client.delete(SPACES)
+
+        async def nothing_left() -> bool:
+            for path in (INTEGRATIONS, CONNECTIONS, USERS):
+                if (await client.get(path, {"limit": "1"})).get("items"):
+                    return False
+            query = {"limit": "1", "labelSelector": "integreatly.org/integration"}
+            return not (await client.get(SECRETS, query)).get("items")
+
+        await until("nothing is left", nothing_left, 60 + count / 10, every=0.2)
+        result["removal"] = {"seconds": round(time.monotonic() - began, 2)}
+        operator.stop()
+        watching.cancel()
+    return result
+
+
+def prepare(plane: ControlPlane) -> None:
+    """Kinds and permissions, before the controllers start."""
+    own = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.*.yaml"))]
+    install_kinds(plane.kubeconfig(), [*platform_definitions(), *own])
+
+    async def grant() -> None:
+        async with Client.from_kubeconfig(plane.kubeconfig()) as admin:
+            for file, plural in (("cluster-role", "clusterroles"), ("cluster-role-binding", "clusterrolebindings")):
+                document = yaml.safe_load((ROOT / "deploy/kustomize/base" / f"{file}.yaml").read_text())
+                await admin.post(f"/apis/rbac.authorization.k8s.io/v1/{plural}", document)
+
+    asyncio.run(grant())
+
+
+def show(result: Document, console: Console) -> None:
+    """The result as a table."""
+    table = Table(title=f"{result['pairs']} pairs, {result['machine']}", show_header=False)
+    for key, value in result.items():
+        if isinstance(value, dict):
+            for inner, figure in value.items():
+                if inner != "requests" or not isinstance(figure, dict):
+                    table.add_row(f"{key}: {inner}".replace("_", " "), str(figure))
+        elif key not in ("pairs", "machine"):
+            table.add_row(key.replace("_", " "), str(value))
+    console.print(table)
+    for request, number in result["converge"]["requests"].items():
+        console.print(f"  {number:>7} {request}", highlight=False)
+
+
+def main() -> None:
+    """Run the benchmark and write its JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results")
+    arguments = parser.parse_args()
+    console = Console()
+    with ControlPlane.start(before_controllers=prepare) as plane:
+        result = asyncio.run(measure(plane, arguments.pairs, lambda what: console.print(f"… {what}", style="dim")))
+    show(result, console)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    file = arguments.output / f"{arguments.pairs}.json"
+    file.write_text(json.dumps(result, indent=2) + "\n")
+    console.print(f"written to {file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}")
+
+
+if __name__ == "__main__":
+    main()

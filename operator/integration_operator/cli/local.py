@@ -1,0 +1,87 @@
+"""``integration-operator local``: a control plane on this machine that outlives the command that started it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from integration_operator.cli.failure import NO_CLUSTER, WRONG_INPUT, fail
+from integration_operator.localcluster.controlplane import ControlPlane
+from integration_operator.localcluster.errors import LocalClusterError
+
+NOT_RUNNING = 3
+"""Exit code of ``status`` where not all runs, as of an init script."""
+
+local_app = typer.Typer(
+    name="local",
+    help="A control plane on this machine: etcd, kube-apiserver and the garbage collector, on loopback, without nodes.",
+    no_args_is_help=True,
+)
+
+Name = Annotated[str, typer.Option(help="Which one; any number run beside each other.")]
+
+
+@local_app.command()
+def up(name: Name = "default") -> None:
+    """Start it, built first where needed, and say how to reach it. One that runs is left as it is."""
+    try:
+        plane = ControlPlane.start(_directory(name), detached=True)
+    except LocalClusterError as error:
+        if error.detail:
+            typer.echo(error.detail, err=True)
+        fail(error.message, NO_CLUSTER)
+    kubeconfig = plane.kubeconfig()
+    typer.echo(f"The control plane {name!r} runs: {plane.server}")
+    typer.echo(f"kubeconfig: {kubeconfig}")
+    typer.echo(f"export KUBECONFIG={kubeconfig}")
+
+
+@local_app.command()
+def down(
+    name: Name = "default",
+    delete: Annotated[bool, typer.Option("--delete", help="Remove what it has stored, too.")] = False,
+) -> None:
+    """Stop it. What it has stored stays for the next `up`."""
+    plane = _attach(name)
+    if plane is None:
+        typer.echo(f"The control plane {name!r} is not there.")
+        return
+    plane.stop()
+    if delete:
+        shutil.rmtree(plane.directory, ignore_errors=True)
+    typer.echo(f"The control plane {name!r} is stopped" + (" and removed." if delete else "."))
+
+
+@local_app.command()
+def status(name: Name = "default") -> None:
+    """Say of each component whether it runs; exit code 3 where not all do."""
+    plane = _attach(name)
+    if plane is None:
+        typer.echo(f"The control plane {name!r} is not there.")
+        raise typer.Exit(NOT_RUNNING)
+    components = plane.components()
+    for component, runs in components.items():
+        typer.echo(f"{component:<24} {'running' if runs else 'dead'}")
+    if not all(components.values()):
+        raise typer.Exit(NOT_RUNNING)
+    typer.echo(f"{'server':<24} {plane.server}")
+    typer.echo(f"{'kubeconfig':<24} {plane.kubeconfig()}")
+
+
+def _attach(name: str) -> ControlPlane | None:
+    try:
+        return ControlPlane.attach(_directory(name))
+    except LocalClusterError as error:
+        fail(error.message, NO_CLUSTER)
+
+
+def _directory(name: str) -> Path:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", name):
+        fail(f"--name {name!r}: lower-case letters, digits and hyphens only", WRONG_INPUT)
+    root = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(root) / "integration-operator" / "local" / name
