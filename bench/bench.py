@@ -1,8 +1,9 @@
-"""How fast, how frugal: N AddressSpaces to N delivered pairs on a local control plane, then rest, drift, restart, removal.
+"""How fast, how frugal: N AddressSpaces to N delivered pairs on a local control plane, then rest, drift, restart,
+removal.
 
-The operator runs as people run it, in a process of its own with the permissions of deploy/. Requests are counted at the
-server, in its audit log, by user. Times swing on a shared machine; a bare load generator that makes the same writes in the same
-run says what the server would give at best.
+The operator runs as people run it, in a process of its own with the permissions of deploy/. Requests are counted at
+the server, in its audit log, by user. Times swing on a shared machine; a bare load generator that makes the same
+writes in the same run says what the server would give at best.
 """
 
 from __future__ import annotations
@@ -189,9 +190,9 @@ async def follow(client: Client, path: str, seen: Callable[[Document], None]) ->
                 seen(event)
 
 
-async def latencies(client: Client, disturb: Callable[[int], Awaitable[Any]], mended: Callable[[int, Document], bool]) -> (
-    list[float]
-):
+async def latencies(
+    client: Client, disturb: Callable[[int], Awaitable[Any]], mended: Callable[[int, Document], bool]
+) -> list[float]:
     """Milliseconds from a disturbance of one pair to the event that shows it mended, one after another."""
     found = []
     for number in range(SAMPLES):
@@ -238,7 +239,12 @@ async def measure(plane: ControlPlane, count: int, say: Callable[[str], None]) -
     result: Document = {"pairs": count, "machine": f"{platform.machine()}, {psutil.cpu_count()} cores"}
     async with Client.from_kubeconfig(plane.kubeconfig("bench"), max_in_flight=64) as client:
         await client.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-        syndesis = {"apiVersion": "syndesis.io/v1beta3", "kind": "Syndesis", "metadata": {"name": "syndesis"}, "spec": {}}
+        syndesis = {
+            "apiVersion": "syndesis.io/v1beta3",
+            "kind": "Syndesis",
+            "metadata": {"name": "syndesis"},
+            "spec": {},
+        }
         at = f"/apis/syndesis.io/v1beta3/namespaces/{NAMESPACE}/syndesises"
         await client.post(at, syndesis)
         await client.patch(f"{at}/syndesis/status", {"status": {"phase": "Installed"}})

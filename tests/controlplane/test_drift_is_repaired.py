@@ -20,7 +20,7 @@ async def restored(world: World, pair: Pair, kind: str, before: dict[str, Any], 
 
     async def as_before() -> Any:
         now = await world.get(kind, REFS[kind](pair))
-        same = now and now[part] == before[part] and now["metadata"]["labels"] == before["metadata"]["labels"]
+        same = now and now[part] == before[part] and now["metadata"].get("labels") == before["metadata"]["labels"]
         owned = same and now["metadata"].get("ownerReferences") == before["metadata"].get("ownerReferences")
         return now if owned and (now["metadata"]["uid"] != before["metadata"]["uid"]) == new else None
 

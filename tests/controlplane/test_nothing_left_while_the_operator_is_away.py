@@ -1,4 +1,6 @@
-"""With the operator stopped, the garbage collector cleans up; what no owner reference reaches goes at its next start."""
+"""With the operator stopped, the garbage collector cleans up; what no owner reference reaches goes at its next
+start.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What the tests on the real control plane share: platforms' objects, the operator with its own permissions, requests counted.
+"""What the tests on the real control plane share: platforms' objects, the operator with its own permissions, requests
+counted.
 
 Everything goes through the public door: the API server, as a person or as one of the platforms.
 """

@@ -61,6 +61,11 @@ class Integration:
         """What was said of it last."""
         return self.live.document.get("status") or {}
 
+    def says_the_same(self, other: Integration) -> bool:
+        """Whether the two differ in nothing but their status."""
+        mine, theirs = ({**i.live.document, "status": None} for i in (self, other))
+        return mine == theirs
+
     @property
     def enabled(self) -> bool:
         """Whether a person, or a policy, wants it delivered."""

@@ -16,8 +16,6 @@ from integration_operator.api import names
 from integration_operator.domain.pair import Ref
 
 Document = dict[str, Any]
-FieldSet = dict[str, Any]
-"""``fieldsV1`` of managedFields: ``f:name`` for a field, ``k:{…}`` for an item by key, ``v:…`` for an item by value."""
 
 _NOT_CONTENT = ("managedFields", "resourceVersion", "selfLink")
 
@@ -28,6 +26,8 @@ class Live:
 
     document: Document
     owned: str | None
+    owned_owners: frozenset[str] = frozenset()
+    """The uids of the owner references that are ours; kept apart, because they differ from object to object."""
     rivals: tuple[str, ...] = ()
     """Other field managers, for the message when somebody changes our fields again and again."""
 
@@ -35,17 +35,15 @@ class Live:
     def of(cls, document: Document) -> Live:
         """Take a document of the API apart; the document is used up."""
         metadata = document["metadata"]
-        owned = None
-        rivals = []
+        owned, owners, rivals = None, frozenset[str](), []
         for entry in metadata.get("managedFields") or ():
             if entry.get("manager") != names.FIELD_MANAGER:
                 rivals.append(sys.intern(str(entry.get("manager"))))
             elif entry.get("operation") == "Apply" and not entry.get("subresource"):
-                # One string for all objects of a kind: they differ in values, not in which fields are ours.
-                owned = sys.intern(json.dumps(entry.get("fieldsV1") or {}, sort_keys=True, separators=(",", ":")))
+                owned, owners = _compact(entry.get("fieldsV1") or {})
         for key in _NOT_CONTENT:
             metadata.pop(key, None)
-        return cls(document, owned, tuple(rivals))
+        return cls(document, owned, owners, tuple(rivals))
 
     @property
     def ref(self) -> Ref:
@@ -90,12 +88,10 @@ class Live:
 
     def owns(self, *path: str) -> bool:
         """Whether the value at a path of fields is the one that our field manager applied last."""
-        fields = _fields(self.owned)
+        below: Owned | None = owned_fields(self.owned)
         for name in path:
-            if f"f:{name}" not in fields:
-                return False
-            fields = fields[f"f:{name}"]
-        return True
+            below = below.field(name) if below is not None else None
+        return below is not None
 
 
 def differences(live: Live, wanted: Document) -> list[str]:
@@ -105,13 +101,51 @@ def differences(live: Live, wanted: Document) -> list[str]:
     count.
     """
     found = _missing(wanted, live.document, "")
-    found += [f"{path} (no longer wanted)" for path in _surplus(_fields(live.owned), wanted, "")]
+    owners = {owner["uid"] for owner in wanted["metadata"].get("ownerReferences") or ()}
+    found += ["metadata.ownerReferences (no longer wanted)"] if live.owned_owners - owners else []
+    found += [f"{path} (no longer wanted)" for path in _surplus(owned_fields(live.owned), wanted, "")]
     return found
 
 
+def _compact(field_set: Document) -> tuple[str, frozenset[str]]:
+    """The field set as one string for all objects of a kind, which differ in values only, and the uids of owners in it."""
+    owners = field_set.get("f:metadata", {}).pop("f:ownerReferences", {})
+    uids = frozenset(json.loads(key[2:])["uid"] for key in owners if key.startswith("k:"))
+    return sys.intern(json.dumps(field_set, sort_keys=True, separators=(",", ":"))), uids
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A set of fields taken apart: fields by name, items of a list by their keys or by their value, each with what
+    is below.
+    """
+
+    fields: tuple[tuple[str, Owned], ...]
+    items: tuple[tuple[Document, Owned], ...]
+    values: tuple[Any, ...]
+
+    def field(self, name: str) -> Owned | None:
+        """What is owned below a field; None where the field itself is not."""
+        return next((below for known, below in self.fields if known == name), None)
+
+
 @lru_cache(maxsize=256)
-def _fields(owned: str | None) -> FieldSet:
-    return json.loads(owned) if owned else {}
+def owned_fields(field_set: str | None) -> Owned:
+    """Take ``fieldsV1`` apart (structured-merge-diff's ``fieldpath.SerializePathElement``)."""
+    return _taken_apart(json.loads(field_set) if field_set else {})
+
+
+def _taken_apart(field_set: Document) -> Owned:
+    fields, items, values = [], [], []
+    for key, below in field_set.items():
+        kind, _, text = key.partition(":")
+        if kind == "f":
+            fields.append((text, _taken_apart(below)))
+        elif kind == "k":
+            items.append((json.loads(text), _taken_apart(below)))
+        elif kind == "v":
+            values.append(json.loads(text))
+    return Owned(tuple(fields), tuple(items), tuple(values))
 
 
 def _missing(wanted: Document, live: Document, at: str) -> list[str]:
@@ -130,22 +164,16 @@ def _missing(wanted: Document, live: Document, at: str) -> list[str]:
     return found
 
 
-def _surplus(owned: FieldSet, wanted: Any, at: str) -> list[str]:
+def _surplus(owned: Owned, wanted: Any, at: str) -> list[str]:
     found: list[str] = []
-    for key, below in owned.items():
-        if key == ".":
-            continue
-        kind, _, text = key.partition(":")
-        path = f"{at}.{text}" if at else text
-        if kind == "f":
-            if not isinstance(wanted, dict) or text not in wanted:
-                found.append(path)
-            elif below:
-                found += _surplus(below, wanted[text], path)
-        elif kind == "k":
-            identity = json.loads(text)
-            item = next((i for i in wanted or () if all(i.get(k) == v for k, v in identity.items())), None)
-            found += [path] if item is None else _surplus(below, item, path)
-        elif kind == "v" and json.loads(text) not in (wanted or ()):
+    for name, below in owned.fields:
+        path = f"{at}.{name}" if at else name
+        if not isinstance(wanted, dict) or name not in wanted:
             found.append(path)
+        elif below.fields or below.items or below.values:
+            found += _surplus(below, wanted[name], path)
+    for identity, below in owned.items:
+        item = next((i for i in wanted or () if all(i.get(k) == v for k, v in identity.items())), None)
+        found += [f"{at}{identity}"] if item is None else _surplus(below, item, at)
+    found += [f"{at}: {value}" for value in owned.values if value not in (wanted or ())]
     return found

@@ -13,7 +13,9 @@ Document = dict[str, Any]
 
 KEYS = ("phase", "statusMessage", "observedGeneration", "conditions", "delivered")
 META = ("msgHost", "realm")
-"""The fields of the status that are ours, and those of ``metaData``, which keeps what the proof of concept wrote beside."""
+"""The fields of the status that are ours, and those of ``metaData``, which keeps what the proof of concept wrote
+beside.
+"""
 
 
 def status_of(integration: Integration, decision: Decision, findings: Sequence[Finding], now: str) -> Document:

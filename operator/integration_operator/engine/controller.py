@@ -101,7 +101,7 @@ class Controller:
         self._events = EventRecorder(cluster.client, clock=self._clock, now=self._timestamp)
         self._log = structlog.get_logger(__name__)
         self.queue: WorkQueue[Key] = WorkQueue(clock=self._clock)
-        self._triggers = Triggers(cluster, self._gatherer, self.queue)
+        Triggers(cluster, self._gatherer, self.queue)
 
     async def reconcile(self, pair: Pair) -> float:
         """Bring one pair to what its facts ask for; return the seconds after which to look again, 0 for never.
@@ -166,7 +166,9 @@ class Controller:
         }
         path = f"{served.item(*current.ref)}/status"
         answer = await self._cluster.client.apply(path, document, manager=names.FIELD_MANAGER, force=True)
-        self._cluster.integrations.wrote(answer)
+        written = self._cluster.integrations.wrote(answer)
+        if not written.says_the_same(current):
+            self.queue.add(self._gatherer.key_of(written))  # somebody changed it meanwhile, and the watch will not tell
         for announcement in announcements(findings, before):
             self._events.post(current, announcement)
         return 0.0
@@ -180,11 +182,14 @@ class Controller:
                 await self._report(integration, unpaired(reason))
 
     async def run(self) -> None:
-        """Once the stores are in sync, look at everything, then at what changes, until cancelled."""
+        """Once the stores are in sync, look at everything, then at what changes, until cancelled.
+
+        The first look comes from the trigger that sees the last kind come into sync.
+        """
         async with asyncio.TaskGroup() as group:
             for number in range(self._options.workers):
                 group.create_task(self._work(), name=f"worker {number}")
-            group.create_task(self._look_at_everything(), name="resync")
+            group.create_task(self._resync(), name="resync")
 
     async def stop(self) -> None:
         """Take no more keys, and return once what is in flight is finished."""
@@ -221,12 +226,8 @@ class Controller:
                 metrics.RECONCILES.labels(result).inc()
                 metrics.RECONCILE_SECONDS.observe(self._clock() - began)
 
-    async def _look_at_everything(self) -> None:
-        """At once when the stores are in sync, then from time to time, spread over the period, to catch what was
-        missed.
-        """
-        await self._cluster.synced()
-        self._triggers.everything()
+    async def _resync(self) -> None:
+        """Look at everything from time to time, spread over the period, so that what was missed is caught."""
         while True:
             await asyncio.sleep(self._options.resync)
             for key in self._gatherer.known_keys():

@@ -14,6 +14,7 @@ import structlog
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.platforms import AddressSpace, Syndesis
+from integration_operator.domain.standing import CHILDREN, SOURCES
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.gathering import Gatherer, Key
 from integration_operator.engine.workqueue import WorkQueue
@@ -22,6 +23,9 @@ from integration_operator.kube.reflector import State
 from integration_operator.observability import metrics
 
 T = TypeVar("T")
+
+DECISIVE = frozenset({*SOURCES, *CHILDREN, "Namespace"})
+"""The kinds that no decision is made without; the others only add to what is known."""
 
 
 class Triggers:
@@ -42,7 +46,7 @@ class Triggers:
         cluster.on_state(self._state_changed)
         cluster.on_listed(self._listed)
 
-    def everything(self) -> None:
+    def _everything(self) -> None:
         """Look at all there is: at start, and when a kind has come back."""
         for kind in ("AddressSpace", "Syndesis"):
             self._guard(kind)
@@ -93,8 +97,8 @@ class Triggers:
 
     def _state_changed(self, kind: Kind, state: State) -> None:
         metrics.KIND_SYNCED.labels(kind.name).set(state is State.SYNCED)
-        if state in (State.SYNCED, State.ABSENT) and not self._cluster.unsettled():
-            self.everything()
+        if kind.name in DECISIVE and state in (State.SYNCED, State.ABSENT) and not self._cluster.unsettled():
+            self._everything()
 
     def _listed(self, kind: Kind) -> None:
         self._guard(kind.name)

@@ -112,13 +112,13 @@ class Store(Generic[T]):
         self._put(ref, self._convert(document), uid, version, epoch=0)
 
     def wrote(self, document: Document) -> T:
-        """Take the answer to a write of ours."""
+        """Take the answer to a write of ours. Nobody is told: whoever wrote it looks again by itself."""
         ref, uid, version = _identity(document)
         known = self._entries.get(ref)
         if known and known.uid == uid and _older(version, known.version):
             return known.object
         converted = self._convert(document)
-        self._put(ref, converted, uid, version, epoch=self._epoch)
+        self._put(ref, converted, uid, version, epoch=self._epoch, tell=False)
         return converted
 
     def removed(self, ref: Ref, uid: str) -> None:
@@ -128,7 +128,7 @@ class Store(Generic[T]):
             self._removed[uid] = self._epoch
             self._drop(ref)
 
-    def _put(self, ref: Ref, converted: T, uid: str, version: int | None, *, epoch: int) -> None:
+    def _put(self, ref: Ref, converted: T, uid: str, version: int | None, *, epoch: int, tell: bool = True) -> None:
         known = self._entries.get(ref)
         old = known.object if known else None
         if known:
@@ -138,7 +138,7 @@ class Store(Generic[T]):
             index = self._index[name]
             for key in keys_of(converted):
                 index.setdefault(key, {})[ref] = None
-        if old != converted:
+        if tell and old != converted:
             self._tell(old, converted)
 
     def _drop(self, ref: Ref) -> None:

@@ -28,6 +28,7 @@ from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from integration_operator.localcluster import toolchain
 from integration_operator.localcluster.errors import BuildFailed, LocalClusterError
+from integration_operator.localcluster.process import tethered
 
 PACKAGES = (
     "go.etcd.io/etcd/server/v3",
@@ -153,10 +154,11 @@ def _compile(plan: Plan, work: Path, environ: Mapping[str, str], progress: Progr
 def _follow(command: list[str], environment: dict[str, str], progress: Progress) -> tuple[int, list[str]]:
     """Run go and show what it does; its exit code and its last lines.
 
-    It gets a session of its own: Ctrl-C reaches us, and we end go with all the compilers that it has started.
+    It gets a session of its own: Ctrl-C reaches us, and we end go with all the compilers that it has started. Where we
+    are killed ourselves, go is too.
     """
     child = subprocess.Popen(
-        command,
+        tethered(command),
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

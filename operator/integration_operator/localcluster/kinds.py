@@ -47,16 +47,16 @@ def install_platform_kinds(kubeconfig: Path, *, timeout: float = 30.0) -> None:
     install_kinds(kubeconfig, platform_definitions(), timeout=timeout)
 
 
-async def _install(kubeconfig: Path, definitions: list[Document], timeout: float) -> None:
+async def _install(kubeconfig: Path, definitions: list[Document], within: float) -> None:
     async with Client.from_kubeconfig(kubeconfig) as client:
         names = [definition["metadata"]["name"] for definition in definitions]
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 for name, definition in zip(names, definitions, strict=True):
                     await client.apply(f"{DEFINITIONS}/{name}", definition, manager=FIELD_MANAGER, force=True)
                 await asyncio.gather(*(_served(client, name) for name in names))
         except TimeoutError:
-            raise LocalClusterError(f"the cluster does not serve {', '.join(names)} after {timeout:g} s") from None
+            raise LocalClusterError(f"the cluster does not serve {', '.join(names)} after {within:g} s") from None
 
 
 async def _served(client: Client, name: str) -> None:

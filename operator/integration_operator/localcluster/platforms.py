@@ -1,7 +1,17 @@
-"""EnMasse and Syndesis as far as this machine has them: stand-ins for their kinds, and simulations of what they do."""
+"""EnMasse and Syndesis as far as this machine has them: stand-ins for their kinds, and SIMULATIONS of what they do."""
 
 from __future__ import annotations
 
+from integration_operator.localcluster.enmasse import Login, SimulatedEnMasse
 from integration_operator.localcluster.kinds import install_kinds, install_platform_kinds, platform_definitions
+from integration_operator.localcluster.syndesis import SimulatedSyndesis, Stored
 
-__all__ = ["install_kinds", "install_platform_kinds", "platform_definitions"]
+__all__ = [
+    "Login",
+    "SimulatedEnMasse",
+    "SimulatedSyndesis",
+    "Stored",
+    "install_kinds",
+    "install_platform_kinds",
+    "platform_definitions",
+]

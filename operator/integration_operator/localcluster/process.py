@@ -96,13 +96,18 @@ class Process:
         return True
 
 
+def tethered(program: Sequence[str]) -> list[str]:
+    """The command for a program that the kernel kills when the thread that starts it ends, or all of this process."""
+    return [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *program]
+
+
 def spawn(program: Sequence[str], *, log: Path, directory: Path, detached: bool) -> Process:
     """Start a program in a session of its own, so that Ctrl-C in a terminal reaches only us.
 
     What it says is appended to ``log``. Unless ``detached``, it is killed when this process ends in any way.
     """
     if not detached:
-        program = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *program]
+        program = tethered(program)
 
     def start() -> subprocess.Popen[bytes]:
         with log.open("ab") as output:
@@ -146,7 +151,7 @@ class _Spawner:
             start, done = self._jobs.get()
             try:
                 done.set_result(start())
-            except BaseException as error:  # noqa: BLE001  the caller's thread raises it
+            except BaseException as error:  # the caller's thread raises it
                 done.set_exception(error)
 
 

@@ -8,9 +8,8 @@ an error, never an empty string.
 from __future__ import annotations
 
 import base64
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from integration_operator.rendering.skeleton import Json
 
 _MARK = re.compile("\x02(\\d+)\x03")
 
@@ -52,7 +53,9 @@ def take_marks(text: str) -> tuple[str, list[int]]:
     return "\n".join(lines), numbers
 
 
-def environment(directories: list[Path], *, marks: bool = False) -> ImmutableSandboxedEnvironment:
+def environment(
+    directories: list[Path], *, marks: bool = False, finalize: Callable[[Any], Any] | None = None
+) -> ImmutableSandboxedEnvironment:
     """The environment for template files in ``directories``; the first that has a file wins."""
     loaders: list[BaseLoader] = [FileSystemLoader(str(directory)) for directory in directories]
     made = ImmutableSandboxedEnvironment(
@@ -63,16 +66,13 @@ def environment(directories: list[Path], *, marks: bool = False) -> ImmutableSan
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
+        finalize=finalize,
         extensions=[LineMarks] if marks else [],
     )
-    made.filters["tojson"] = _tojson
+    # JSON is YAML and quotes what has to be quoted. Jinja's own filter also escapes for HTML, which nobody reads here.
+    made.filters["tojson"] = Json.of
     made.filters["b64encode"] = _b64encode
     return made
-
-
-def _tojson(value: Any) -> str:
-    """JSON, which is YAML: quotes what has to be quoted. Jinja's own also escapes for HTML, which nobody reads here."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _b64encode(value: str) -> str:

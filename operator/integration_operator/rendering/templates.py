@@ -16,12 +16,11 @@ from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError, Undefin
 from integration_operator.domain.desired import Identity, TemplateName, TemplateRefused
 from integration_operator.rendering.environment import environment, take_marks
 from integration_operator.rendering.samples import SAMPLES, VARIABLES
+from integration_operator.rendering.skeleton import Values
 
 Document = dict[str, Any]
 
 NAMES: tuple[TemplateName, ...] = ("integration", "secret", "messaginguser", "connection")
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it: ten times faster
 
 
 def shipped_directory() -> Path:
@@ -38,7 +37,8 @@ class TemplateFiles:
         if directory is not None and not directory.is_dir():
             raise TemplateRefused(f"{directory}: there is no such directory of templates")
         self._directories = [d for d in (directory, shipped_directory()) if d is not None]
-        self._environment = environment(self._directories)
+        self._values = Values()
+        self._environment = environment(self._directories, finalize=self._values.finalize)
         self._compiled = {}
         for name in NAMES:
             try:
@@ -52,9 +52,10 @@ class TemplateFiles:
         ``variables`` are those of docs/templates.md except ``metadata``, ``apiVersion`` and ``kind``, which come from
         the identity. Raises ``TemplateRefused`` with file, line and reason; values are in no message.
         """
+        self._values.begin()
         try:
             text = self._compiled[name].render(_with_identity(identity, variables))
-            document = yaml.load(text, Loader=_Loader)  # noqa: S506  a safe loader
+            document = self._values.read(text)
         except (TemplateError, yaml.YAMLError, TypeError, ValueError, ArithmeticError, LookupError):
             self._explain(name, identity, variables)
         if _identity_fault(document, identity) is not None:
