@@ -111,6 +111,7 @@ class Controller:
         """
         templates = Memo(self._templates)
         for _ in range(MOST_PASSES):
+            self.queue.covers(pair)
             facts = self._gatherer.facts(pair, self._cluster.kinds())  # the stores, no request
             decision = decide(facts, templates)  # pure; the same call answers render and explain
             outcome = await self._act(pair, decision.actions)  # the only place that writes

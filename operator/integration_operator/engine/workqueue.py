@@ -106,6 +106,10 @@ class WorkQueue(Generic[K]):
                 continue
         return None
 
+    def covers(self, key: K) -> None:
+        """The worker of the key looks at the stores now: what was added for it until here needs no further look."""
+        self._again.discard(key)
+
     def done(self, key: K) -> None:
         """The worker has finished with the key."""
         self._working.pop(key, None)

@@ -267,7 +267,7 @@ class ControlPlane:
     def _prepare(self) -> None:
         """End what is left of an earlier run, and write the files that the components read."""
         self._stop_all()
-        self._ports = {name: port for name, port in self._ports.items() if _is_free(port)}
+        self._ports = {name: port for name, port in self._ports.items() if _becomes_free(port, within=1.0)}
         (self.directory / "logs").mkdir(exist_ok=True)
         self._tokens = {user: self._tokens.get(user) or secrets.token_urlsafe(24) for user in USERS}
         rows = (
@@ -394,9 +394,10 @@ class ControlPlane:
         ]
 
     def _stop_all(self) -> None:
+        etcd_runs = self.components()[ETCD]
         for name in reversed(PROGRAMS):
             if (process := self._processes.pop(name, None)) is not None:
-                process.stop(PATIENCE[name])
+                process.stop(PATIENCE[name] if etcd_runs else 0.0)  # without etcd, nothing is left to end in order
         if self._state_file.exists():
             self._write_state()
 
@@ -448,12 +449,17 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe, suppress(OSError):
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the components do: TIME_WAIT is no owner
-        probe.bind((LOOPBACK, port))
-        return True
-    return False
+def _becomes_free(port: int, within: float) -> bool:
+    """Whether a port can be had again; what was killed a moment ago may not have let go of it yet."""
+    deadline = time.monotonic() + within
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the components do: TIME_WAIT is no owner
+            probe.bind((LOOPBACK, port))
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL)
 
 
 def _write_private(path: Path, text: str) -> None:
