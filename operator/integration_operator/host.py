@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from integration_operator.engine.cluster import Cluster
+from integration_operator.cluster import Cluster
 from integration_operator.engine.controller import Controller, Options
 from integration_operator.kube.client import Client
 from integration_operator.observability import metrics

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from world import World
 
 from integration_operator.kube.client import Client
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.platforms import install_kinds, platform_definitions
-from world import World
 
 ROOT = Path(__file__).parents[2]
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

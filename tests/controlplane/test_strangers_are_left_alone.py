@@ -1,0 +1,104 @@
+"""An object of a wanted name that is not ours is never touched: a condition, an event, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from integration_operator.api import names
+from integration_operator.domain import naming
+from integration_operator.domain.pair import Pair
+from world import World, reason
+
+STRANGERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "Secret": (naming.secret_ref, {"type": "Opaque", "data": {"password": "eA=="}}),
+    "MessagingUser": (
+        naming.user_ref,
+        {"spec": {"username": "somebody", "authentication": {"type": "password", "password": "eA=="}}},
+    ),
+    "Connection": (naming.connection_ref, {"spec": {"connectorId": "amqp", "name": "Mine"}}),
+}
+SIDES = {"Secret": "CredentialsReady", "MessagingUser": "UserReady", "Connection": "ConnectionReady"}
+
+
+@pytest.mark.parametrize("labelled", [False, True], ids=["unlabelled", "with a label like ours"])
+@pytest.mark.parametrize("kind", STRANGERS)
+async def test_stranger_keeps_the_name(world: World, kind: str, labelled: bool) -> None:
+    pair = await world.pair()
+    ref_of, body = STRANGERS[kind]
+    ref = ref_of(pair)
+    metadata = {"labels": {names.INTEGRATION_LABEL: "theirs"}} if labelled else {}
+    before = await world.create(kind, *ref, metadata=metadata, **body)
+    async with world.operator(enable_new=True):
+        await world.has_reason(pair, "NameTaken", SIDES[kind])
+        await asyncio.sleep(1)
+        now = await world.get(kind, ref)
+        assert now is not None
+        assert now["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+        events = await world.items("Event", pair.syndesis.namespace)
+        assert any(e["reason"] == "NameTaken" and e["type"] == "Warning" for e in events)
+
+        await world.delete(kind, ref)
+        await world.delivered(pair)
+
+
+async def test_taking_down_leaves_strangers(world: World) -> None:
+    pair = await world.pair()
+    ref = naming.connection_ref(pair)
+    await world.create("Connection", *ref, spec={"connectorId": "amqp", "name": "Mine"})
+    async with world.operator(enable_new=True):
+        await world.has_reason(pair, "NameTaken", "ConnectionReady")
+        await world.enable(pair, enabled=False)
+        await world.has_reason(pair, "NotEnabled")
+        await world.delete("AddressSpace", pair.space)
+
+        async def gone() -> bool:
+            return await world.get("Secret", naming.secret_ref(pair)) is None
+
+        await world.eventually("ours is gone", gone)
+        assert await world.get("Connection", ref) is not None
+
+
+async def test_platforms_are_never_written(world: World) -> None:
+    world.mark()
+    async with world.operator():
+        pair = await world.pair(across=True)
+        await world.deliver(pair)
+        await world.delete("Syndesis", pair.syndesis)
+        await world.taken_down(pair)
+        await world.quiet()
+    written = {w.split()[1] for w in world.writes()}
+    assert written == {"integrations", "integrations/status", "secrets", "messagingusers", "connections"}
+    space = await world.get("AddressSpace", pair.space)
+    assert space is not None
+    assert "finalizers" not in space["metadata"]
+    assert {entry["manager"] for entry in space["metadata"]["managedFields"]}.isdisjoint({names.FIELD_MANAGER})
+
+
+async def test_the_role_is_all_that_is_needed(world: World) -> None:
+    """Nothing that the operator asks is refused: the role in deploy/ lacks nothing."""
+    world.mark()
+    async with world.operator():
+        pair = await world.pair(across=True)
+        await world.deliver(pair)
+        await world.enable(pair, enabled=False)
+        await world.taken_down(pair)
+        await world.quiet()
+    refused = [r for r in world.requests() if r["responseStatus"]["code"] in (401, 403)]
+    assert refused == []
+
+
+async def test_two_of_one_name_never_collide(world: World) -> None:
+    fuse = await world.namespace("fuse")
+    syndesis = await world.syndesis(fuse)
+    first = Pair(await world.space(await world.namespace("one"), allowed="fuse-*"), syndesis)
+    second = Pair(await world.space(await world.namespace("two"), allowed="fuse-*"), syndesis)
+    async with world.operator(enable_new=True):
+        one, two = await world.delivered(first), await world.delivered(second)
+        uids = {child["metadata"]["uid"] for found in (one, two) for child in found.values()}
+        assert len(uids) == 6
+        assert one["Secret"]["data"]["password"] != two["Secret"]["data"]["password"]
+        assert one["Connection"]["spec"]["name"] != two["Connection"]["spec"]["name"]
+        assert {reason(i, "Paired") for i in await world.items("Integration")} == {"NamespaceAllowed"}
