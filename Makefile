@@ -20,7 +20,7 @@ $(VENV)/.installed: requirements.lock requirements-go.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m integration_operator.localcluster.toolchain --quiet \
+	@$(BIN)/integration-operator local toolchain >/dev/null 2>&1 \
 	  || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-go.lock
 	@touch $@
 

@@ -23,14 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
 from integration_operator.localcluster.controlplane import ControlPlane
-from integration_operator.localcluster.kinds import install_kinds, platform_definitions
+from integration_operator.localcluster.installation import install_all
 
 ROOT = Path(__file__).parents[1]
 OPERATOR = "system:serviceaccount:integration-operator:integration-operator"
@@ -367,20 +366,6 @@ async def measure(plane: ControlPlane, count: int, say: Callable[[str], None]) -
     return result
 
 
-def prepare(plane: ControlPlane) -> None:
-    """Kinds and permissions, before the controllers start."""
-    own = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.*.yaml"))]
-    install_kinds(plane.kubeconfig(), [*platform_definitions(), *own])
-
-    async def grant() -> None:
-        async with Client.from_kubeconfig(plane.kubeconfig()) as admin:
-            for file, plural in (("cluster-role", "clusterroles"), ("cluster-role-binding", "clusterrolebindings")):
-                document = yaml.safe_load((ROOT / "deploy/kustomize/base" / f"{file}.yaml").read_text())
-                await admin.post(f"/apis/rbac.authorization.k8s.io/v1/{plural}", document)
-
-    asyncio.run(grant())
-
-
 def show(result: Document, console: Console) -> None:
     """The result as a table."""
     table = Table(title=f"{result['pairs']} pairs, {result['machine']}", show_header=False)
@@ -403,7 +388,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results")
     arguments = parser.parse_args()
     console = Console()
-    with ControlPlane.start(before_controllers=prepare) as plane:
+    with ControlPlane.start(before_controllers=install_all) as plane:
         result = asyncio.run(measure(plane, arguments.pairs, lambda what: console.print(f"… {what}", style="dim")))
     show(result, console)
     arguments.output.mkdir(parents=True, exist_ok=True)

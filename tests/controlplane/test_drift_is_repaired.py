@@ -57,7 +57,7 @@ EDITS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "edit"), EDITS, ids=[f"{k} {list(e)[0]} {i}" for i, (k, e) in enumerate(EDITS)])
+@pytest.mark.parametrize(("kind", "edit"), EDITS, ids=[f"{k} {next(iter(e))} {i}" for i, (k, e) in enumerate(EDITS)])
 async def test_edited_child_is_put_back(world: World, kind: str, edit: dict[str, Any]) -> None:
     async with world.operator():
         pair = await world.pair()
@@ -108,7 +108,9 @@ async def test_offer_keeps_its_owner_and_what_a_person_wrote(world: World) -> No
 
         async def owned() -> Any:
             integration = await world.integration(pair)
-            same = integration and integration["metadata"].get("ownerReferences") == before["metadata"]["ownerReferences"]
+            same = (
+                integration and integration["metadata"].get("ownerReferences") == before["metadata"]["ownerReferences"]
+            )
             return integration if same else None
 
         integration = await world.eventually("the owner is back", owned)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from integration_operator.domain.pair import Pair
 from world import World, reason
+
+from integration_operator.domain.pair import Pair
 
 PAIRS = 50
 

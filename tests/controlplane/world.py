@@ -138,7 +138,9 @@ class World:
         await self.create("AddressSpace", namespace, name, metadata={"annotations": chosen}, spec=spec, **rest)
         return Ref(namespace, name)
 
-    async def syndesis(self, namespace: str, name: str = "syndesis", *, phase: str = "Installed", **metadata: Any) -> Ref:
+    async def syndesis(
+        self, namespace: str, name: str = "syndesis", *, phase: str = "Installed", **metadata: Any
+    ) -> Ref:
         """A Syndesis, installed unless ``phase`` says otherwise."""
         await self.create("Syndesis", namespace, name, metadata=metadata, spec={}, status={"phase": phase})
         return Ref(namespace, name)

@@ -7,6 +7,7 @@ import typer
 from integration_operator import __version__
 from integration_operator.cli.crds import crds
 from integration_operator.cli.explain import explain
+from integration_operator.cli.local import local_app
 from integration_operator.cli.render import render
 from integration_operator.cli.run import run
 
@@ -21,6 +22,7 @@ app.command()(run)
 app.command()(render)
 app.command()(explain)
 app.command()(crds)
+app.add_typer(local_app)
 
 
 def _version(show: bool) -> None:

@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from integration_operator.cli.failure import NO_CLUSTER, WRONG_INPUT, fail
+from integration_operator.localcluster import binaries
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.errors import LocalClusterError
+from integration_operator.localcluster.toolchain import find_go
 
 NOT_RUNNING = 3
 """Exit code of ``status`` where not all runs, as of an init script."""
@@ -71,6 +73,27 @@ def status(name: Name = "default") -> None:
         raise typer.Exit(NOT_RUNNING)
     typer.echo(f"{'server':<24} {plane.server}")
     typer.echo(f"{'kubeconfig':<24} {plane.kubeconfig()}")
+
+
+@local_app.command()
+def build() -> None:
+    """Build its programs, where they are not built yet, and say where they are."""
+    try:
+        typer.echo(f"The programs of the control plane: {binaries.provide().directory}")
+    except LocalClusterError as error:
+        if error.detail:
+            typer.echo(error.detail, err=True)
+        fail(error.message, NO_CLUSTER)
+
+
+@local_app.command()
+def toolchain() -> None:
+    """Say what would build its programs; exit code 4 where nothing can."""
+    try:
+        found = binaries.locate()
+        typer.echo(f"built already: {found.directory}" if found else f"Go: {find_go(binaries.go_version())}")
+    except LocalClusterError as error:
+        fail(error.message, NO_CLUSTER)
 
 
 def _attach(name: str) -> ControlPlane | None:

@@ -17,7 +17,7 @@ Status = Literal["True", "False", "Unknown"]
 Document = dict[str, Any]
 
 ORDER: tuple[Type, ...] = ("Paired", "CredentialsReady", "UserReady", "ConnectionReady")
-"""The way of a pair: the first of these that is not True is why it is not Ready."""
+"""The way of a pair: each of these stands on the one before."""
 
 PROGRESS = frozenset({"Waiting", "UserPending", "ConnectionPending", "UserTerminating", "ConnectionTerminating"})
 """Reasons that pass by themselves; no event tells of them."""
@@ -51,14 +51,18 @@ class Announcement:
 
 
 def summarise(findings: Iterable[Finding]) -> list[Finding]:
-    """All conditions in their order, with ``Ready`` in front: True when all are, else the first reason why not."""
+    """All conditions in their order, with ``Ready`` in front: True when all are, else why not.
+
+    What a person has to do something about comes before what passes by itself.
+    """
     by_type = {finding.type: finding for finding in findings}
     ordered = [by_type[type_] for type_ in ORDER if type_ in by_type]
-    wanting = next((finding for finding in ordered if finding.status != "True"), None)
-    if wanting is None:
+    wanting = [finding for finding in ordered if finding.status != "True"]
+    if not wanting:
         ready = Finding("Ready", "True", "Ready", "the user can log in and Syndesis has the connection")
     else:
-        ready = Finding("Ready", wanting.status, wanting.reason, wanting.message)
+        cause = next((finding for finding in wanting if finding.reason not in PROGRESS), wanting[0])
+        ready = Finding("Ready", cause.status, cause.reason, cause.message)
     return [ready, *ordered]
 
 

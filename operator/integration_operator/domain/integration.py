@@ -78,8 +78,11 @@ class Integration:
 
 
 def first_of(integrations: Iterable[Integration]) -> list[Integration]:
-    """The Integrations for one pair, the one that counts in front: the oldest, then a person's, then by name."""
-    return sorted(integrations, key=lambda i: (i.created, i.offered, i.ref))
+    """The Integrations for one pair, the one that counts in front: the oldest, then by name.
+
+    Creation times are whole seconds. Of two made in one second the one that stands for the pair already goes first.
+    """
+    return sorted(integrations, key=lambda i: (i.created, not i.status.get("phase"), i.ref))
 
 
 def pair_of(

@@ -108,7 +108,9 @@ def differences(live: Live, wanted: Document) -> list[str]:
 
 
 def _compact(field_set: Document) -> tuple[str, frozenset[str]]:
-    """The field set as one string for all objects of a kind, which differ in values only, and the uids of owners in it."""
+    """The field set as one string for all objects of a kind, which differ in values only, and the uids of owners in
+    it.
+    """
     owners = field_set.get("f:metadata", {}).pop("f:ownerReferences", {})
     uids = frozenset(json.loads(key[2:])["uid"] for key in owners if key.startswith("k:"))
     return sys.intern(json.dumps(field_set, sort_keys=True, separators=(",", ":"))), uids

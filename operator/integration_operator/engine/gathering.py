@@ -44,6 +44,7 @@ class Gatherer:
     password: Callable[[], str] = new_password
     _withdrawn: set[Pair] = field(default_factory=set)
     _removed_by_us: set[str] = field(default_factory=set)
+    _taken_from: dict[Ref, Pair] = field(default_factory=dict)
 
     def facts(self, pair: Pair, kinds: Kinds) -> Facts:
         """Everything that is known of a pair."""
@@ -52,7 +53,12 @@ class Gatherer:
         candidates = first_of(self.integrations_of(pair))
         integration = candidates[0] if candidates else None
         provided, user_name = self._provided(integration)
+        secret = cluster.secrets.get(naming.secret_ref(pair))
         user = cluster.users.get(naming.user_ref(pair, user_name))
+        connection = cluster.connections.get(naming.connection_ref(pair))
+        for child in (secret, user, connection):
+            if child is not None and not child.ours:
+                self._taken_from[child.ref] = pair
         return Facts(
             pair=pair,
             kinds=kinds,
@@ -63,10 +69,10 @@ class Gatherer:
             allowed=pairing.may_pair(space, syndesis, self.rules) if space and syndesis else Verdict.deny("Gone", ""),
             integration=integration,
             duplicates=tuple(candidates[1:]),
-            secret=cluster.secrets.get(naming.secret_ref(pair)),
+            secret=secret,
             provided=provided,
             user=user,
-            connection=cluster.connections.get(naming.connection_ref(pair)),
+            connection=connection,
             strays=tuple(self._strays(pair, user)),
             usernames=self._other_usernames(pair, user_name, user),
             terminating=frozenset(
@@ -153,7 +159,9 @@ class Gatherer:
             yield self.key_of(integration)
 
     def pair_of_child(self, live: Live) -> Iterable[Key]:
-        """The pair that a Secret, MessagingUser or Connection was made for, or whose Secret a person brought."""
+        """The pair that a child was made for, whose name a stranger has, or whose Secret a person brought."""
+        if waiting := self._taken_from.pop(live.ref, None):
+            yield waiting
         pair = made_for(live)
         if pair is not None:
             yield pair

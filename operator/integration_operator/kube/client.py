@@ -76,12 +76,14 @@ class Client:
         rate: float = 0.0,
         burst: int = 100,
         timeout: float = 30.0,
+        user_agent: str = "integration-operator",
         observe: Observer | None = None,
     ) -> None:
         self._configure = configure
         self._slots = asyncio.Semaphore(max_in_flight)
         self._rate = RateLimit(rate, burst)
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=CONNECT_TIMEOUT)
+        self._user_agent = user_agent
         self._observe = observe
         self._api: ApiClient | None = None
 
@@ -122,7 +124,7 @@ class Client:
         configuration.connection_pool_maxsize = 128
         configuration.retries = None
         self._api = ApiClient(configuration)
-        self._api.user_agent = "integration-operator"
+        self._api.user_agent = self._user_agent
         return self
 
     async def __aexit__(self, *_: object) -> None:

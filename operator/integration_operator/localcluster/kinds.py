@@ -7,7 +7,7 @@ objects is a 404 that looks like an absent kind.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
@@ -38,13 +38,18 @@ def install_kinds(kubeconfig: Path, definitions: Iterable[Document], *, timeout:
 
     It may be called with or without a running event loop, which waits meanwhile.
     """
-    with ThreadPoolExecutor(max_workers=1) as elsewhere:
-        elsewhere.submit(asyncio.run, _install(kubeconfig, list(definitions), timeout)).result()
+    waiting(_install(kubeconfig, list(definitions), timeout))
 
 
 def install_platform_kinds(kubeconfig: Path, *, timeout: float = 30.0) -> None:
     """Install our stand-ins for the kinds of EnMasse and Syndesis, and wait until they are served."""
     install_kinds(kubeconfig, platform_definitions(), timeout=timeout)
+
+
+def waiting(work: Coroutine[Any, Any, None]) -> None:
+    """Do something asynchronous and wait for it, also where an event loop runs already."""
+    with ThreadPoolExecutor(max_workers=1) as elsewhere:
+        elsewhere.submit(asyncio.run, work).result()
 
 
 async def _install(kubeconfig: Path, definitions: list[Document], within: float) -> None:

@@ -1,0 +1,39 @@
+"""Another controller that fights over a field: a bounded number of writes a minute, and a condition that says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from world import World, condition
+
+from integration_operator.domain import naming
+from integration_operator.engine.guards import REPAIRS
+
+
+async def test_fight_over_a_connection(world: World) -> None:
+    async with world.operator():
+        pair = await world.pair()
+        await world.deliver(pair)
+        await world.quiet()
+        world.mark()
+        ref = naming.connection_ref(pair)
+        stop = asyncio.Event()
+
+        async def rival() -> None:
+            while not stop.is_set():
+                connection = await world.get("Connection", ref)
+                if connection and connection["spec"]["name"] != "Theirs":
+                    await world.patch("Connection", ref, {"spec": {"name": "Theirs"}})
+                await asyncio.sleep(0.02)
+
+        fighting = asyncio.create_task(rival())
+        try:
+            integration = await world.has_reason(pair, "FieldContested", "ConnectionReady")
+            assert "kubectl" in condition(integration, "ConnectionReady")["message"]
+            await asyncio.sleep(3)
+            assert Counter(world.writes())["patch connections"] == REPAIRS
+            assert world.events_posted() <= 1
+        finally:
+            stop.set()
+            await fighting
