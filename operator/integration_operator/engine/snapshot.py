@@ -15,6 +15,7 @@ from integration_operator.cluster import Cluster
 from integration_operator.domain.actions import Action, Apply
 from integration_operator.domain.decisions import Decision, decide
 from integration_operator.domain.desired import Templates
+from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair
 from integration_operator.engine.gathering import Gatherer, Key
 from integration_operator.engine.guards import MassDeletionGuard
@@ -100,7 +101,9 @@ class Snapshot:
             for action in decision.actions:
                 store = self.cluster.store(action.kind)
                 if isinstance(action, Apply):
-                    store.wrote(_completed(_copy(action.document)))
+                    known = store.get(action.ref)
+                    live = known.live if isinstance(known, Integration) else known
+                    store.wrote(_completed(_merged(live.document if live else {}, action.document)))
                 else:
                     store.removed(action.ref, action.uid)
         return actions, decision
@@ -114,6 +117,9 @@ def _completed(document: Document) -> Document:
     return {**document, "metadata": metadata}
 
 
-def _copy(document: Document) -> Document:
-    copied: Document = yaml.safe_load(yaml.safe_dump(document))
-    return copied
+def _merged(there: Document, applied: Document) -> Document:
+    """What a server-side apply makes of an object: fields of mappings one by one, everything else as a whole."""
+    merged = {**there}
+    for key, value in applied.items():
+        merged[key] = _merged(there.get(key) or {}, value) if isinstance(value, dict) else value
+    return merged

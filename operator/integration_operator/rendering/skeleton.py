@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
+from jinja2 import Undefined
 
 Document = Any
 
@@ -25,9 +26,17 @@ SKELETONS = 256
 ``tojson``.
 """
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each call
 _TOKEN = re.compile("\ue000(\\d+)\ue001")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it: ten times faster
+
+
+def _not_json(value: object) -> NoReturn:
+    if isinstance(value, Undefined):
+        str(value)  # raises what is undefined, by name
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, default=_not_json).encode  # json.dumps would make one for each call
 
 
 class Json(str):

@@ -1,0 +1,80 @@
+"""The credential is stored before any other system sees it, and is never made anew because something else failed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from test_outages import ROLE, without
+from world import World, decoded
+
+from integration_operator.domain import naming
+
+
+async def test_user_refused_then_restart(world: World) -> None:
+    pair = await world.pair()
+    rules = await without(world, "messagingusers")
+    readable = {"apiGroups": ["user.enmasse.io"], "resources": ["messagingusers"], "verbs": ["list", "watch"]}
+    role = await world.person.get(ROLE)
+    await world.person.patch(ROLE, {"rules": [*role["rules"], readable]})
+    try:
+        async with world.operator(enable_new=True):
+            await world.has_reason(pair, "Forbidden")
+            secret = await world.get("Secret", naming.secret_ref(pair))
+        assert secret is not None
+        assert await world.get("MessagingUser", naming.user_ref(pair)) is None
+    finally:
+        await world.person.patch(ROLE, {"rules": rules})
+    async with world.operator():
+        found = await world.delivered(pair)
+        assert decoded(found["Secret"]) == decoded(secret)
+
+
+async def test_killed_at_any_moment(world: World) -> None:
+    """SIGKILL again and again while many pairs are made: each ends with the one credential that it began with."""
+    namespace = await world.namespace("shop")
+    await world.syndesis(namespace)
+    for number in range(30):
+        await world.space(namespace, f"space-{number}")
+    command = [sys.executable, "-m", "integration_operator", "run", "--enable-new", "--log-level", "error"]
+    command += ["--kubeconfig", str(world.control_plane.kubeconfig("operator")), "--probe-port", "0"]
+    command += ["--metrics-port", "0"]
+    seen: dict[str, set[str]] = {}
+
+    async def note() -> None:
+        for secret in await world.items("Secret", namespace):
+            seen.setdefault(secret["metadata"]["name"], set()).add(secret["data"]["password"])
+
+    for _ in range(4):
+        before = len(await world.items("Secret", namespace))
+        process = subprocess.Popen(command)
+
+        async def progress(before: int = before) -> Any:
+            return (
+                len(await world.items("Secret", namespace)) > before
+                or len(await world.items("Connection", namespace)) == 30
+            )
+
+        await world.eventually("it has begun", progress, within=20, every=0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        await note()
+    async with world.operator(enable_new=True):
+
+        async def all_there() -> bool:
+            return len(await world.items("Connection", namespace)) == 30
+
+        await world.eventually("all are delivered", all_there, within=30)
+        await asyncio.sleep(0.5)
+        await note()
+        assert len(seen) == 30
+        assert all(len(passwords) == 1 for passwords in seen.values())
+        by_user = {u["spec"]["username"]: u for u in await world.items("MessagingUser", namespace)}
+        users = {u["metadata"]["name"].partition(".")[0]: u for u in await world.items("MessagingUser", namespace)}
+        assert len(by_user) == 1, "one Syndesis, so one user name, in thirty AddressSpaces"
+        for secret in await world.items("Secret", namespace):
+            space = secret["metadata"]["annotations"]["integreatly.org/address-space"].partition("/")[2]
+            assert users[space]["spec"]["authentication"]["password"] == secret["data"]["password"]

@@ -1,0 +1,170 @@
+"""The process: how it starts, what it refuses, what its probes say, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from world import World
+
+from integration_operator.rendering.templates import shipped_directory
+
+
+def operator(*flags: str, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "integration_operator", "run", *flags]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin", **environment}
+    )
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+async def answer(port: int, path: str) -> tuple[int, str]:
+    until = time.monotonic() + 15
+    async with aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(f"http://127.0.0.1:{port}{path}") as response:
+                    return response.status, await response.text()
+            except aiohttp.ClientError:
+                assert time.monotonic() < until, f"{path} does not answer"
+                await asyncio.sleep(0.1)
+
+
+async def test_it_serves_probes_and_metrics_and_ends_on_sigterm(world: World) -> None:
+    probe, metrics = free_port(), free_port()
+    kubeconfig = str(world.control_plane.kubeconfig("operator"))
+    flags = ["--bind-address", "127.0.0.1", "--probe-port", str(probe), "--metrics-port", str(metrics)]
+    process = operator("--kubeconfig", kubeconfig, *flags)
+    try:
+        await answer(metrics, "/readyz")
+        pair = await world.pair()
+        await world.deliver(pair)
+
+        async def ready() -> bool:
+            return (await answer(metrics, "/readyz")) == (200, "ok\n")
+
+        await world.eventually("it is ready", ready)
+        status, health = await answer(probe, "/healthz")
+        assert status == 200
+        assert '"AddressSpace": "in sync"' in health
+        _, shown = await answer(metrics, "/metrics")
+        assert re.search(
+            r'integration_operator_requests_total\{code="201",resource="connections",verb="PATCH"\} 1', shown
+        )
+        assert 'integration_operator_kind_synced{kind="Syndesis"} 1.0' in shown
+    finally:
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, errors = await asyncio.to_thread(process.communicate, timeout=40)
+    assert process.returncode == 0
+    assert time.monotonic() - began < 5
+    assert '"event": "stopped"' in errors
+
+
+async def test_sigterm_finishes_what_is_in_flight(world: World) -> None:
+    namespace = await world.namespace("shop")
+    await world.syndesis(namespace)
+    for number in range(40):
+        await world.space(namespace, f"space-{number}")
+    flags = ["--kubeconfig", str(world.control_plane.kubeconfig("operator")), "--enable-new", "--workers", "8"]
+    process = operator(*flags, "--probe-port", "0", "--metrics-port", "0")
+
+    async def begun() -> Any:
+        return await world.items("Connection", namespace)
+
+    await world.eventually("the first are made", begun, every=0.01)
+    process.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(process.communicate, timeout=40)
+    assert process.returncode == 0
+    begun_pairs = {i["metadata"]["name"] for i in await world.items("Integration", namespace)}
+    finished = {c["metadata"]["name"] for c in await world.items("Connection", namespace)}
+    assert begun_pairs == finished, "no pair was left half-way"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("workers: many\n", ":1: workers: "),
+        (
+            "log_level: info\npairing_rules: [same-namespace, by-magic]\n",
+            ":2: pairing_rules: there is no rule 'by-magic'",
+        ),
+        ("wrokers: 3\n", ":1: wrokers: "),
+        ("log_level: [\n", ": not YAML"),
+    ],
+)
+def test_wrong_setting_ends_the_start_with_one_line(tmp_path: Path, setting: str, said: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(setting)
+    process = operator("--config", str(file))
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert said in errors
+    assert str(file) in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_wrong_environment_variable_is_named() -> None:
+    process = operator(INTEGRATION_OPERATOR_WORKERS="0")
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "INTEGRATION_OPERATOR_WORKERS" in errors
+
+
+def test_broken_template_ends_the_start_with_file_and_line(tmp_path: Path) -> None:
+    shipped = (shipped_directory() / "connection.yaml.j2").read_text()
+    broken = shipped.replace("{{ transport.uri | tojson }}", "{{ transport.url | tojson }}")
+    (tmp_path / "connection.yaml.j2").write_text(broken)
+    line = next(n for n, text in enumerate(broken.splitlines(), 1) if "transport.url" in text)
+    process = operator("--templates", str(tmp_path))
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert f"{tmp_path}/connection.yaml.j2:{line}: " in errors
+    assert "url" in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_no_way_to_a_cluster_is_said() -> None:
+    process = operator()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 4
+    assert "no kubeconfig was given, and this is not a pod" in errors
+    process = operator("--kubeconfig", "/nowhere/config")
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 4
+    assert "/nowhere/config" in errors
+
+
+async def test_without_permission_it_says_what_is_missing_and_goes_on(world: World, tmp_path: Path) -> None:
+    text = world.control_plane.kubeconfig("operator").read_text()
+    refused = tmp_path / "refused"
+    refused.write_text(re.sub(r"token: .*", "token: wrong", text))
+    port = free_port()
+    process = operator(
+        "--kubeconfig", str(refused), "--probe-port", "0", "--metrics-port", str(port), "--bind-address", "127.0.0.1"
+    )
+    try:
+        await asyncio.sleep(3)
+        status, said = await answer(port, "/readyz")
+        assert status == 503
+        assert "Unauthorized" in said
+        assert process.poll() is None, "it keeps trying"
+        assert "wrong" not in said
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.communicate, timeout=40)
