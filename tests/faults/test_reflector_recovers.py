@@ -1,0 +1,276 @@
+"""A reflector against a server that fails in every way a watch can fail: the store is right again, and nothing else
+is hurt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from integration_operator.domain.pair import Ref
+from integration_operator.kube import reflector as module
+from integration_operator.kube.client import Client
+from integration_operator.kube.kinds import Kind
+from integration_operator.kube.reflector import Reflector, State
+from integration_operator.kube.store import Store
+
+Document = dict[str, Any]
+Watch = Callable[[web.StreamResponse], Awaitable[None]]
+
+KIND = Kind("Thing", "example.io", "things", version="v1")
+
+
+def thing(name: str, version: int, **more: Any) -> Document:
+    return {"metadata": {"name": name, "namespace": "n", "uid": f"uid-{name}", "resourceVersion": str(version)}, **more}
+
+
+def event(type_: str, document: Document) -> bytes:
+    return json.dumps({"type": type_, "object": document}).encode() + b"\n"
+
+
+class Server:
+    """Serves one kind: LISTs from ``objects``, watches from ``watches``, one function each, then watches that stay
+    silent.
+    """
+
+    def __init__(self) -> None:
+        self.objects: list[Document] = []
+        self.version = 1
+        self.watches: list[Watch] = []
+        self.answers: list[web.Response] = []
+        self.lists = 0
+        self.watched: list[str] = []
+        self.served = True
+        self.pages = False
+
+    async def group(self, _: web.Request) -> web.Response:
+        if not self.served:
+            raise web.HTTPNotFound
+        versions = [{"groupVersion": "example.io/v1", "version": "v1"}]
+        return web.json_response({"versions": versions, "preferredVersion": versions[0]})
+
+    async def resources(self, _: web.Request) -> web.Response:
+        return web.json_response({"resources": [{"name": "things", "verbs": ["list", "watch"]}]})
+
+    async def things(self, request: web.Request) -> web.StreamResponse:
+        if not self.served:
+            raise web.HTTPNotFound
+        if "watch" in request.query:
+            self.watched.append(request.query["resourceVersion"])
+            response = web.StreamResponse()
+            if self.watches:
+                watch = self.watches.pop(0)
+                await response.prepare(request)
+                await watch(response)
+                return response
+            await response.prepare(request)
+            await asyncio.sleep(60)
+            return response
+        self.lists += 1
+        if self.answers:
+            return self.answers.pop(0)
+        items = self.objects
+        metadata: Document = {"resourceVersion": str(self.version)}
+        if self.pages:
+            at = int(request.query.get("continue", "0"))
+            items = self.objects[at : at + 1]
+            if at + 1 < len(self.objects):
+                metadata["continue"] = str(at + 1)
+        return web.json_response({"items": items, "metadata": metadata})
+
+
+def status(code: int, reason: str = "", **headers: str) -> web.Response:
+    return web.json_response(
+        {"kind": "Status", "code": code, "reason": reason, "message": reason}, status=code, headers=headers
+    )
+
+
+@asynccontextmanager
+async def running(server: Server, tmp_path: Path) -> AsyncIterator[Reflector[Document]]:
+    application = web.Application()
+    application.router.add_get("/apis/example.io", server.group)
+    application.router.add_get("/apis/example.io/v1", server.resources)
+    application.router.add_get("/apis/example.io/v1/things", server.things)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        json.dumps(
+            {
+                "current-context": "c",
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+                "users": [{"name": "u", "user": {"token": "t"}}],
+            }
+        )
+    )
+    async with Client.from_kubeconfig(kubeconfig) as client:
+        reflector: Reflector[Document] = Reflector(client, KIND, Store(lambda d: d), jitter=lambda: 0.0)
+        task = asyncio.create_task(reflector.run())
+        try:
+            yield reflector
+        finally:
+            task.cancel()
+    await runner.cleanup()
+
+
+async def until(check: Callable[[], bool], within: float = 10.0) -> None:
+    end = time.monotonic() + within
+    while not check():
+        assert time.monotonic() < end, "not in time"
+        await asyncio.sleep(0.01)
+
+
+def names_in(reflector: Reflector[Document]) -> set[str]:
+    return {document["metadata"]["name"] for document in reflector.store}
+
+
+@pytest.fixture
+def server() -> Server:
+    made = Server()
+    made.objects = [thing("a", 1), thing("b", 1)]
+    return made
+
+
+async def test_deletion_missed_while_the_version_was_too_old(server: Server, tmp_path: Path) -> None:
+    async def gone(response: web.StreamResponse) -> None:
+        server.objects, server.version = [thing("b", 1), thing("c", 9)], 9
+        await response.write(event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}))
+
+    server.watches = [gone]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: names_in(reflector) == {"b", "c"})
+        assert server.lists == 2
+        await until(lambda: server.watched == ["1", "9"])
+
+
+async def test_events_and_bookmarks_move_the_watch_on(server: Server, tmp_path: Path) -> None:
+    async def some(response: web.StreamResponse) -> None:
+        await response.write(event("ADDED", thing("c", 2)) + event("DELETED", thing("a", 3)))
+        await response.write(event("BOOKMARK", {"metadata": {"resourceVersion": "7"}}))
+
+    server.watches = [some]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: server.watched == ["1", "7"])
+        assert names_in(reflector) == {"b", "c"}
+        assert server.lists == 1, "a watch that ends is no reason to list again"
+
+
+async def test_cut_in_the_middle_of_an_event(server: Server, tmp_path: Path) -> None:
+    async def cut(response: web.StreamResponse) -> None:
+        await response.write(event("ADDED", thing("c", 2)) + event("ADDED", thing("d", 3))[:25])
+        server.objects, server.version = [thing("a", 1), thing("d", 3)], 3
+        assert response._req is not None
+        response._req.transport.close()  # type: ignore[union-attr]
+
+    server.watches = [cut]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: names_in(reflector) == {"a", "d"})
+        await until(lambda: reflector.state is State.SYNCED)
+
+
+async def test_event_larger_than_any_buffer(server: Server, tmp_path: Path) -> None:
+    async def large(response: web.StreamResponse) -> None:
+        await response.write(event("ADDED", thing("c", 2, data="x" * 3_000_000)))
+
+    server.watches = [large]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: "c" in names_in(reflector))
+        assert server.lists == 1
+
+
+async def test_silent_for_ever(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WATCH_SILENCE", 0.3)
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: len(server.watched) >= 2)
+        assert names_in(reflector) == {"a", "b"}
+
+
+@pytest.mark.parametrize("code", [403, 429, 500, 503])
+async def test_refused_for_a_while_keeps_the_store(server: Server, tmp_path: Path, code: int) -> None:
+    async def ends(response: web.StreamResponse) -> None:
+        server.answers = [status(code, "No"), status(code, "No")]
+        await response.write(event("ERROR", {"kind": "Status", "code": code, "reason": "No", "message": "no"}))
+
+    server.watches = [ends]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: reflector.state is State.FAILING)
+        assert names_in(reflector) == {"a", "b"}
+        await until(lambda: reflector.state is State.SYNCED)
+        assert server.lists == 4
+
+
+async def test_retry_after_is_honoured(server: Server, tmp_path: Path) -> None:
+    server.answers = [status(429, "TooManyRequests", **{"Retry-After": "2"})]
+    began = time.monotonic()
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: reflector.state is State.SYNCED)
+        assert time.monotonic() - began >= 2
+
+
+async def test_html_with_status_200(server: Server, tmp_path: Path) -> None:
+    server.answers = [web.Response(text="<html>please log in</html>", content_type="text/html")]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: reflector.state is State.FAILING)
+        assert "not JSON" in reflector.problem
+        await until(lambda: reflector.state is State.SYNCED)
+
+
+async def test_pages_and_a_continue_that_expired(server: Server, tmp_path: Path) -> None:
+    server.pages = True
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: names_in(reflector) == {"a", "b"})
+        assert server.lists == 2
+    server.lists = 0
+
+    served = server.things
+
+    async def expired(request: web.Request) -> web.StreamResponse:
+        if "continue" in request.query and server.lists == 1:
+            server.lists += 1
+            return status(410, "Expired")
+        return await served(request)
+
+    server.things = expired  # type: ignore[method-assign]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: names_in(reflector) == {"a", "b"})
+        assert server.lists == 4
+
+
+async def test_absent_is_not_failing_and_is_woken(server: Server, tmp_path: Path) -> None:
+    server.served = False
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: reflector.state is State.ABSENT)
+        server.served = True
+        await asyncio.sleep(0.2)
+        assert server.lists == 0
+        reflector.wake()
+        await until(lambda: reflector.state is State.SYNCED)
+        assert reflector.store.get(Ref("n", "a")) is not None
+
+
+async def test_restored_to_an_older_state(server: Server, tmp_path: Path) -> None:
+    server.version = 90
+    server.objects = [thing("a", 90), thing("b", 80)]
+
+    async def restored(response: web.StreamResponse) -> None:
+        server.objects, server.version = [thing("a", 5)], 6
+        await response.write(event("ERROR", {"kind": "Status", "code": 500, "reason": "InternalError", "message": ""}))
+
+    server.watches = [restored]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: names_in(reflector) == {"a"})
+        known = reflector.store.get(Ref("n", "a"))
+        assert known is not None
+        assert known["metadata"]["resourceVersion"] == "5"

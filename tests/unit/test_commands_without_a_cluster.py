@@ -1,0 +1,107 @@
+"""``render``, ``explain`` and ``crds`` from files alone, by the functions that the operator decides with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from integration_operator.cli import app
+
+SPACE = """
+apiVersion: enmasse.io/v1beta1
+kind: AddressSpace
+metadata: {name: orders, namespace: shop, annotations: {integreatly.org/allowed-namespaces: "fu*"}}
+spec: {type: standard, plan: standard-small}
+status:
+  isReady: true
+  endpointStatuses:
+  - name: messaging
+    serviceHost: messaging.enmasse.svc
+    servicePorts: [{name: amqp, port: 5672}]
+"""
+SYNDESIS = """
+apiVersion: syndesis.io/v1beta3
+kind: Syndesis
+metadata: {name: syndesis, namespace: fuse}
+status: {phase: Installed}
+"""
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    space, syndesis = tmp_path / "space.yaml", tmp_path / "syndesis.yaml"
+    space.write_text(SPACE)
+    syndesis.write_text(SYNDESIS)
+    return str(space), str(syndesis)
+
+
+def test_render_prints_what_would_be_applied_with_secrets_masked(files: tuple[str, str]) -> None:
+    code, out, _ = run("render", "-f", files[0], "-f", files[1])
+    assert code == 0
+    documents = {document["kind"]: document for document in yaml.safe_load_all(out)}
+    assert list(documents) == ["Integration", "Secret", "MessagingUser", "Connection"]
+    assert set(documents["Secret"]["data"].values()) == {"********"}
+    assert documents["MessagingUser"]["spec"]["authentication"]["password"] == "********"
+    assert documents["Connection"]["spec"]["configuredProperties"]["connectionUri"].startswith("amqp://messaging.")
+
+
+def test_render_without_a_pair_says_why(files: tuple[str, str], tmp_path: Path) -> None:
+    Path(files[0]).write_text(SPACE.replace("fu*", "other"))
+    code, out, err = run("render", "-f", files[0], "-f", files[1])
+    assert (code, out) == (3, "")
+    assert "integreatly.org/allowed-namespaces=fuse" in err
+    assert run("render", "-f", files[0])[0] == 3
+
+
+def test_render_of_a_space_that_is_not_ready_says_so(files: tuple[str, str]) -> None:
+    Path(files[0]).write_text(SPACE.replace("isReady: true", "isReady: false"))
+    code, _, err = run("render", "-f", files[0], "-f", files[1])
+    assert code == 3
+    assert "AddressSpaceNotReady" in err
+
+
+def test_render_refuses_what_it_cannot_read(files: tuple[str, str], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [")
+    code, _, err = run("render", "-f", str(broken))
+    assert code == 2
+    assert f"{broken}:1" in err
+    assert run("render", "-f", str(tmp_path / "nothing.yaml"))[0] == 2
+    assert run("render", "-f", files[0], "--templates", str(tmp_path / "nowhere"))[0] == 2
+
+
+def test_explain_names_the_rule_or_each_reason(files: tuple[str, str]) -> None:
+    code, out, _ = run("explain", "-f", files[0], "-f", files[1])
+    assert code == 0
+    assert "✗ same-namespace: OtherNamespace" in out
+    assert "✓ allowed-namespaces: NamespaceAllowed" in out
+    code, out, _ = run("explain", "-f", files[0], "-f", files[1], "--pairing-rules", "created-by")
+    assert code == 3
+    assert "✗ created-by: CreatorUnknown" in out
+    code, out, _ = run("explain", "-f", files[0], "-f", files[1], "-o", "json")
+    (found,) = json.loads(out)
+    assert found["paired"] is True
+    assert [rule["allowed"] for rule in found["rules"]] == [False, True]
+
+
+def test_unknown_rule_is_refused(files: tuple[str, str]) -> None:
+    code, _, err = run("explain", "-f", files[0], "--pairing-rules", "by-magic")
+    assert code == 2
+    assert "by-magic" in err
+
+
+def test_version_and_help() -> None:
+    assert run("--version")[0] == 0
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("run", "render", "explain", "crds", "local", "demo"):
+        assert command in out
