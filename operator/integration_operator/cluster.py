@@ -96,6 +96,7 @@ class Cluster:
         self._on_state: list[Callable[[Kind, State], None]] = []
         self._on_listed: list[Callable[[Kind], None]] = []
         self._settled = asyncio.Event()
+        self._kinds: Kinds | None = None
         for kind, store in self._all:
             self._add(kind, store)
         # CRDs and APIServices are watched only to know when a kind appears: names are all that is kept.
@@ -146,16 +147,17 @@ class Cluster:
 
     def kinds(self) -> Kinds:
         """What is known of the kinds, for a decision."""
-        versions, absent, out_of_sync = {}, set(), set()
-        for kind, _ in self._all:
-            reflector = self.reflectors[kind.name]
-            if reflector.state is State.ABSENT:
-                absent.add(kind.name)
-            elif reflector.state is not State.SYNCED:
-                out_of_sync.add(kind.name)
-            if reflector.served is not None:
-                versions[kind.name] = reflector.served.api_version
-        return Kinds(versions, frozenset(absent), frozenset(out_of_sync))
+        if self._kinds is None:
+            by_state = {
+                state: {k.name for k, _ in self._all if self.reflectors[k.name].state is state} for state in State
+            }
+            served = {k.name: self.reflectors[k.name].served for k, _ in self._all}
+            self._kinds = Kinds(
+                {name: where.api_version for name, where in served.items() if where is not None},
+                absent=frozenset(by_state[State.ABSENT]),
+                out_of_sync=frozenset(by_state[State.STARTING] | by_state[State.FAILING]),
+            )
+        return self._kinds
 
     def authentication_type(self, space: AddressSpace) -> str | None:
         """The type of a space's authentication service, where the service can be read."""
@@ -170,6 +172,7 @@ class Cluster:
         return found is not None and found[1]
 
     def _state_changed(self, kind: Kind, state: State) -> None:
+        self._kinds = None
         if kind in (kinds.CRD, kinds.API_SERVICE):
             for reflector in self.reflectors.values():
                 reflector.blind = state is not State.SYNCED

@@ -43,7 +43,7 @@ class Live:
                 owned, owners = _compact(entry.get("fieldsV1") or {})
         for key in _NOT_CONTENT:
             metadata.pop(key, None)
-        return cls(document, owned, owners, tuple(rivals))
+        return cls(_shared(document), owned, owners, tuple(rivals))
 
     @property
     def ref(self) -> Ref:
@@ -105,6 +105,17 @@ def differences(live: Live, wanted: Document) -> list[str]:
     found += ["metadata.ownerReferences (no longer wanted)"] if live.owned_owners - owners else []
     found += [f"{path} (no longer wanted)" for path in _surplus(owned_fields(live.owned), wanted, "")]
     return found
+
+
+def _shared(node: Any) -> Any:
+    """The same document made of shared texts: the objects of a kind repeat each other's names and most of their
+    values.
+    """
+    if isinstance(node, dict):
+        return {sys.intern(key): _shared(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_shared(item) for item in node]
+    return sys.intern(node) if type(node) is str else node
 
 
 def _compact(field_set: Document) -> tuple[str, frozenset[str]]:

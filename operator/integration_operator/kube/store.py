@@ -107,7 +107,7 @@ class Store(Generic[T]):
             return
         if uid in self._removed:
             return
-        if known and known.uid == uid and _older(version, known.version):
+        if known and known.uid == uid and not _newer(version, known.version):
             return
         self._put(ref, self._convert(document), uid, version, epoch=0)
 
@@ -115,7 +115,7 @@ class Store(Generic[T]):
         """Take the answer to a write of ours. Nobody is told: whoever wrote it looks again by itself."""
         ref, uid, version = _identity(document)
         known = self._entries.get(ref)
-        if known and known.uid == uid and _older(version, known.version):
+        if known and known.uid == uid and not _newer(version, known.version):
             return known.object
         converted = self._convert(document)
         self._put(ref, converted, uid, version, epoch=self._epoch, tell=False)
@@ -171,6 +171,6 @@ def _identity(document: Document) -> tuple[Ref, str, int | None]:
     )
 
 
-def _older(version: int | None, known: int | None) -> bool:
+def _newer(version: int | None, known: int | None) -> bool:
     """Compare resourceVersions, which the API orders (KEP-5504); where one is no number, the later report wins."""
-    return version is not None and known is not None and version < known
+    return version is None or known is None or version > known
