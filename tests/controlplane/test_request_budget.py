@@ -37,7 +37,8 @@ async def test_fifty_pairs(world: World) -> None:
         assert len(delivered) <= 5 * PAIRS, Counter(delivered)
         assert Counter(w for w in delivered if w.startswith("create")) == {}, "server-side apply makes everything"
 
-        async with world.platforms():
+    async with world.platforms():
+        async with world.operator(enable_new=True):
             await all_have(world, "all are ready", "Ready")
             await world.quiet()
             assert len(world.writes()) <= 7 * PAIRS, Counter(world.writes())
@@ -47,7 +48,6 @@ async def test_fifty_pairs(world: World) -> None:
             await asyncio.sleep(15)
             assert world.requests() == [], "at rest nothing is asked"
 
-    async with world.platforms():
         world.mark()
         async with world.operator(enable_new=True):
             await world.quiet(seconds=2)

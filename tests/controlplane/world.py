@@ -176,7 +176,7 @@ class World:
             await self.person.delete(path(kind, *ref), {"kind": "DeleteOptions", "apiVersion": "v1", **options})
 
     async def eventually(
-        self, what: str, check: Callable[[], Awaitable[Any]], *, within: float = 15.0, every: float = 0.05
+        self, what: str, check: Callable[[], Awaitable[Any]], *, within: float = 30.0, every: float = 0.05
     ) -> Any:
         """The first answer of ``check`` that is true; fails with ``what`` where none comes in time."""
         until = time.monotonic() + within

@@ -113,7 +113,7 @@ def user_ready(user: Document) -> Verdict:
 
 
 def connection_ready(connection: Document, *, reconciled: bool) -> Verdict:
-    """Whether Syndesis has taken the Connection. ``reconciled`` is False where nothing is known to do so."""
+    """Whether Syndesis has taken the Connection. ``reconciled`` is True where something is said to do so."""
     status = connection.get("status") or {}
     metadata = connection["metadata"]
     if metadata.get("deletionTimestamp"):
@@ -125,10 +125,7 @@ def connection_ready(connection: Document, *, reconciled: bool) -> Verdict:
     if phase == "Error" and current:
         said = next((c.get("message") for c in status.get("conditions") or () if c.get("status") == "False"), None)
         return Verdict.deny("ConnectionFailed", f"Syndesis says: {said or 'Error'}")
-    if phase or reconciled:
-        return Verdict.deny("ConnectionPending", "Syndesis has not taken the Connection yet")
-    return Verdict.deny(
-        "ConnectionPending",
-        "the Connection is stored, but nothing here is known to reconcile Connections into Syndesis "
-        "(Syndesis issue 3692)",
-    )
+    pending = "Syndesis has not taken the Connection yet"
+    if not reconciled:
+        pending += "; no release of Syndesis takes Connections by itself (Syndesis issue 3692)"
+    return Verdict.deny("ConnectionPending", pending)
