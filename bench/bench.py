@@ -97,7 +97,7 @@ class Audit:
                     break
                 self._at += len(line.encode())
                 entry = json.loads(line)
-                if entry["user"]["username"] == OPERATOR and entry["verb"] != "watch":
+                if entry["user"].get("username") == OPERATOR and entry["verb"] != "watch":
                     target = entry.get("objectRef") or {}
                     resource = "/".join(filter(None, (target.get("resource"), target.get("subresource"))))
                     found[f"{entry['verb']} {resource or 'discovery'}"] += 1

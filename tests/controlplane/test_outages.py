@@ -147,6 +147,7 @@ async def test_kinds_appear_while_running_and_go_again(own_plane: ControlPlane) 
 
 
 async def test_no_cluster_at_start(own_plane: ControlPlane) -> None:
+    own_plane.stop_component("kube-controller-manager")  # it gives up without its server, and is not needed here
     own_plane.stop_component("kube-apiserver")
     async with Client.from_kubeconfig(own_plane.kubeconfig("operator")) as client:
         operator = Operator(client, TemplateFiles(), Settings())

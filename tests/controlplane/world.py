@@ -281,7 +281,7 @@ class World:
         return [
             e
             for e in entries
-            if e["user"]["username"] == user and e["verb"] != "watch" and e["stage"] == "ResponseComplete"
+            if e["user"].get("username") == user and e["verb"] != "watch" and e["stage"] == "ResponseComplete"
         ]
 
     def writes(self, user: str = OPERATOR) -> list[str]:
