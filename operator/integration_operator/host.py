@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -41,8 +42,12 @@ class ForEver:
         return itertools.chain((1.0, 2.0, 4.0, 8.0), itertools.repeat(15.0))
 
 
+class EngineStopped(Exception):
+    """A part of the engine has ended by itself, which is a defect: the process is to be started anew."""
+
+
 class Operator:
-    """The engine of one process."""
+    """The engine of one process. ``stopped`` is set where a part of it has ended by itself."""
 
     def __init__(self, client: Client, templates: TemplateFiles, settings: Settings) -> None:
         self.client = client
@@ -58,13 +63,16 @@ class Operator:
                 mass_delete_share=settings.mass_delete_share,
             ),
         )
+        self.stopped = asyncio.Event()
         metrics.QUEUE_DEPTH.set_function(lambda: len(self.controller.queue))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run reflectors and workers; on leaving, finish what is in flight."""
-        reflectors = asyncio.create_task(self.cluster.run(), name="reflectors")
         workers = asyncio.create_task(self.controller.run(), name="workers")
+        reflectors = asyncio.create_task(self.cluster.run(), name="reflectors")
+        for task in (workers, reflectors):
+            task.add_done_callback(self._ended)
         await asyncio.sleep(0)  # both have made their own tasks now, which kopf then leaves alone
         try:
             yield
@@ -72,8 +80,12 @@ class Operator:
             await self.controller.stop()
             for task in (workers, reflectors):
                 task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            await asyncio.wait((workers, reflectors))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the engine has stopped", part=task.get_name(), exc_info=error)
+            self.stopped.set()
 
 
 def client_of(settings: Settings) -> Client:
@@ -90,19 +102,26 @@ def client_of(settings: Settings) -> Client:
 
 
 async def run(settings: Settings) -> None:
-    """Run the operator until a signal ends it. Raises ``NoCluster`` and ``TemplateRefused`` before anything starts."""
+    """Run the operator until a signal ends it.
+
+    Raises ``NoCluster`` and ``TemplateRefused`` before anything starts, ``EngineStopped`` for a defect.
+    """
     templates = TemplateFiles(settings.templates)
     templates.check()
     async with client_of(settings) as client:
         operator = Operator(client, templates, settings)
-        stop = asyncio.Event()
+        hosted, stop = asyncio.Event(), asyncio.Event()
         async with _observability(operator, settings):
             engine = operator.running()
             await engine.__aenter__()
             log.info("started", server=client.server)
+            ending = asyncio.create_task(_end_with(operator, hosted))
             try:
-                await _host(operator, settings, stop)
+                await _host(operator, settings, hosted, stop)
+                if operator.stopped.is_set():
+                    raise EngineStopped("a part of the engine has ended by itself; the log says which")
             finally:
+                ending.cancel()
                 log.info("stopping", in_flight_seconds=round(operator.controller.queue.oldest, 3))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(settings.shutdown_seconds):
@@ -110,13 +129,20 @@ async def run(settings: Settings) -> None:
                 log.info("stopped")
 
 
-async def _host(operator: Operator, settings: Settings, stop: asyncio.Event) -> None:
+async def _end_with(operator: Operator, hosted: asyncio.Event) -> None:
+    """End the process the way a supervisor would, once the engine has stopped by itself and kopf listens to signals."""
+    await operator.stopped.wait()
+    await hosted.wait()
+    signal.raise_signal(signal.SIGTERM)
+
+
+async def _host(operator: Operator, settings: Settings, hosted: asyncio.Event, stop: asyncio.Event) -> None:
     """Let kopf host the process until it is told to stop; start it again where it ends by itself."""
     endpoint = f"http://{settings.bind_address}:{settings.probe_port}/healthz" if settings.probe_port else None
     while not stop.is_set():
         try:
             await kopf.operator(
-                registry=_registry(operator, stop),
+                registry=_registry(operator, hosted, stop),
                 settings=_kopf_settings(settings),
                 standalone=True,
                 clusterwide=True,
@@ -139,7 +165,7 @@ def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     return chosen
 
 
-def _registry(operator: Operator, stop: asyncio.Event) -> kopf.OperatorRegistry:
+def _registry(operator: Operator, hosted: asyncio.Event, stop: asyncio.Event) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -156,6 +182,10 @@ def _registry(operator: Operator, stop: asyncio.Event) -> kopf.OperatorRegistry:
     @kopf.on.probe(id="kinds", registry=registry)
     async def kinds(**_: Any) -> dict[str, str]:
         return {name: reflector.state.value for name, reflector in operator.cluster.reflectors.items()}
+
+    @kopf.on.startup(registry=registry)
+    async def startup(**_: Any) -> None:
+        hosted.set()
 
     @kopf.on.cleanup(registry=registry)
     async def cleanup(**_: Any) -> None:

@@ -168,3 +168,21 @@ async def test_without_permission_it_says_what_is_missing_and_goes_on(world: Wor
     finally:
         process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(process.communicate, timeout=40)
+
+
+async def test_defect_of_the_engine_ends_the_process(world: World) -> None:
+    """A part of the engine that ends by itself leaves no process behind that looks alive and does nothing."""
+    kubeconfig = str(world.control_plane.kubeconfig("operator"))
+    broken = (
+        "import sys\n"
+        "from integration_operator.cluster import Cluster\n"
+        "async def run(self): raise RuntimeError('a defect')\n"
+        "Cluster.run = run\n"
+        "from integration_operator.cli import app\n"
+        "app(sys.argv[1:])\n"
+    )
+    arguments = ["run", "--kubeconfig", kubeconfig, "--probe-port", "0", "--metrics-port", "0"]
+    process = subprocess.Popen([sys.executable, "-c", broken, *arguments], stderr=subprocess.PIPE, text=True)
+    _, errors = await asyncio.to_thread(process.communicate, timeout=40)
+    assert process.returncode == 1
+    assert "a defect" in errors

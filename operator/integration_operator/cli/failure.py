@@ -6,6 +6,8 @@ from typing import NoReturn
 
 import typer
 
+DEFECT = 1
+"""Something happened that must not."""
 WRONG_INPUT = 2
 """A flag, a setting, a template or a file is wrong."""
 NO_PAIR = 3

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from integration_operator.cli.failure import NO_CLUSTER, WRONG_INPUT, fail
+from integration_operator.cli.failure import DEFECT, NO_CLUSTER, WRONG_INPUT, fail
 from integration_operator.domain.desired import TemplateRefused
 from integration_operator.settings import Settings, SettingsError, load
 
@@ -57,3 +57,5 @@ def run(
         fail(error, WRONG_INPUT)
     except NoCluster as error:
         fail(error, NO_CLUSTER)
+    except host.EngineStopped as error:
+        fail(error, DEFECT)

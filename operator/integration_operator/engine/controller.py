@@ -117,6 +117,8 @@ class Controller:
             outcome = await self._act(pair, decision.actions)  # the only place that writes
             if not outcome.again:
                 break
+        else:  # two decisions undo each other, or somebody undoes them
+            outcome.retry = True
         if facts.integration is not None:
             patience = await self._report(facts.integration, decision, outcome.troubles)
             outcome.wait = max(outcome.wait, patience)
