@@ -1,0 +1,47 @@
+"""Two pairs never share a name, and every name fits where it is used."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from integration_operator.domain import naming
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.readiness import USERNAME
+
+labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
+spaces = st.from_regex(r"[a-z]([a-z0-9-]{0,58}[a-z0-9])?", fullmatch=True)
+subdomains = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?", fullmatch=True).filter(lambda n: ".." not in n)
+pairs = st.builds(lambda a, b, c, d: Pair(Ref(a, b), Ref(c, d)), labels, spaces, labels, subdomains)
+
+
+@given(pairs, pairs)
+@example(Pair(Ref("a-b", "c"), Ref("n", "s")), Pair(Ref("a", "b-c"), Ref("n", "s")))
+def test_two_pairs_share_no_name(one: Pair, two: Pair) -> None:
+    if one == two:
+        return
+    assert naming.integration_label(one) != naming.integration_label(two)
+    if one.syndesis.namespace == two.syndesis.namespace:
+        assert naming.integration_name(one) != naming.integration_name(two)
+        assert naming.secret_name(one) != naming.secret_name(two)
+    if one.space == two.space:
+        assert naming.username(one) != naming.username(two)
+        assert naming.user_ref(one) != naming.user_ref(two)
+
+
+@given(pairs)
+def test_every_name_fits(pair: Pair) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", naming.integration_label(pair))
+    assert len(naming.secret_name(pair)) <= 253
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", naming.integration_name(pair))
+    assert USERNAME.fullmatch(naming.username(pair))
+    assert naming.user_ref(pair).name.partition(".")[0] == pair.space.name
+
+
+def test_a_name_is_readable() -> None:
+    pair = Pair(Ref("shop", "orders"), Ref("fuse", "syndesis"))
+    assert naming.integration_name(pair) == "shop.orders.syndesis"
+    assert naming.integration_label(pair) == "shop.orders.fuse.syndesis"
+    assert naming.username(pair).startswith("fuse-syndesis-")

@@ -1,0 +1,52 @@
+"""When an AddressSpace and a Syndesis are a pair, and what a person has to do where they are not."""
+
+from __future__ import annotations
+
+import pytest
+from builders import space, syndesis
+
+from integration_operator.domain.pairing import may_pair, verdicts
+from integration_operator.sources.enmasse import address_space
+from integration_operator.sources.syndesis import syndesis as normalised
+
+ALLOWED = "integreatly.org/allowed-namespaces"
+BY, FOR = "enmasse.io/created-by", "syndesis.io/created-by"
+DEFAULT = ("same-namespace", "allowed-namespaces")
+
+CASES = [
+    ("one namespace", {}, ("shop", {}), DEFAULT, True, "SameNamespace"),
+    ("another namespace", {}, ("fuse", {}), DEFAULT, False, "NamespaceNotAllowed"),
+    ("named", {ALLOWED: "fuse"}, ("fuse", {}), DEFAULT, True, "NamespaceAllowed"),
+    ("one of several", {ALLOWED: "a, fuse ,b"}, ("fuse", {}), DEFAULT, True, "NamespaceAllowed"),
+    ("a pattern", {ALLOWED: "team-*"}, ("team-b", {}), DEFAULT, True, "NamespaceAllowed"),
+    ("a pattern of another", {ALLOWED: "team-*"}, ("steam-b", {}), DEFAULT, False, "NamespaceNotAllowed"),
+    ("case counts", {ALLOWED: "FUSE"}, ("fuse", {}), DEFAULT, False, "NamespaceNotAllowed"),
+    ("an empty annotation", {ALLOWED: " , "}, ("fuse", {}), DEFAULT, False, "NamespaceNotAllowed"),
+    ("one creator is no reason by default", {BY: "eve"}, ("fuse", {FOR: "eve"}), DEFAULT, False, "NamespaceNotAllowed"),
+    ("one creator, opted in", {BY: "eve"}, ("fuse", {FOR: " eve "}), ("created-by",), True, "SameCreator"),
+    ("two creators", {BY: "eve"}, ("fuse", {FOR: "bob"}), ("created-by",), False, "OtherCreator"),
+    ("no creator on either", {}, ("fuse", {}), ("created-by",), False, "CreatorUnknown"),
+    ("only the chosen rules", {}, ("shop", {}), ("allowed-namespaces",), False, "NamespaceNotAllowed"),
+]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "where", "rules", "paired", "reason"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+def test_rule(annotations: dict, where: tuple, rules: tuple, paired: bool, reason: str) -> None:
+    one = address_space(space(annotations=annotations))
+    other = normalised(syndesis(where[0], annotations=where[1]))
+    verdict = may_pair(one, other, rules)
+    assert (verdict.allowed, verdict.reason) == (paired, reason)
+    assert verdict.message
+
+
+def test_a_no_says_what_would_make_it_a_yes() -> None:
+    verdict = may_pair(address_space(space()), normalised(syndesis("fuse")), DEFAULT)
+    assert "annotate AddressSpace shop/orders with integreatly.org/allowed-namespaces=fuse" in verdict.message
+
+
+def test_rules_are_asked_in_order_up_to_the_first_yes() -> None:
+    one, other = address_space(space(annotations={ALLOWED: "*"})), normalised(syndesis("shop"))
+    assert [name for name, _ in verdicts(one, other, DEFAULT)] == ["same-namespace"]
+    assert [name for name, _ in verdicts(one, other, tuple(reversed(DEFAULT)))] == ["allowed-namespaces"]
