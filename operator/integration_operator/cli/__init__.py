@@ -6,6 +6,7 @@ import typer
 
 from integration_operator import __version__
 from integration_operator.cli.crds import crds
+from integration_operator.cli.demo import demo
 from integration_operator.cli.explain import explain
 from integration_operator.cli.local import local_app
 from integration_operator.cli.render import render
@@ -23,6 +24,7 @@ app.command()(render)
 app.command()(explain)
 app.command()(crds)
 app.add_typer(local_app)
+app.command()(demo)
 
 
 def _version(show: bool) -> None:

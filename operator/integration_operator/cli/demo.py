@@ -1,0 +1,37 @@
+"""``integration-operator demo``: the life of a pair on this machine."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated
+
+import typer
+
+from integration_operator.cli.failure import DEFECT, NO_CLUSTER, fail
+
+INTERRUPTED = 130
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, until Ctrl-C.")] = False,
+) -> None:
+    """Show the life of a pair on a local control plane, with simulated platforms, and check each step."""
+    import structlog
+
+    from integration_operator.localcluster import demo as story
+    from integration_operator.localcluster.errors import LocalClusterError
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))  # the story speaks for itself
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        story.run(keep=keep)
+    except KeyboardInterrupt:
+        typer.echo("\nStopped; nothing is left running.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except LocalClusterError as error:
+        if error.detail:
+            typer.echo(error.detail, err=True)
+        fail(error.message, NO_CLUSTER)
+    except story.StepFailed as error:
+        typer.echo(f"integration-operator: {error}", err=True)
+        raise typer.Exit(DEFECT) from None

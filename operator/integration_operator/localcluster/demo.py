@@ -1,0 +1,312 @@
+"""The life of a pair, told as it happens on a real control plane with simulated platforms, and checked step by step.
+
+The operator runs as it is deployed: a process of its own, with the permissions of deploy/ and no more. EnMasse and
+Syndesis are simulated in this process, and said to be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import time
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from rich.console import Console
+
+from integration_operator.domain import naming
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.kube.client import Client
+from integration_operator.kube.errors import NotFound
+from integration_operator.localcluster.controlplane import ControlPlane
+from integration_operator.localcluster.demo_screen import Row, Screen
+from integration_operator.localcluster.installation import install_all
+from integration_operator.localcluster.platforms import Login, SimulatedEnMasse, SimulatedSyndesis
+from integration_operator.localcluster.process import Process, spawn
+
+Document = dict[str, Any]
+Check = Callable[[], Awaitable[bool]]
+
+NAMESPACE = "shop"
+PAIR = Pair(Ref(NAMESPACE, "orders"), Ref(NAMESPACE, "syndesis"))
+INTEGRATION = naming.integration_name(PAIR)
+USERS = f"/apis/user.enmasse.io/v1beta1/namespaces/{NAMESPACE}/messagingusers"
+OBJECTS = {
+    "AddressSpace": f"/apis/enmasse.io/v1beta1/namespaces/{NAMESPACE}/addressspaces/orders",
+    "Integration": f"/apis/integreatly.org/v1alpha1/namespaces/{NAMESPACE}/integrations/{INTEGRATION}",
+    "Secret": f"/api/v1/namespaces/{NAMESPACE}/secrets/{naming.secret_name(PAIR)}",
+    "MessagingUser": f"{USERS}/{naming.user_ref(PAIR).name}",
+    "Connection": f"/apis/syndesis.io/v1alpha1/namespaces/{NAMESPACE}/connections/{INTEGRATION}",
+}
+CHILDREN = ("Secret", "MessagingUser", "Connection")
+
+IN_TIME, COLLECTED = 30.0, 60.0
+"""Seconds for a step, and for one that the garbage collector does."""
+LAST_LINES = 15
+
+
+class StepFailed(Exception):
+    """A step did not happen in time; the message says which."""
+
+
+class Demo:
+    """The story, from the first object to the last."""
+
+    def __init__(self, plane: ControlPlane, screen: Screen) -> None:
+        self._plane = plane
+        self._screen = screen
+        self._stack = AsyncExitStack()
+        self._operator: Process | None = None
+        self._step = 0
+
+    async def run(self, *, keep: bool) -> None:
+        """Tell the story. Raises ``StepFailed`` for the first step that does not happen."""
+        async with self._stack:
+            await self._start()
+            showing = asyncio.create_task(self._keep_showing())
+            try:
+                await self._tell()
+                if keep:
+                    await self._stay()
+            finally:
+                showing.cancel()
+                self._stop_operator()
+
+    async def _start(self) -> None:
+        stack, plane = self._stack, self._plane
+        self._person = await stack.enter_async_context(
+            Client.from_kubeconfig(plane.kubeconfig("person"), user_agent="kubectl")
+        )
+        enmasse = await stack.enter_async_context(Client.from_kubeconfig(plane.kubeconfig("enmasse")))
+        syndesis = await stack.enter_async_context(Client.from_kubeconfig(plane.kubeconfig("syndesis")))
+        self._enmasse = SimulatedEnMasse(enmasse, ready_after=1.0)
+        stop = asyncio.Event()
+        stack.callback(stop.set)
+        for platform in (self._enmasse, SimulatedSyndesis(syndesis, ready_after=0.5)):
+            task = asyncio.create_task(platform.run(stop))
+            stack.push_async_callback(_ended, task, stop)
+        self._start_operator()
+        self._screen.say("EnMasse and Syndesis are SIMULATED here; API server, etcd and garbage collector are real.")
+
+    async def _tell(self) -> None:
+        person, say = self._person, self._screen.say
+        await person.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        await person.post(
+            f"/apis/syndesis.io/v1beta3/namespaces/{NAMESPACE}/syndesises",
+            _document("syndesis.io/v1beta3", "Syndesis", "syndesis", {}),
+        )
+        spec = {"type": "standard", "plan": "standard-small", "authenticationService": {"name": "standard-authservice"}}
+        await person.post(
+            OBJECTS["AddressSpace"].rpartition("/")[0],
+            _document("enmasse.io/v1beta1", "AddressSpace", "orders", spec),
+        )
+        await self._happens(
+            "AddressSpace shop/orders appears, and (simulated) EnMasse makes it ready", self._space_ready
+        )
+        await self._happens("the operator offers the pair as an Integration, disabled", self._reason_is("NotEnabled"))
+        await self._patch({"spec": {"enabled": True}})
+        await self._happens("enabled: Secret, MessagingUser and Connection appear", self._all_there)
+        await self._happens("both platforms say yes: the Integration is Ready", self._reason_is("Ready"))
+        await self._happens("the user can log in with exactly the Secret's password", self._can_log_in)
+        await self._move_endpoint()
+        await self._happens("the AddressSpace's endpoint moves, and the Connection follows", self._followed)
+        login = await self._login()
+        await self._patch({"spec": {"enabled": False}})
+        await self._happens("disabled: Connection, MessagingUser and Secret are gone", self._none_there)
+        await self._happens("the login opens nothing any more", lambda: _answer(login not in self._enmasse.logins))
+        await self._patch({"spec": {"enabled": True}})
+        await self._happens("enabled again: Ready", self._reason_is("Ready"))
+        self._stop_operator()
+        say("   the operator is stopped")
+        say(f"   $ kubectl delete addressspace orders -n {NAMESPACE}")
+        await person.delete(OBJECTS["AddressSpace"])
+        everything = "AddressSpace deleted: the garbage collector alone removes all that was made"
+        await self._happens(everything, self._nothing_left, within=COLLECTED)
+
+    async def _stay(self) -> None:
+        """Leave everything running, with the operator back, until Ctrl-C."""
+        self._start_operator()
+        self._screen.say("\nEverything keeps running, the operator too, until Ctrl-C. In another terminal:")
+        self._screen.say(f"  export KUBECONFIG={self._plane.kubeconfig('person')}")
+        self._screen.say(f"  kubectl get addressspaces,integrations,messagingusers,connections -n {NAMESPACE}")
+        await asyncio.Event().wait()
+
+    async def _happens(self, what: str, check: Check, *, within: float = IN_TIME) -> None:
+        """Wait until a step has happened, and say so."""
+        self._step += 1
+        self._screen.doing(what)
+        began = time.monotonic()
+        while not await check():
+            if failed := self._plane.failed():
+                raise StepFailed(f"step {self._step}, {what}: {failed}")
+            if time.monotonic() - began > within:
+                raise StepFailed(
+                    f"step {self._step} did not happen within {within:.0f} s: {what}\n{self._last_words()}"
+                )
+            await asyncio.sleep(0.05)
+        self._screen.doing("")
+        self._screen.say(f"{self._step:>2} {what} ({time.monotonic() - began:.1f} s)")
+
+    async def _patch(self, body: Document) -> None:
+        """Patch the Integration as a person does: with kubectl where it is, else with the same request."""
+        command = [
+            "kubectl",
+            "patch",
+            "integration",
+            INTEGRATION,
+            "-n",
+            NAMESPACE,
+            "--type=merge",
+            "-p",
+            json.dumps(body),
+        ]
+        shown = " ".join(f"'{part}'" if part.startswith("{") else part for part in command)
+        self._screen.say(f"   $ {shown}")
+        kubectl = shutil.which("kubectl")
+        if kubectl is None:
+            await self._person.patch(OBJECTS["Integration"], body)
+            return
+        flags = ["--kubeconfig", str(self._plane.kubeconfig("person"))]
+        process = await asyncio.create_subprocess_exec(
+            kubectl, *command[1:], *flags, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+        _, errors = await process.communicate()
+        if process.returncode:
+            raise StepFailed(f"kubectl: {errors.decode().strip()}")
+
+    async def _move_endpoint(self) -> None:
+        space = await self._get("AddressSpace") or {}
+        endpoints = space["status"]["endpointStatuses"]
+        for endpoint in endpoints:
+            endpoint["serviceHost"] = "messaging-moved.enmasse-infra.svc"
+        await self._person.patch(OBJECTS["AddressSpace"], {"status": {"endpointStatuses": endpoints}})
+
+    # What is looked for
+
+    async def _space_ready(self) -> bool:
+        return bool((_part(await self._get("AddressSpace"), "status")).get("isReady"))
+
+    def _reason_is(self, reason: str) -> Check:
+        async def said() -> bool:
+            return _reason(await self._get("Integration")) == reason
+
+        return said
+
+    async def _all_there(self) -> bool:
+        return all([await self._get(kind) for kind in CHILDREN])
+
+    async def _none_there(self) -> bool:
+        return not any([await self._get(kind) for kind in CHILDREN])
+
+    async def _nothing_left(self) -> bool:
+        return not any([await self._get(kind) for kind in OBJECTS])
+
+    async def _followed(self) -> bool:
+        properties = _part(await self._get("Connection"), "spec").get("configuredProperties") or {}
+        return "messaging-moved" in properties.get("connectionUri", "")
+
+    async def _can_log_in(self) -> bool:
+        secret = await self._get("Secret")
+        return secret is not None and self._enmasse.logins.get(await self._login()) == _text(secret, "password")
+
+    async def _login(self) -> Login:
+        secret = await self._get("Secret") or {"data": {}}
+        return Login(NAMESPACE, "orders", _text(secret, "username"))
+
+    async def _get(self, kind: str) -> Document | None:
+        try:
+            return await self._person.get(OBJECTS[kind])
+        except NotFound:
+            return None
+
+    # What is shown, and what runs
+
+    async def _keep_showing(self) -> None:
+        while True:
+            objects = {kind: await self._get(kind) for kind in OBJECTS}
+            self._screen.show([Row(kind, _name(found), _state(kind, found)) for kind, found in objects.items()])
+            await asyncio.sleep(0.25)
+
+    def _start_operator(self) -> None:
+        command = [sys.executable, "-m", "integration_operator", "run", "--log-format", "json"]
+        command += ["--kubeconfig", str(self._plane.kubeconfig("operator")), "--probe-port", "0", "--metrics-port", "0"]
+        directory = self._plane.directory
+        self._operator = spawn(command, log=directory / "operator.log", directory=directory, detached=False)
+
+    def _stop_operator(self) -> None:
+        if self._operator is not None:
+            self._operator.stop(30.0)
+            self._operator = None
+
+    def _last_words(self) -> str:
+        log = self._plane.directory / "operator.log"
+        lines = log.read_text().splitlines()[-LAST_LINES:] if log.exists() else []
+        return "\n".join(["the operator's last words:", *lines])
+
+
+async def _ended(task: asyncio.Task[None], stop: asyncio.Event) -> None:
+    stop.set()
+    await asyncio.wait([task], timeout=5)
+
+
+async def _answer(value: bool) -> bool:
+    return value
+
+
+def _document(api_version: str, kind: str, name: str, spec: Document) -> Document:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _part(document: Document | None, key: str) -> Document:
+    return (document or {}).get(key) or {}
+
+
+def _text(secret: Document, key: str) -> str:
+    return b64decode(secret["data"].get(key, "")).decode()
+
+
+def _reason(integration: Document | None) -> str:
+    conditions = _part(integration, "status").get("conditions") or []
+    return next((str(c["reason"]) for c in conditions if c["type"] == "Ready"), "")
+
+
+def _name(found: Document | None) -> str:
+    return str(found["metadata"]["name"]) if found else "–"
+
+
+def _state(kind: str, found: Document | None) -> str:
+    """How an object is, in a few words."""
+    if found is None:
+        return ""
+    if "deletionTimestamp" in found["metadata"]:
+        return "being deleted"
+    status, spec = _part(found, "status"), _part(found, "spec")
+    if kind == "AddressSpace":
+        return "ready" if status.get("isReady") else "not ready"
+    if kind == "Integration":
+        return (
+            f"{'enabled' if spec.get('enabled') else 'disabled'}, {status.get('phase') or '–'}, {_reason(found) or '–'}"
+        )
+    if kind == "Secret":
+        return "username, password"
+    if kind == "MessagingUser":
+        return str(status.get("phase") or "–")
+    return f"{status.get('phase') or '–'}, {(spec.get('configuredProperties') or {}).get('connectionUri', '')}"
+
+
+def run(*, keep: bool) -> None:
+    """Start the control plane and tell the story. Raises ``StepFailed`` and ``LocalClusterError``."""
+    console = Console()
+    screen = Screen(console)
+    screen.say("Starting a control plane: etcd, kube-apiserver, kube-controller-manager …")
+    began = time.monotonic()
+    with ControlPlane.start(before_controllers=install_all) as plane:
+        screen.say(f"It serves at {plane.server} after {time.monotonic() - began:.1f} s.")
+        with screen.shown():
+            asyncio.run(Demo(plane, screen).run(keep=keep))
+    screen.say(f"\nAll steps happened. The whole took {time.monotonic() - began:.0f} s; nothing is left running.")

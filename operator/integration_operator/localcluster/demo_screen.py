@@ -1,0 +1,67 @@
+"""How the demo is shown: a live table at a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One object as it stands: what kind it is, its name, and how it is in a few words."""
+
+    kind: str
+    name: str
+    state: str
+
+
+class Screen:
+    """Says what happens; at a terminal, with the objects as they stand below it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._rows: list[Row] = []
+        self._doing = ""
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Keep the table on the screen meanwhile."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(self._picture(), console=self._console, refresh_per_second=8, transient=False) as self._live:
+            yield
+        self._live = None
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def doing(self, text: str) -> None:
+        """What is being waited for."""
+        self._doing = text
+        self._refresh()
+
+    def show(self, rows: list[Row]) -> None:
+        """The objects as they stand."""
+        self._rows = rows
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._live is not None:
+            self._live.update(self._picture())
+
+    def _picture(self) -> RenderableType:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("", "name", "state"):
+            table.add_column(column, no_wrap=True)
+        for row in self._rows:
+            table.add_row(Text(row.kind, style="bold"), row.name, row.state)
+        return Group(Text(), table, Text(f"… {self._doing}" if self._doing else "", style="dim"))
