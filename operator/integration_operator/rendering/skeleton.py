@@ -54,30 +54,43 @@ class Json(str):
         return text
 
 
+class NotWhole(Exception):
+    """A value stands inside something else; only reading the text in full is exact."""
+
+
 class Values:
     """Collects the values of one rendering; its ``finalize`` is Jinja's."""
 
     def __init__(self) -> None:
         self._values: list[Json] = []
+        self._whole = True
 
     def begin(self) -> None:
         """Forget what an earlier rendering left, which may have failed half-way."""
-        self._values = []
+        self._values, self._whole = [], True
 
     def finalize(self, value: Any) -> Any:
         """Put a token in the place of a JSON value."""
         if not isinstance(value, Json):
             return value
+        self._whole = self._whole and "\ue000" not in value  # it holds a block that was captured with tokens in it
         self._values.append(value)
         return f"\ue000{len(self._values) - 1}\ue001"
 
     def read(self, rendered: str) -> Document:
-        """The document. Raises ``yaml.YAMLError``."""
-        values = self._values
-        skeleton = _skeleton(rendered)
-        if skeleton.tokens != len(values):
-            return yaml.load(_TOKEN.sub(lambda m: values[int(m[1])], rendered), Loader=_Loader)  # noqa: S506  is safe
-        return skeleton.filled(values)
+        """The document. Raises ``NotWhole`` where the template is to be rendered without tokens."""
+        try:
+            skeleton = _skeleton(rendered)
+        except yaml.YAMLError as error:
+            raise NotWhole from error
+        if not self._whole or skeleton.tokens != len(self._values):
+            raise NotWhole
+        return skeleton.filled(self._values)
+
+
+def read_in_full(rendered: str) -> Document:
+    """The document of a text without tokens. Raises ``yaml.YAMLError``."""
+    return yaml.load(rendered, Loader=_Loader)  # noqa: S506  is safe
 
 
 class _Skeleton:

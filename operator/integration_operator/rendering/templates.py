@@ -16,7 +16,7 @@ from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError, Undefin
 from integration_operator.domain.desired import Identity, TemplateName, TemplateRefused
 from integration_operator.rendering.environment import environment, take_marks
 from integration_operator.rendering.samples import SAMPLES, VARIABLES
-from integration_operator.rendering.skeleton import Values
+from integration_operator.rendering.skeleton import NotWhole, Values, read_in_full
 
 Document = dict[str, Any]
 
@@ -39,7 +39,9 @@ class TemplateFiles:
         self._directories = [d for d in (directory, shipped_directory()) if d is not None]
         self._values = Values()
         self._environment = environment(self._directories, finalize=self._values.finalize)
+        self._plain = environment(self._directories)
         self._compiled = {}
+        self._in_full: set[TemplateName] = set()
         for name in NAMES:
             try:
                 self._compiled[name] = self._environment.get_template(_file(name))
@@ -52,15 +54,24 @@ class TemplateFiles:
         ``variables`` are those of docs/templates.md except ``metadata``, ``apiVersion`` and ``kind``, which come from
         the identity. Raises ``TemplateRefused`` with file, line and reason; values are in no message.
         """
-        self._values.begin()
         try:
-            text = self._compiled[name].render(_with_identity(identity, variables))
-            document = self._values.read(text)
+            document = self._document(name, _with_identity(identity, variables))
         except (TemplateError, yaml.YAMLError, TypeError, ValueError, ArithmeticError, LookupError):
             self._explain(name, identity, variables)
         if _identity_fault(document, identity) is not None:
             self._explain(name, identity, variables)
-        return document  # type: ignore[no-any-return]
+        return document
+
+    def _document(self, name: TemplateName, variables: Document) -> Document:
+        """Render by skeleton, or in full where the template puts values inside of others."""
+        if name not in self._in_full:
+            self._values.begin()
+            try:
+                found: Document = self._values.read(self._compiled[name].render(variables))
+                return found
+            except NotWhole:
+                self._in_full.add(name)
+        return read_in_full(self._plain.get_template(_file(name)).render(variables))
 
     def check(self) -> None:
         """Render all templates against sample facts. Raises ``TemplateRefused`` for the first that is broken."""

@@ -1,0 +1,92 @@
+"""A difference is a field of ours that is not what we want; what others own never counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from integration_operator.domain.live import Live, differences
+
+MANAGER = "integration-operator"
+OURS = {
+    "f:metadata": {
+        "f:labels": {"f:a": {}},
+        "f:ownerReferences": {'k:{"uid":"1"}': {}},
+    },
+    "f:spec": {
+        "f:name": {},
+        "f:properties": {"f:uri": {}, "f:ca": {}},
+        "f:from": {'k:{"property":"p"}': {".": {}, "f:property": {}, "f:key": {}}},
+        "f:tags": {'v:"t"': {}},
+    },
+}
+OWNER = {"uid": "1", "kind": "Integration", "name": "i", "apiVersion": "v1"}
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    spec = {"name": "n", "properties": {"uri": "u", "ca": "c"}, "from": [{"property": "p", "key": "k"}], "tags": ["t"]}
+    metadata = {"name": "x", "namespace": "y", "labels": {"a": "1"}, "ownerReferences": [OWNER]}
+    return {"apiVersion": "v1", "kind": "K", "metadata": metadata, "spec": {**spec, **changes}}
+
+
+def live(found: dict[str, Any]) -> Live:
+    entries = [
+        {"manager": "integration-operator", "operation": "Apply", "fieldsV1": OURS},
+        {
+            "manager": "integration-operator",
+            "operation": "Apply",
+            "subresource": "status",
+            "fieldsV1": {"f:status": {}},
+        },
+        {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {"f:theirs": {}}}},
+    ]
+    metadata = {**found["metadata"], "uid": "u", "resourceVersion": "7", "managedFields": entries}
+    return Live.of({**found, "metadata": metadata})
+
+
+def test_the_same_is_the_same() -> None:
+    assert differences(live(document()), document()) == []
+
+
+def test_fields_of_others_do_not_count() -> None:
+    theirs = document(theirs=1, properties={"uri": "u", "ca": "c", "more": "m"})
+    theirs["metadata"]["labels"]["b"] = "2"
+    theirs["metadata"]["annotations"] = {"c": "3"}
+    theirs["metadata"]["ownerReferences"] = [{"uid": "9"}, OWNER]
+    assert differences(live(theirs), document()) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "expected"),
+    [
+        ({"name": "other"}, {}, ["spec.name"]),
+        ({"properties": {"uri": "other", "ca": "c"}}, {}, ["spec.properties.uri"]),
+        ({}, {"properties": {"uri": "u"}}, ["spec.properties.ca (no longer wanted)"]),
+        ({}, {"from": [{"property": "q", "key": "k"}]}, ["spec.from", "spec.from{'property': 'p'} (no longer wanted)"]),
+        ({}, {"tags": ["s"]}, ["spec.tags", "spec.tags: t (no longer wanted)"]),
+        ({}, {"more": {"deep": 1}}, ["spec.more"]),
+    ],
+)
+def test_what_counts(there: dict[str, Any], wanted: dict[str, Any], expected: list[str]) -> None:
+    assert differences(live(document(**there)), document(**wanted)) == expected
+
+
+def test_an_owner_that_is_missing_or_no_longer_wanted() -> None:
+    without = document()
+    without["metadata"]["ownerReferences"] = []
+    assert differences(live(without), document()) == ["metadata.ownerReferences"]
+    assert differences(live(document()), without) == ["metadata.ownerReferences (no longer wanted)"]
+
+
+def test_who_made_it_and_who_wrote_last() -> None:
+    found = live(document())
+    assert found.ours
+    assert found.owns("spec", "properties", "uri")
+    assert not found.owns("spec", "theirs")
+    assert found.rivals == ("kubectl",)
+    assert not Live.of({"metadata": {"name": "x"}}).ours
+
+
+def test_bookkeeping_is_no_difference() -> None:
+    assert live(document()) == live({**document(), "metadata": {**document()["metadata"], "selfLink": "/x"}})

@@ -1,0 +1,60 @@
+"""The two bounds on what the operator does by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from integration_operator.domain.pair import Ref
+from integration_operator.engine.guards import FEWEST, REPAIRS, WINDOW, MassDeletionGuard, RepairLimit
+
+
+def refs(count: int) -> list[Ref]:
+    return [Ref("n", str(number)) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("known", "left", "held"),
+    [
+        (100, 100, 0),
+        (100, 51, 0),
+        (100, 50, 0),
+        (100, 49, 51),
+        (100, 0, 100),
+        (FEWEST, 0, FEWEST),
+        (FEWEST - 1, 0, 0),
+        (0, 0, 0),
+    ],
+)
+def test_how_many_may_vanish_in_one_list(known: int, left: int, held: int) -> None:
+    guard = MassDeletionGuard(0.5)
+    assert guard.listed("AddressSpace", refs(known), refs(known)[:left]) == held
+    assert guard.holds("AddressSpace", Ref("n", str(known - 1))) == bool(held)
+    assert not guard.holds("Syndesis", Ref("n", str(known - 1)))
+
+
+def test_what_is_back_is_let_go() -> None:
+    guard = MassDeletionGuard(0.5)
+    guard.listed("AddressSpace", refs(20), [])
+    guard.returned("AddressSpace", Ref("n", "3"))
+    assert not guard.holds("AddressSpace", Ref("n", "3"))
+    assert guard.holds("AddressSpace", Ref("n", "4"))
+    assert guard.listed("AddressSpace", refs(20), refs(20)) == 0
+    assert not guard.holds("AddressSpace", Ref("n", "4"))
+
+
+def test_what_is_held_stays_held_when_few_are_left_to_refer() -> None:
+    guard = MassDeletionGuard(0.5)
+    guard.listed("AddressSpace", refs(20), [])
+    assert guard.listed("AddressSpace", refs(2), []) == 2
+
+
+def test_repairs_in_a_sliding_window() -> None:
+    limit, ref = RepairLimit(), Ref("n", "a")
+    for number in range(REPAIRS):
+        assert limit.wait("Secret", ref, float(number)) == 0.0
+    assert limit.wait("Secret", ref, 10.0) == WINDOW - 10.0
+    assert limit.wait("Connection", ref, 10.0) == 0.0
+    assert limit.wait("Secret", ref, WINDOW) == 0.0
+    assert limit.wait("Secret", ref, WINDOW) == 1.0
+    limit.forget("Secret", ref)
+    assert limit.wait("Secret", ref, WINDOW) == 0.0

@@ -1,0 +1,134 @@
+"""A store shows the latest that is known, whoever reported it, and its indexes show the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration_operator.domain.pair import Ref
+from integration_operator.kube.store import Store
+
+Document = dict[str, Any]
+
+
+def thing(name: str, version: int, *, uid: str = "", colour: str = "red") -> Document:
+    metadata = {"name": name, "namespace": "n", "uid": uid or f"uid-{name}", "resourceVersion": str(version)}
+    return {"metadata": metadata, "colour": colour}
+
+
+def plain(document: Document) -> tuple[str, str]:
+    """What is kept: the version does not count as a change."""
+    return document["metadata"]["name"], document["colour"]
+
+
+@pytest.fixture
+def store() -> Store[tuple[str, str]]:
+    return Store(plain, {"colour": lambda kept: (kept[1],)})
+
+
+def colour(store: Store[tuple[str, str]], name: str = "a") -> str | None:
+    found = store.get(Ref("n", name))
+    return found[1] if found else None
+
+
+def test_an_older_event_is_dropped(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 5, colour="blue"))
+    store.apply_event("MODIFIED", thing("a", 4, colour="red"))
+    assert colour(store) == "blue"
+
+
+def test_the_answer_to_a_write_overtakes_the_watch(store: Store[tuple[str, str]]) -> None:
+    store.wrote(thing("a", 7, colour="green"))
+    store.apply_event("ADDED", thing("a", 6, colour="red"))
+    assert colour(store) == "green"
+
+
+def test_an_answer_that_the_watch_overtook_is_dropped(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("MODIFIED", thing("a", 8, colour="blue"))
+    store.wrote(thing("a", 7, colour="green"))
+    assert colour(store) == "blue"
+
+
+def test_a_list_that_was_asked_for_before_a_write_does_not_undo_it(store: Store[tuple[str, str]]) -> None:
+    epoch = store.epoch()
+    store.wrote(thing("a", 9, colour="green"))
+    assert store.replace([thing("b", 3)], epoch) == []
+    assert colour(store) == "green"
+    assert colour(store, "b") == "red"
+
+
+def test_a_list_may_go_back_in_time_after_a_restore(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 90, colour="blue"))
+    store.wrote(thing("b", 91))
+    vanished = store.replace([thing("a", 5, colour="red")], store.epoch())
+    assert colour(store) == "red"
+    assert vanished == [("b", "red")]
+
+
+def test_a_removal_of_ours_stays_until_the_watch_confirms(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 1))
+    store.removed(Ref("n", "a"), "uid-a")
+    store.apply_event("MODIFIED", thing("a", 2))
+    assert colour(store) is None
+    store.apply_event("DELETED", thing("a", 3))
+    store.apply_event("ADDED", thing("a", 4, uid="uid-new"))
+    assert colour(store) == "red"
+
+
+def test_a_deletion_of_an_earlier_object_of_that_name_is_no_news(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 5, uid="new"))
+    store.apply_event("DELETED", thing("a", 6, uid="old"))
+    assert colour(store) == "red"
+
+
+def test_an_object_made_again_is_another_one(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 50, uid="old"))
+    store.apply_event("ADDED", thing("a", 7, uid="new", colour="blue"))
+    assert colour(store) == "blue"
+
+
+def test_subscribers_hear_of_changes_that_matter_and_not_of_our_writes(store: Store[tuple[str, str]]) -> None:
+    heard: list[tuple[object, object]] = []
+    store.subscribe(lambda old, new: heard.append((old, new)))
+    store.apply_event("ADDED", thing("a", 1))
+    store.apply_event("MODIFIED", thing("a", 2))
+    store.wrote(thing("a", 3, colour="blue"))
+    store.apply_event("MODIFIED", thing("a", 3, colour="blue"))
+    store.apply_event("MODIFIED", thing("a", 4, colour="green"))
+    store.apply_event("DELETED", thing("a", 5))
+    assert heard == [
+        (None, ("a", "red")),
+        (("a", "blue"), ("a", "green")),
+        (("a", "green"), None),
+    ]
+
+
+operations = st.lists(
+    st.tuples(
+        st.sampled_from(["ADDED", "MODIFIED", "DELETED", "wrote", "removed", "replace"]),
+        st.sampled_from("abc"),
+        st.sampled_from(["red", "blue"]),
+    ),
+    max_size=40,
+)
+
+
+@given(operations)
+def test_indexes_show_what_the_store_shows(steps: list[tuple[str, str, str]]) -> None:
+    store: Store[tuple[str, str]] = Store(plain, {"colour": lambda kept: (kept[1],)})
+    for version, (what, name, shade) in enumerate(steps, 1):
+        document = thing(name, version, uid=f"{name}-{version // 7}", colour=shade)
+        if what == "wrote":
+            store.wrote(document)
+        elif what == "removed":
+            store.removed(Ref("n", name), document["metadata"]["uid"])
+        elif what == "replace":
+            store.replace([document], store.epoch())
+        else:
+            store.apply_event(what, document)
+        for shade_ in ("red", "blue"):
+            assert sorted(store.by("colour", shade_)) == sorted(kept for kept in store if kept[1] == shade_)
+        assert set(store.keys("colour")) == {kept[1] for kept in store}

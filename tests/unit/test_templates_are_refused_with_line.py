@@ -1,0 +1,95 @@
+"""A broken template never reaches the cluster: it is refused with file, line and reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from integration_operator.domain.desired import TemplateRefused
+from integration_operator.rendering.samples import SAMPLES
+from integration_operator.rendering.templates import NAMES, TemplateFiles, shipped_directory
+
+CASES = [
+    ("unknown variable", "connection", "{{ transport.uri", "{{ transport.url", "has no attribute 'url'"),
+    ("variable of no template", "connection", "~ space.name ~", "~ spaec.name ~", "'spaec'"),
+    ("variable of another template", "connection", "{{ transport.uri", "{{ credential.password", "'credential'"),
+    (
+        "in a branch not taken",
+        "secret",
+        "data:\n",
+        "data:\n{% if false %}\n  x: {{ nothing }}\n{% endif %}\n",
+        "'nothing'",
+    ),
+    ("syntax", "secret", "data:\n", "data:\n  x: {% if %}\n", "Expected an expression"),
+    ("not YAML", "secret", "data:\n", "data:\n  x: [1\n", "not YAML"),
+    ("another name", "secret", "{{ metadata.name | tojson }}", "mine", "metadata.name may not be changed"),
+    ("another namespace", "secret", "{{ metadata.namespace | tojson }}", "kube-system", "metadata.namespace may not"),
+    ("another kind", "connection", "{{ kind }}", "ConfigMap", "kind may not be changed"),
+    ("another version", "connection", "{{ apiVersion | tojson }}", "v1", "apiVersion may not be changed"),
+    ("no owner", "connection", "{{ metadata.ownerReferences | tojson }}", "[]", "ownerReferences may not be changed"),
+    ("no labels", "secret", "{{ metadata.labels | tojson }}", "{}", "metadata.labels must keep"),
+    ("a number as label", "secret", "{{ metadata.labels | tojson }}", "{ a: 1 }", "a mapping of texts"),
+    (
+        "a label that Syndesis prunes by",
+        "connection",
+        "{{ metadata.labels | tojson }}",
+        '{{ dict(metadata.labels, owner="x") | tojson }}',
+        "a label named 'owner'",
+    ),
+    ("a status", "connection", "spec:\n", "status: {}\nspec:\n", "status may not be set"),
+    ("a finalizer", "secret", "metadata:\n", "metadata:\n  finalizers: [a]\n", "metadata.finalizers may not be set"),
+    ("out of the sandbox", "secret", "data:\n", "data:\n  x: {{ ''.__class__.__mro__ }}\n", ""),
+    ("an endless loop", "secret", "data:\n", "data:\n  x: {{ range(999999999) | list }}\n", ""),
+    ("changing its variables", "secret", "data:\n", "data:\n  x: {{ metadata.update(a=1) }}\n", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "said"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_refused(tmp_path: Path, name: str, old: str, new: str, said: str) -> None:
+    shipped = (shipped_directory() / f"{name}.yaml.j2").read_text()
+    assert old in shipped
+    position = shipped.rindex(old) if old == "data:\n" else shipped.index(old)
+    broken = shipped[:position] + new + shipped[position + len(old) :]
+    file = tmp_path / f"{name}.yaml.j2"
+    file.write_text(broken)
+    with pytest.raises(TemplateRefused) as refused:
+        TemplateFiles(tmp_path).check()
+    message = str(refused.value)
+    assert said in message
+    where, line, _ = message.split(":", 2)
+    assert where == str(file)
+    first = shipped[:position].count("\n") + 1
+    assert first <= int(line) <= first + new.count("\n") + 1, message
+    assert "\n" not in message
+    assert "sample-password" not in message
+
+
+def test_shipped_ones_are_accepted() -> None:
+    TemplateFiles().check()
+
+
+def test_a_users_file_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+    own = (shipped_directory() / "connection.yaml.j2").read_text().replace('"EnMasse "', '"Ours "')
+    (tmp_path / "connection.yaml.j2").write_text(own)
+    templates = TemplateFiles(tmp_path)
+    templates.check()
+    identity, variables = SAMPLES["connection"][0]
+    assert templates.render("connection", identity, variables)["spec"]["name"] == "Ours orders (shop)"
+    assert templates.file("secret") == shipped_directory() / "secret.yaml.j2"
+
+
+def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TemplateRefused, match="no such directory"):
+        TemplateFiles(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_can_break_out_of_its_place(name: str) -> None:
+    identity, variables = SAMPLES[name][0]  # type: ignore[index]
+    evil = "x\"\n- {}: ['#"
+    space = {**variables["space"], "name": evil}
+    rendered = TemplateFiles().render(name, identity, {**variables, "space": space})  # type: ignore[arg-type]
+    assert rendered["kind"] == identity.kind
+    if name == "integration":
+        assert rendered["spec"]["addressSpaceRef"]["name"] == evil
