@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def document(**changes: Any) -> dict[str, Any]:
 
 def live(found: dict[str, Any]) -> Live:
     entries = [
-        {"manager": "integration-operator", "operation": "Apply", "fieldsV1": OURS},
+        {"manager": "integration-operator", "operation": "Apply", "fieldsV1": deepcopy(OURS)},
         {
             "manager": "integration-operator",
             "operation": "Apply",

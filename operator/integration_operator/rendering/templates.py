@@ -68,10 +68,11 @@ class TemplateFiles:
             self._values.begin()
             try:
                 found: Document = self._values.read(self._compiled[name].render(variables))
-                return found
             except NotWhole:
                 self._in_full.add(name)
-        return read_in_full(self._plain.get_template(_file(name)).render(variables))
+            else:
+                return found
+        return read_in_full(self._plain.get_template(_file(name)).render(variables))  # type: ignore[no-any-return]
 
     def check(self) -> None:
         """Render all templates against sample facts. Raises ``TemplateRefused`` for the first that is broken."""
