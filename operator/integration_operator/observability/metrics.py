@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
-
-REGISTRY_IN_USE: CollectorRegistry = REGISTRY
+from prometheus_client import Counter, Gauge, Histogram
 
 RECONCILES = Counter(
     "integration_operator_reconciles", "Pairs looked at, by result: ok, retry, error, defect", ["result"]
@@ -28,7 +26,6 @@ KIND_SYNCED = Gauge(
 )
 HELD = Gauge("integration_operator_mass_deletion_held", "Objects that vanished at once and are held", ["kind"])
 QUEUE_DEPTH = Gauge("integration_operator_queue_depth", "Keys that are ready to be worked on")
-INTEGRATIONS = Gauge("integration_operator_integrations", "Integrations by phase", ["phase"])
 
 
 def observe_request(verb: str, path: str, status: int, seconds: float) -> None:
