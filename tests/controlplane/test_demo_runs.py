@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -11,6 +12,10 @@ import time
 from collections.abc import Callable
 
 import psutil
+
+from integration_operator.kube.client import Client
+from integration_operator.localcluster.controlplane import ControlPlane
+from integration_operator.localcluster.kinds import install_platform_kinds
 
 STEPS = (
     "makes it ready",
@@ -91,3 +96,24 @@ def test_interrupted_at_any_moment() -> None:
         process.send_signal(number)
         process.communicate(timeout=60)
         wait_for(lambda children=children: all_gone(children))  # type: ignore[misc]
+
+
+def test_on_a_cluster_that_is_there_already() -> None:
+    with ControlPlane.start() as plane:
+        admin = str(plane.kubeconfig())
+        process = demo("--kubeconfig", admin)
+        output, _ = process.communicate(timeout=150)
+        assert process.returncode == 0, output
+        found = asyncio.run(definitions(plane))
+        assert found == [], "what was installed is removed again"
+        install_platform_kinds(plane.kubeconfig())
+        process = demo("--kubeconfig", admin)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 4
+        assert "serves enmasse.io already" in output
+
+
+async def definitions(plane: ControlPlane) -> list[str]:
+    async with Client.from_kubeconfig(plane.kubeconfig()) as admin:
+        found = await admin.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        return [d["metadata"]["name"] for d in found["items"] if "deletionTimestamp" not in d["metadata"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,9 @@ INTERRUPTED = 130
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, until Ctrl-C.")] = False,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="A cluster that is there already, without EnMasse and Syndesis.")
+    ] = None,
 ) -> None:
     """Show the life of a pair on a local control plane, with simulated platforms, and check each step."""
     import structlog
@@ -24,7 +28,7 @@ def demo(
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))  # the story speaks for itself
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        story.run(keep=keep)
+        story.run(keep=keep, kubeconfig=kubeconfig)
     except KeyboardInterrupt:
         typer.echo("\nStopped; nothing is left running.", err=True)
         raise typer.Exit(INTERRUPTED) from None

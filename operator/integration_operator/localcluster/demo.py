@@ -14,6 +14,7 @@ import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -24,6 +25,7 @@ from integration_operator.kube.client import Client
 from integration_operator.kube.errors import NotFound
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.demo_screen import Row, Screen
+from integration_operator.localcluster.existing import ExistingCluster
 from integration_operator.localcluster.installation import install_all
 from integration_operator.localcluster.platforms import Login, SimulatedEnMasse, SimulatedSyndesis
 from integration_operator.localcluster.process import Process, spawn
@@ -56,7 +58,7 @@ class StepFailed(Exception):
 class Demo:
     """The story, from the first object to the last."""
 
-    def __init__(self, plane: ControlPlane, screen: Screen) -> None:
+    def __init__(self, plane: ControlPlane | ExistingCluster, screen: Screen) -> None:
         self._plane = plane
         self._screen = screen
         self._stack = AsyncExitStack()
@@ -299,14 +301,18 @@ def _state(kind: str, found: Document | None) -> str:
     return f"{status.get('phase') or '–'}, {(spec.get('configuredProperties') or {}).get('connectionUri', '')}"
 
 
-def run(*, keep: bool) -> None:
-    """Start the control plane and tell the story. Raises ``StepFailed`` and ``LocalClusterError``."""
+def run(*, keep: bool, kubeconfig: Path | None = None) -> None:
+    """Start a control plane, or take the cluster of a kubeconfig, and tell the story.
+
+    Raises ``StepFailed`` and ``LocalClusterError``.
+    """
     console = Console()
     screen = Screen(console)
-    screen.say("Starting a control plane: etcd, kube-apiserver, kube-controller-manager …")
     began = time.monotonic()
-    with ControlPlane.start(before_controllers=install_all) as plane:
-        screen.say(f"It serves at {plane.server} after {time.monotonic() - began:.1f} s.")
+    if kubeconfig is None:
+        screen.say("Starting a control plane: etcd, kube-apiserver, kube-controller-manager …")
+    with ExistingCluster(kubeconfig) if kubeconfig else ControlPlane.start(before_controllers=install_all) as cluster:
+        screen.say(f"The cluster serves after {time.monotonic() - began:.1f} s.")
         with screen.shown():
-            asyncio.run(Demo(plane, screen).run(keep=keep))
+            asyncio.run(Demo(cluster, screen).run(keep=keep))
     screen.say(f"\nAll steps happened. The whole took {time.monotonic() - began:.0f} s; nothing is left running.")
