@@ -83,6 +83,22 @@ def test_kept_until_it_is_interrupted() -> None:
     assert not os.path.exists(kubeconfig[1])
 
 
+def test_an_operator_that_dies_ends_the_story_at_once() -> None:
+    process = demo("--keep")
+    children: list[psutil.Process] = []
+
+    def operator() -> list[psutil.Process]:
+        children[:] = psutil.Process(process.pid).children(recursive=True)
+        return [child for child in children if "-m integration_operator run" in " ".join(child.cmdline())]
+
+    wait_for(operator)
+    operator()[0].kill()
+    output, _ = process.communicate(timeout=25)
+    assert process.returncode == 1
+    assert "was ended by SIGKILL" in output
+    wait_for(lambda: all_gone(children))
+
+
 def test_interrupted_at_any_moment() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         process = demo()

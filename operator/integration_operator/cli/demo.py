@@ -26,6 +26,8 @@ def demo(
     from integration_operator.localcluster.errors import LocalClusterError
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))  # the story speaks for itself
+    # A shell that starts us in the background has us ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         story.run(keep=keep, kubeconfig=kubeconfig)

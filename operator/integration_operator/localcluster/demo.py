@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import shutil
+import signal
 import sys
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from rich.console import Console
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
-from integration_operator.kube.errors import NotFound
+from integration_operator.kube.errors import ApiError, NotFound
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.demo_screen import Row, Screen
 from integration_operator.localcluster.existing import ExistingCluster
@@ -72,8 +74,11 @@ class Demo:
             showing = asyncio.create_task(self._keep_showing())
             try:
                 await self._tell()
+                await self._look()
                 if keep:
                     await self._stay()
+            except ApiError as error:
+                raise StepFailed(f"after step {self._step}: {self._plane.failed() or error}") from None
             finally:
                 showing.cancel()
                 self._stop_operator()
@@ -101,11 +106,7 @@ class Demo:
             f"/apis/syndesis.io/v1beta3/namespaces/{NAMESPACE}/syndesises",
             _document("syndesis.io/v1beta3", "Syndesis", "syndesis", {}),
         )
-        spec = {"type": "standard", "plan": "standard-small", "authenticationService": {"name": "standard-authservice"}}
-        await person.post(
-            OBJECTS["AddressSpace"].rpartition("/")[0],
-            _document("enmasse.io/v1beta1", "AddressSpace", "orders", spec),
-        )
+        await self._make_space()
         await self._happens(
             "AddressSpace shop/orders appears, and (simulated) EnMasse makes it ready", self._space_ready
         )
@@ -124,7 +125,7 @@ class Demo:
         await self._happens("enabled again: Ready", self._reason_is("Ready"))
         self._stop_operator()
         say("   the operator is stopped")
-        say(f"   $ kubectl delete addressspace orders -n {NAMESPACE}")
+        say(f"   $ kubectl delete addressspace orders -n {NAMESPACE} {self._kubeconfig_flag}")
         await person.delete(OBJECTS["AddressSpace"])
         everything = "AddressSpace deleted: the garbage collector alone removes all that was made"
         await self._happens(everything, self._nothing_left, within=COLLECTED)
@@ -132,10 +133,19 @@ class Demo:
     async def _stay(self) -> None:
         """Leave everything running, with the operator back, until Ctrl-C."""
         self._start_operator()
+        await self._make_space()
+        await self._happens("once more, to look at: the pair is offered", self._reason_is("NotEnabled"))
+        await self._patch({"spec": {"enabled": True}})
+        await self._happens("and Ready", self._reason_is("Ready"))
         self._screen.say("\nEverything keeps running, the operator too, until Ctrl-C. In another terminal:")
         self._screen.say(f"  export KUBECONFIG={self._plane.kubeconfig('person')}")
         self._screen.say(f"  kubectl get addressspaces,integrations,messagingusers,connections -n {NAMESPACE}")
         await asyncio.Event().wait()
+
+    async def _make_space(self) -> None:
+        spec = {"type": "standard", "plan": "standard-small", "authenticationService": {"name": "standard-authservice"}}
+        document = _document("enmasse.io/v1beta1", "AddressSpace", "orders", spec)
+        await self._person.post(OBJECTS["AddressSpace"].rpartition("/")[0], document)
 
     async def _happens(self, what: str, check: Check, *, within: float = IN_TIME) -> None:
         """Wait until a step has happened, and say so."""
@@ -145,6 +155,9 @@ class Demo:
         while not await check():
             if failed := self._plane.failed():
                 raise StepFailed(f"step {self._step}, {what}: {failed}")
+            if self._operator is not None and not self._operator.runs():
+                ended = f"the operator {self._operator.ending()}"
+                raise StepFailed(f"step {self._step}, {what}: {ended}\n{self._last_words()}")
             if time.monotonic() - began > within:
                 raise StepFailed(
                     f"step {self._step} did not happen within {within:.0f} s: {what}\n{self._last_words()}"
@@ -152,6 +165,11 @@ class Demo:
             await asyncio.sleep(0.05)
         self._screen.doing("")
         self._screen.say(f"{self._step:>2} {what} ({time.monotonic() - began:.1f} s)")
+
+    @property
+    def _kubeconfig_flag(self) -> str:
+        """Part of each command that is shown: copied without it, it would go to whatever cluster a person uses."""
+        return shlex.join([f"--kubeconfig={self._plane.kubeconfig('person')}"])
 
     async def _patch(self, body: Document) -> None:
         """Patch the Integration as a person does: with kubectl where it is, else with the same request."""
@@ -166,19 +184,21 @@ class Demo:
             "-p",
             json.dumps(body),
         ]
-        shown = " ".join(f"'{part}'" if part.startswith("{") else part for part in command)
-        self._screen.say(f"   $ {shown}")
+        self._screen.say(f"   $ {shlex.join(command)} {self._kubeconfig_flag}")
         kubectl = shutil.which("kubectl")
         if kubectl is None:
             await self._person.patch(OBJECTS["Integration"], body)
             return
-        flags = ["--kubeconfig", str(self._plane.kubeconfig("person"))]
         process = await asyncio.create_subprocess_exec(
-            kubectl, *command[1:], *flags, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            kubectl,
+            *command[1:],
+            self._kubeconfig_flag,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
         )
         _, errors = await process.communicate()
         if process.returncode:
-            raise StepFailed(f"kubectl: {errors.decode().strip()}")
+            raise StepFailed(f"kubectl: {self._plane.failed() or errors.decode().strip()}")
 
     async def _move_endpoint(self) -> None:
         space = await self._get("AddressSpace") or {}
@@ -194,7 +214,9 @@ class Demo:
 
     def _reason_is(self, reason: str) -> Check:
         async def said() -> bool:
-            return _reason(await self._get("Integration")) == reason
+            integration = await self._get("Integration")
+            generation = (integration or {"metadata": {}})["metadata"].get("generation")
+            return _reason(integration) == reason and _part(integration, "status")["observedGeneration"] == generation
 
         return said
 
@@ -229,9 +251,13 @@ class Demo:
 
     async def _keep_showing(self) -> None:
         while True:
-            objects = {kind: await self._get(kind) for kind in OBJECTS}
-            self._screen.show([Row(kind, _name(found), _state(kind, found)) for kind, found in objects.items()])
+            with suppress(ApiError):  # the step that meets it says so
+                await self._look()
             await asyncio.sleep(0.25)
+
+    async def _look(self) -> None:
+        objects = {kind: await self._get(kind) for kind in OBJECTS}
+        self._screen.show([Row(kind, _name(found), _state(kind, found)) for kind, found in objects.items()])
 
     def _start_operator(self) -> None:
         command = [sys.executable, "-m", "integration_operator", "run", "--log-format", "json"]
@@ -314,5 +340,9 @@ def run(*, keep: bool, kubeconfig: Path | None = None) -> None:
     with ExistingCluster(kubeconfig) if kubeconfig else ControlPlane.start(before_controllers=install_all) as cluster:
         screen.say(f"The cluster serves after {time.monotonic() - began:.1f} s.")
         with screen.shown():
-            asyncio.run(Demo(cluster, screen).run(keep=keep))
+            try:
+                asyncio.run(Demo(cluster, screen).run(keep=keep))
+            finally:
+                for number in (signal.SIGINT, signal.SIGTERM):  # nothing is left to do but to stop all in order
+                    signal.signal(number, signal.SIG_IGN)
     screen.say(f"\nAll steps happened. The whole took {time.monotonic() - began:.0f} s; nothing is left running.")
