@@ -1,8 +1,4 @@
-"""What the API server answers when it does not do what was asked, as a family of types that carry their policy.
-
-An error is raised where the fact is known and handled in one place, the engine, which asks it only three things:
-whether to try again or to wait until something changes (``stalls``), whether a person should hear of it (``quiet``),
-and how long the server asked us to wait (``retry_after``).
+"""What the API server answers when it does not do what was asked.
 
 Status and reason are those of ``metav1.Status``
 (https://kubernetes.io/docs/reference/using-api/api-concepts/, apimachinery's ``StatusReason``).
@@ -11,26 +7,18 @@ Status and reason are those of ``metav1.Status``
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import Any
+
+from integration_operator.domain.failure import Failure
 
 
-class ApiError(Exception):
-    """An answer of the API server other than 2xx.
-
-    The policy of the base is: try again with back-off, and say so in a condition.
-    """
-
-    stalls: ClassVar[bool] = False
-    """The same request gets the same answer: wait until a fact changes, do not ask again."""
-    quiet: ClassVar[bool] = False
-    """Part of normal life: try again, tell nobody."""
+class ApiError(Failure):
+    """An answer of the API server other than 2xx; ``status`` is its HTTP status, 0 where there was no answer."""
 
     def __init__(self, status: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(f"{reason or status}: {message}")
+        super().__init__(reason or str(status), message, retry_after=retry_after)
         self.status = status
         self.reason = reason
-        self.message = message
-        self.retry_after = retry_after
 
 
 class NotFound(ApiError):

@@ -1,0 +1,29 @@
+"""Why something could not be done, as a family of types that carry their policy.
+
+A failure is raised where the fact is known and handled in one place, the engine, which asks it only three things:
+whether to try again or to wait until something changes (``stalls``), whether a person should hear of it (``quiet``),
+and how long the other side asked us to wait (``retry_after``, seconds).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Failure(Exception):
+    """Something that was decided could not be done.
+
+    The policy of the base is: try again with back-off, and say so in a condition. ``reason`` is one CamelCase word for
+    programs; ``message`` is for people and never holds a secret.
+    """
+
+    stalls: ClassVar[bool] = False
+    """The same request gets the same answer: wait until a fact changes, do not ask again."""
+    quiet: ClassVar[bool] = False
+    """Part of normal life: try again, tell nobody."""
+
+    def __init__(self, reason: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
