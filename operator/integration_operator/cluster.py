@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
 
 from integration_operator.api import names
+from integration_operator.domain.credentials import decode
 from integration_operator.domain.facts import Kinds
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.live import Live
@@ -21,6 +23,7 @@ from integration_operator.kube.client import Client
 from integration_operator.kube.kinds import Kind, Served
 from integration_operator.kube.reflector import Reflector, State
 from integration_operator.kube.store import Store
+from integration_operator.sources import configmap
 from integration_operator.sources.enmasse import address_space, authentication_type
 from integration_operator.sources.syndesis import syndesis
 
@@ -46,21 +49,31 @@ def _by_username(live: Live) -> Iterable[Hashable]:
     return ((live.ref.namespace, space, username),) if isinstance(username, str) else ()
 
 
+SpaceSource = Literal["auto", "crd", "aggregated", "configmap"]
+"""How AddressSpaces are read: ``crd`` and ``aggregated`` are the kind, watched or polled as the server serves it."""
+
+
+class Definition(NamedTuple):
+    """A CRD or APIService: enough to know that a kind appears, and whether it is the operator's own placeholder.
+
+    The version is there so that each change of it (Established, Available) is a change.
+    """
+
+    name: str
+    version: str
+    placeholder: bool
+
+
 class Cluster:
     """Stores and reflectors of all kinds."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, spaces_from: SpaceSource = "auto", poll: float = 30.0) -> None:
         self.client = client
-        self.spaces: Store[AddressSpace] = Store(
-            address_space,
-            {
-                "namespace": lambda s: (s.ref.namespace,),
-                "name": lambda s: (s.ref.name,),
-                "shared": lambda s: ("shared",) if s.allowed_namespaces else (),
-                "creator": lambda s: (s.created_by,) if s.created_by else (),
-                "authentication": lambda s: (s.authentication,) if s.authentication else (),
-            },
-        )
+        self._spaces_from = spaces_from
+        self._poll = poll
+        self._kind_spaces: Store[AddressSpace] = _store_of_spaces(self._space_of_kind)
+        self._config_map_spaces: Store[AddressSpace] = _store_of_spaces(_space_of_config_map)
+        self.from_config_maps = spaces_from == "configmap"
         self.syndesises: Store[Syndesis] = Store(
             syndesis,
             {
@@ -85,7 +98,8 @@ class Cluster:
         self._all: list[tuple[Kind, Store[Any]]] = [
             (kinds.NAMESPACE, self.terminating),
             (kinds.AUTHENTICATION_SERVICE, self.authentication),
-            (kinds.ADDRESS_SPACE, self.spaces),
+            (kinds.ADDRESS_SPACE, self._kind_spaces),
+            (kinds.SPACE_CONFIG_MAP, self._config_map_spaces),
             (kinds.SYNDESIS, self.syndesises),
             (kinds.SECRET, self.secrets),
             (kinds.MESSAGING_USER, self.users),
@@ -96,19 +110,38 @@ class Cluster:
         self._on_state: list[Callable[[Kind, State], None]] = []
         self._on_listed: list[Callable[[Kind], None]] = []
         self._settled = asyncio.Event()
+        self._spaces_missing = asyncio.Event()
+        self._config_map_spaces.subscribe(self._config_map_changed)
         self._kinds: Kinds | None = None
         for kind, store in self._all:
             self._add(kind, store)
         # CRDs and APIServices are watched only to know when a kind appears: names are all that is kept.
         for kind in (kinds.CRD, kinds.API_SERVICE):
-            definitions: Store[str] = Store(_name_and_version)
+            definitions: Store[Definition] = Store(_definition)
             definitions.subscribe(self._definition_changed)
             self._add(kind, definitions)
 
     def _add(self, kind: Kind, store: Store[Any]) -> None:
         self.reflectors[kind.name] = Reflector(
-            self.client, kind, store, on_state=self._state_changed, on_listed=self._listed
+            self.client,
+            kind,
+            store,
+            on_state=self._state_changed,
+            on_listed=self._listed,
+            poll=self._poll,
+            namespaces=lambda: [name for name, terminating in self.terminating if not terminating],
+            translate=configmap.address_space_document if kind is kinds.SPACE_CONFIG_MAP else None,
         )
+
+    @property
+    def spaces(self) -> Store[AddressSpace]:
+        """The AddressSpaces, from where they are read now."""
+        return self._config_map_spaces if self.from_config_maps else self._kind_spaces
+
+    def on_space(self, callback: Callable[[AddressSpace | None, AddressSpace | None], None]) -> None:
+        """Call back for each change of an AddressSpace, wherever it is read from."""
+        for store in (self._kind_spaces, self._config_map_spaces):
+            store.subscribe(callback)
 
     def store(self, kind: str) -> Store[Any]:
         """The store of a kind, by its name."""
@@ -130,34 +163,105 @@ class Cluster:
         """Run all reflectors until cancelled."""
         async with asyncio.TaskGroup() as group:
             for reflector in self.reflectors.values():
-                group.create_task(reflector.run(), name=f"reflector {reflector.kind}")
+                if self._is_wanted(reflector.kind):
+                    group.create_task(self._reflect(reflector), name=f"reflector {reflector.kind}")
+
+    async def _reflect(self, reflector: Reflector[Any]) -> None:
+        """Run one reflector; ConfigMaps are asked for only once the kind AddressSpace is missing."""
+        if reflector.kind is kinds.SPACE_CONFIG_MAP and self._spaces_from == "auto":
+            await self._spaces_missing.wait()
+        await reflector.run()
 
     async def synced(self) -> None:
         """Return once each kind that matters is in sync or known to be absent."""
         await self._settled.wait()
 
     def unsettled(self) -> dict[str, str]:
-        """The kinds that are neither in sync nor absent, with what is wrong; AuthenticationService is optional."""
-        return {
+        """The kinds that are neither in sync nor absent, with what is wrong.
+
+        AuthenticationService is optional. CRDs are needed only once, to know whether the kind Connection is ours.
+        """
+        needed = [kind for kind, _ in self._all if self._is_needed(kind)]
+        unsettled = {
             kind.name: self.reflectors[kind.name].problem or "not listed yet"
-            for kind, _ in self._all
-            if kind is not kinds.AUTHENTICATION_SERVICE
-            and self.reflectors[kind.name].state not in (State.SYNCED, State.ABSENT)
+            for kind in needed
+            if self.reflectors[kind.name].state in (State.STARTING, State.FAILING)
         }
+        if self.reflectors[kinds.CRD.name].state is State.STARTING:
+            unsettled[kinds.CRD.name] = "not listed yet"
+        return unsettled
 
     def kinds(self) -> Kinds:
         """What is known of the kinds, for a decision."""
         if self._kinds is None:
-            by_state = {
-                state: {k.name for k, _ in self._all if self.reflectors[k.name].state is state} for state in State
-            }
-            served = {k.name: self.reflectors[k.name].served for k, _ in self._all}
-            self._kinds = Kinds(
-                {name: where.api_version for name, where in served.items() if where is not None},
-                absent=frozenset(by_state[State.ABSENT]),
-                out_of_sync=frozenset(by_state[State.STARTING] | by_state[State.FAILING]),
-            )
+            self._kinds = self._now_known()
         return self._kinds
+
+    def _now_known(self) -> Kinds:
+        by_state = {state: {k.name for k, _ in self._all if self.reflectors[k.name].state is state} for state in State}
+        served = {k.name: self.reflectors[k.name].served for k, _ in self._all}
+        source: Literal["crd", "aggregated", "configmap"] = "crd"
+        if (where := served["AddressSpace"]) is not None and not where.watchable:
+            source = "aggregated"
+        known = Kinds(
+            {name: where.api_version for name, where in served.items() if where is not None},
+            absent=frozenset(by_state[State.ABSENT]),
+            out_of_sync=frozenset(by_state[State.STARTING] | by_state[State.FAILING]),
+            unwatched=frozenset(by_state[State.UNWATCHED]),
+            source=source,
+            placeholder=self._connection_is_placeholder(),
+        )
+        if not self.from_config_maps:
+            return replace(known, out_of_sync=known.out_of_sync - {"ConfigMap"})
+        # EnMasse 0.31 turns its ConfigMaps into AddressSpaces and deletes them: once it brings the kind, what the
+        # ConfigMaps no longer show says nothing (upgrader.go and AddressSpaceController.java:161-187 @0.33.1).
+        unknown = "ConfigMap" in known.out_of_sync or self._is_defined(kinds.ADDRESS_SPACE)
+        return replace(
+            known,
+            source="configmap",
+            absent=known.absent - {"AddressSpace"},
+            out_of_sync=(known.out_of_sync - {"AddressSpace"}) | ({"AddressSpace"} if unknown else set()),
+        )
+
+    def _is_wanted(self, kind: Kind) -> bool:
+        """Whether a kind is read at all: AddressSpaces may be asked for in one place only."""
+        if kind is kinds.SPACE_CONFIG_MAP:
+            return self._spaces_from in ("auto", "configmap")
+        return kind is not kinds.ADDRESS_SPACE or self._spaces_from != "configmap"
+
+    def _is_needed(self, kind: Kind) -> bool:
+        """Whether nothing can be decided without a kind."""
+        if kind is kinds.SPACE_CONFIG_MAP:
+            starting = self.reflectors[kind.name].state is State.STARTING
+            return self.from_config_maps or (starting and self._spaces_missing.is_set() and self._is_wanted(kind))
+        return kind is not kinds.AUTHENTICATION_SERVICE and self._is_wanted(kind)
+
+    def _is_defined(self, kind: Kind) -> bool:
+        """Whether there is a CRD for a kind."""
+        return self.reflectors[kinds.CRD.name].store.get(Ref("", kind.crd_name)) is not None
+
+    def _connection_is_placeholder(self) -> bool:
+        """Whether the kind Connection is ours; where CRDs cannot be read it is taken for ours, the safe way."""
+        definition = self.reflectors[kinds.CRD.name].store.get(Ref("", kinds.CONNECTION.crd_name))
+        return definition is None or definition.placeholder
+
+    def _choose_source(self) -> None:
+        """Read AddressSpaces from ConfigMaps where there are some and the kind is not served (EnMasse ≤ 0.21)."""
+        if self._spaces_from != "auto":
+            return
+        absent = self.reflectors["AddressSpace"].state is State.ABSENT
+        if absent:
+            self._spaces_missing.set()
+        self.from_config_maps = absent and (self.from_config_maps or len(self._config_map_spaces) > 0)
+
+    def _config_map_changed(self, old: AddressSpace | None, new: AddressSpace | None) -> None:
+        """The first AddressSpace in a ConfigMap may appear long after the start."""
+        if new is not None and not self.from_config_maps:
+            self._choose_source()
+            if self.from_config_maps:
+                self._kinds = None
+                for callback in self._on_state:
+                    callback(kinds.ADDRESS_SPACE, self.reflectors["AddressSpace"].state)
 
     def authentication_type(self, space: AddressSpace) -> str | None:
         """The type of a space's authentication service, where the service can be read."""
@@ -166,13 +270,29 @@ class Cluster:
         found = self.authentication.by("name", space.authentication)
         return found[0][1] if found else None
 
+    def secret_value(self, namespace: str) -> Callable[[str, str], str | None]:
+        """The values of the Secrets of a namespace that carry our label, by name and key."""
+
+        def look_up(name: str, key: str) -> str | None:
+            secret = self.secrets.get(Ref(namespace, name))
+            data = (secret.document.get("data") or {}) if secret is not None else {}
+            return decode(data[key]) if key in data else None
+
+        return look_up
+
     def is_terminating(self, namespace: str) -> bool:
         """Whether a namespace is being deleted."""
         found = self.terminating.get(Ref("", namespace))
         return found is not None and found[1]
 
+    def _space_of_kind(self, document: Document) -> AddressSpace:
+        """An AddressSpace of the kind; its uid outlives an upgrade of EnMasse only where it can be watched."""
+        served = self.reflectors["AddressSpace"].served
+        return address_space(document, can_own=served is None or served.watchable)
+
     def _state_changed(self, kind: Kind, state: State) -> None:
         self._kinds = None
+        self._choose_source()
         if kind in (kinds.CRD, kinds.API_SERVICE):
             for reflector in self.reflectors.values():
                 reflector.blind = state is not State.SYNCED
@@ -181,19 +301,25 @@ class Cluster:
         for callback in self._on_state:
             callback(kind, state)
 
-    def _listed(self, kind: Kind, vanished: list[Any]) -> None:
+    def _listed(self, kind: Kind) -> None:
         for callback in self._on_listed:
             callback(kind)
 
-    def _definition_changed(self, old: str | None, new: str | None) -> None:
+    def _definition_changed(self, old: Definition | None, new: Definition | None) -> None:
         """Wake the reflectors of the kinds that a CRD (``<plural>.<group>``) or APIService (``<version>.<group>``)
-        serves.
+        serves, where they are not watching.
         """
-        name = (new or old or "").partition(" ")[0]
-        group = name.partition(".")[2]
+        definition = new or old
+        assert definition is not None
+        self._kinds = None
+        group = definition.name.partition(".")[2]
         for reflector in self.reflectors.values():
-            if reflector.state is State.ABSENT and (reflector.kind.crd_name == name or reflector.kind.group == group):
+            watching = reflector.served is not None and reflector.served.watchable
+            if not watching and (reflector.kind.crd_name == definition.name or reflector.kind.group == group):
                 reflector.wake()
+        if definition.name == kinds.CONNECTION.crd_name and (old and old.placeholder) != (new and new.placeholder):
+            for callback in self._on_state:
+                callback(kinds.CONNECTION, self.reflectors[kinds.CONNECTION.name].state)
 
 
 def _space_of(integration: Integration) -> Ref | None:
@@ -211,7 +337,24 @@ def _namespace(document: Document) -> tuple[str, bool]:
     return metadata["name"], "deletionTimestamp" in metadata
 
 
-def _name_and_version(document: Document) -> str:
-    """A definition's name with its version, so that each change of it (Established, Available) is a change."""
+def _definition(document: Document) -> Definition:
     metadata = document["metadata"]
-    return f"{metadata['name']} {metadata.get('resourceVersion', '')}"
+    placeholder = (metadata.get("labels") or {}).get(names.PLACEHOLDER_LABEL) == "true"
+    return Definition(metadata["name"], str(metadata.get("resourceVersion", "")), placeholder)
+
+
+def _store_of_spaces(convert: Callable[[Document], AddressSpace]) -> Store[AddressSpace]:
+    return Store(
+        convert,
+        {
+            "namespace": lambda s: (s.ref.namespace,),
+            "name": lambda s: (s.ref.name,),
+            "shared": lambda s: ("shared",) if s.allowed_namespaces else (),
+            "creator": lambda s: (s.created_by,) if s.created_by else (),
+            "authentication": lambda s: (s.authentication,) if s.authentication else (),
+        },
+    )
+
+
+def _space_of_config_map(document: Document) -> AddressSpace:
+    return address_space(document, can_own=False)

@@ -21,6 +21,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from integration_operator.cluster import Cluster
+from integration_operator.delivery import RemoteDelivery
+from integration_operator.delivery.aggregated import AggregatedDelivery
+from integration_operator.delivery.syndesis.delivery import SyndesisDelivery
 from integration_operator.engine.controller import Controller, Options
 from integration_operator.kube.client import Client
 from integration_operator.observability import metrics
@@ -51,7 +54,8 @@ class Operator:
 
     def __init__(self, client: Client, templates: TemplateFiles, settings: Settings) -> None:
         self.client = client
-        self.cluster = Cluster(client)
+        self.cluster = Cluster(client, spaces_from=settings.address_spaces, poll=settings.poll_seconds)
+        self.over_rest = deliveries_over_rest(self.cluster, settings)
         self.controller = Controller(
             self.cluster,
             templates,
@@ -61,7 +65,12 @@ class Operator:
                 workers=settings.workers,
                 resync=settings.resync_seconds,
                 mass_delete_share=settings.mass_delete_share,
+                user=settings.user_delivery,
+                connection=settings.connection_delivery,
+                verification=settings.verification_seconds,
+                give_up=settings.give_up_seconds,
             ),
+            over_rest=self.over_rest,
         )
         self.stopped = asyncio.Event()
         metrics.QUEUE_DEPTH.set_function(lambda: len(self.controller.queue))
@@ -81,11 +90,22 @@ class Operator:
             for task in (workers, reflectors):
                 task.cancel()
             await asyncio.wait((workers, reflectors))
+            for delivery in self.over_rest.values():
+                await delivery.close()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("the engine has stopped", part=task.get_name(), exc_info=error)
             self.stopped.set()
+
+
+def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, RemoteDelivery]:
+    """All ways to make a side where no resource does it, by the name that the decisions use."""
+
+    def syndesis(namespace: str) -> str:
+        return settings.syndesis_url.format(namespace=namespace)
+
+    return {"aggregated": AggregatedDelivery(cluster), "rest": SyndesisDelivery(syndesis, cluster.secret_value)}
 
 
 def client_of(settings: Settings) -> Client:

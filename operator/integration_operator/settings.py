@@ -34,7 +34,31 @@ class Settings(BaseSettings):
     kubeconfig: Path | None = Field(None, description="Kubeconfig file; KUBECONFIG, then the pod's service account.")
     context: str | None = Field(None, description="Context of the kubeconfig.")
     templates: Path | None = Field(None, description="Directory whose templates take the place of the shipped ones.")
+    profile: Literal["native", "poc"] = Field(
+        "native", description="Preset of the settings below; poc is what the first proof of concept did."
+    )
     pairing_rules: tuple[str, ...] = Field(DEFAULT_RULES, description="Pairing rules, in order.")
+    address_spaces: Literal["auto", "crd", "aggregated", "configmap"] = Field(
+        "auto", description="Where AddressSpaces are read; auto takes what the cluster serves."
+    )
+    user_delivery: Literal["auto", "native", "keycloak"] = Field(
+        "auto", description="How messaging users are made, where an Integration does not say."
+    )
+    connection_delivery: Literal["auto", "native", "rest"] = Field(
+        "auto", description="How connections are made, where an Integration does not say."
+    )
+    poll_seconds: float = Field(30.0, ge=1, description="Period of asking for AddressSpaces that cannot be watched.")
+    verification_seconds: float = Field(
+        600.0, ge=10, description="Period after which what was made over REST is looked at again, one read a pair."
+    )
+    give_up_seconds: float = Field(
+        3600.0, ge=60, description="How long a deleted Integration waits for a server that does not answer."
+    )
+    syndesis_url: str = Field(
+        "http://syndesis-server.{namespace}.svc", description="Syndesis's server of a namespace, for REST."
+    )
+    enmasse_namespace: str = Field("enmasse-infra", description="EnMasse's own namespace, where its Keycloak is.")
+    keycloak_url: str | None = Field(None, description="Keycloak, where it is not behind EnMasse's Service or Route.")
     enable_new: bool = Field(False, description="Integrations start enabled.")
     workers: int = Field(32, ge=1, le=256, description="Pairs worked on at the same time.")
     qps: float = Field(0.0, ge=0, description="Requests a second on average; 0 leaves it to the server's own fairness.")
@@ -55,6 +79,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("syndesis_url")
+    @classmethod
+    def _a_url(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")) or "{" in value.replace("{namespace}", ""):
+            raise ValueError("give a URL; {namespace} stands for the Syndesis's namespace")
+        return value
+
     @field_validator("pairing_rules")
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -64,6 +95,31 @@ class Settings(BaseSettings):
         if not value:
             raise ValueError(f"name at least one of {', '.join(RULES)}")
         return value
+
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "native": {},
+    "poc": {
+        "pairing_rules": ("created-by",),
+        "address_spaces": "configmap",
+        "user_delivery": "keycloak",
+        "connection_delivery": "rest",
+        "enmasse_namespace": "enmasse",
+    },
+}
+"""What a profile presets; each setting of one's own goes before it."""
+
+
+class _Preset(PydanticBaseSettingsSource):
+    """The settings of the chosen profile, which the sources before this one have named."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Not asked for: all values are given at once."""
+        raise NotImplementedError
+
+    def __call__(self) -> dict[str, Any]:
+        """The values that the profile presets."""
+        return dict(PROFILES.get(str(self.current_state.get("profile", "native")), {}))
 
 
 class _PlainEnvironment(EnvSettingsSource):
@@ -90,7 +146,7 @@ def load(flags: dict[str, Any], file: Path | None) -> Settings:
             sources: list[PydanticBaseSettingsSource] = [init_settings, _PlainEnvironment(settings_cls)]
             if file is not None:
                 sources.append(YamlConfigSettingsSource(settings_cls, yaml_file=file))
-            return tuple(sources)
+            return (*sources, _Preset(settings_cls))
 
     try:
         lines = _lines(file) if file is not None else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from world import World, condition, decoded
 
+from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Ref
 from integration_operator.localcluster.platforms import Login
@@ -12,7 +13,8 @@ from integration_operator.localcluster.platforms import Login
 async def test_ready_means_that_the_user_can_log_in(world: World) -> None:
     async with world.platforms() as enmasse, world.operator():
         namespace = await world.namespace("shop")
-        await world.create("Syndesis", namespace, "syndesis", spec={})
+        reconciled = {"annotations": {names.CONNECTION_DELIVERY: "native"}}
+        await world.create("Syndesis", namespace, "syndesis", spec={}, metadata=reconciled)
         spec = {"type": "standard", "plan": "small", "authenticationService": {"name": "standard-authservice"}}
         await world.create("AddressSpace", namespace, "orders", spec=spec)
         (integration,) = await world.eventually("offered", lambda: world.items("Integration"))

@@ -141,7 +141,8 @@ class World:
     async def syndesis(
         self, namespace: str, name: str = "syndesis", *, phase: str = "Installed", **metadata: Any
     ) -> Ref:
-        """A Syndesis, installed unless ``phase`` says otherwise."""
+        """A Syndesis, installed unless ``phase`` says otherwise, where something reconciles Connections."""
+        metadata["annotations"] = {names.CONNECTION_DELIVERY: "native", **metadata.get("annotations", {})}
         await self.create("Syndesis", namespace, name, metadata=metadata, spec={}, status={"phase": phase})
         return Ref(namespace, name)
 

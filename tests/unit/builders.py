@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from integration_operator.api import names
+
 Document = dict[str, Any]
 
 PEM = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").decode()
@@ -38,7 +40,8 @@ def space(
 
 
 def syndesis(namespace: str = "shop", name: str = "syndesis", *, phase: str = "Installed", **metadata: Any) -> Document:
-    """A Syndesis."""
+    """A Syndesis where something reconciles Connections."""
+    metadata["annotations"] = {names.CONNECTION_DELIVERY: "native", **metadata.get("annotations", {})}
     return {
         "apiVersion": "syndesis.io/v1beta3",
         "kind": "Syndesis",

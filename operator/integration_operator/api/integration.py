@@ -230,10 +230,17 @@ class IntegrationSpec(Model):
 class DeliveredUser(Model):
     """The messaging user that stands."""
 
-    delivery: str | None = Field(default=None, description="How it was made: native or keycloak.")
+    delivery: str | None = Field(default=None, description="How it was made: native, aggregated or keycloak.")
     namespace: str | None = Field(default=None, description="The namespace of the MessagingUser.")
     name: str | None = Field(default=None, description="The name of the MessagingUser.")
     username: str | None = Field(default=None, description="The name that the user logs in with.")
+    applied_hash: str | None = Field(
+        default=None, description="A hash of what was confirmed, where the user cannot be watched."
+    )
+    credentials_hash: str | None = Field(
+        default=None,
+        description="A salted hash of the confirmed credential, where the user cannot be watched.",
+    )
 
 
 class DeliveredConnection(Model):
@@ -243,6 +250,12 @@ class DeliveredConnection(Model):
     name: str | None = Field(default=None, description="The name of the Connection, or of the connection in Syndesis.")
     id: str | None = Field(default=None, description="The id of the connection in Syndesis.")
     uri: str | None = Field(default=None, description="Where the connection leads; it holds no credential.")
+    applied_hash: str | None = Field(
+        default=None, description="A hash of what was confirmed, where the connection was made over REST."
+    )
+    credentials_hash: str | None = Field(
+        default=None, description="A salted hash of the credential that was confirmed, where it was made over REST."
+    )
 
 
 class Delivered(Model):
@@ -251,6 +264,10 @@ class Delivered(Model):
     user: DeliveredUser | None = Field(default=None, description="The messaging user that stands.")
     connection: DeliveredConnection | None = Field(default=None, description="The connection that stands.")
     secret_name: str | None = Field(default=None, description="The Secret that holds the credential.")
+    source: str | None = Field(
+        default=None,
+        description="How the AddressSpace was read: crd (watched), aggregated (polled) or configmap.",
+    )
 
 
 class IntegrationStatus(Model):

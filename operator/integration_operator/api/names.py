@@ -27,6 +27,9 @@ CONNECTION_PLURAL: Final = "connections"
 FIELD_MANAGER: Final = "integration-operator"
 """The command, the field manager of every apply, and the value of `MANAGED_BY_LABEL`."""
 
+FINALIZER_MANAGER: Final = "integration-operator-finalizer"
+"""The field manager of our finalizer alone, which also stands on Integrations that a person wrote."""
+
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 
 INTEGRATION_LABEL: Final = "integreatly.org/integration"
@@ -67,6 +70,9 @@ REST_STATE_FINALIZER: Final = "integreatly.org/rest-state"
 """On an Integration, only while state exists that was made over REST and that no garbage collector can reach."""
 
 # The credential Secret
+
+HANDED_OVER: Final = "integreatly.org/handed-over"
+"""On a Connection, with the value `rest`: its deletion is no reason to delete the connection in Syndesis."""
 
 USERNAME_KEY: Final = "username"
 PASSWORD_KEY: Final = "password"  # noqa: S105 - the name of a key, not a password

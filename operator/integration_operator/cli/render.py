@@ -10,7 +10,7 @@ import typer
 
 from integration_operator.api.schema import to_yaml
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail
-from integration_operator.domain.actions import Apply
+from integration_operator.domain.actions import Apply, Deliver
 from integration_operator.domain.conditions import summarise
 from integration_operator.domain.desired import TemplateRefused
 from integration_operator.domain.pairing import DEFAULT_RULES, RULES
@@ -51,9 +51,10 @@ def render(filename: Files, templates: Templates = None, pairing_rules: Rules = 
     for pair in snapshot.pairs():
         actions, decision = snapshot.settle(pair, files)
         for action in actions:
-            if isinstance(action, Apply):
+            if isinstance(action, (Apply, Deliver)):
                 delivered |= action.kind != "Integration"
-                typer.echo(f"---\n{to_yaml(masked(action.document))}", nl=False)
+                over_rest = f" # by REST, delivery {action.how}" if isinstance(action, Deliver) else ""
+                typer.echo(f"---{over_rest}\n{to_yaml(masked(action.document))}", nl=False)
         if decision.findings is not None:
             ready = summarise(decision.findings)[0]
             reasons.append(f"{pair}: {ready.reason}: {ready.message}")

@@ -1,24 +1,45 @@
-"""How a rendered document reaches its platform: one interface, one implementation for each way.
+"""How a rendered document reaches its platform: one interface each for the two ways there are.
 
 A delivery takes actions, which are decided elsewhere, and does them; it decides nothing. The native one applies
-resources that the platforms reconcile themselves. Deliveries over REST take the same documents and plug in beside it.
+resources that the platforms reconcile themselves, and sees in the stores what becomes of them. Those over REST take the
+same documents to a server that shows nothing by itself, and return what they know of it afterwards.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from integration_operator.domain.actions import Apply, Remove
+from integration_operator.domain.actions import Apply, Deliver, Remove, Withdraw
+from integration_operator.domain.remote import Remote
 
 
 class Delivery(Protocol):
-    """Does what was decided for one side of a pair."""
+    """Does what was decided for resources."""
 
     async def apply(self, action: Apply) -> list[str]:
         """Bring the document to its platform; return the fields that the platform did not take.
 
-        Raises ``ApiError`` where it is refused.
+        Raises ``Failure`` where it is refused.
         """
 
     async def remove(self, action: Remove) -> None:
         """Remove the object of that uid; that it is gone already is success."""
+
+
+class RemoteDelivery(Protocol):
+    """Does what was decided for one side over REST. Each call may follow one whose answer was lost."""
+
+    async def deliver(self, action: Deliver) -> Remote:
+        """Bring the document to its server, or see that it is there, writing only what differs.
+
+        Raises ``Failure`` where it is refused, among them where a stranger has the name.
+        """
+
+    async def withdraw(self, action: Withdraw) -> str:
+        """Remove what is ours; that it is gone already is success.
+
+        Returns a warning for people, empty where there is none. Raises ``Failure``.
+        """
+
+    async def close(self) -> None:
+        """Close the connections to servers."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from integration_operator.domain.credentials import Credential
 from integration_operator.domain.live import Live, differences
-from integration_operator.domain.pair import Ref
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.platforms import AddressSpace
+from integration_operator.domain.remote import OverRest, Remote
 
 Child = Literal["Secret", "MessagingUser", "Connection"]
 Made = Literal["Integration", "Secret", "MessagingUser", "Connection"]
@@ -50,7 +53,74 @@ class Remove:
         return cls(kind, live.ref, live.uid, why)
 
 
-Action = Apply | Remove
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Bring one side to its platform over REST: make it, mend it, or look whether it is still as it was left.
+
+    ``known`` is what is known of it so far; ``applied`` and ``credentials`` are the hashes under which success is
+    noted. ``verify`` asks Syndesis to try the connection. ``provided`` says that the login is a person's own, so that
+    its name does not tell whose it is.
+    """
+
+    kind: Child
+    how: OverRest
+    pair: Pair
+    document: dict[str, Any] = field(repr=False)
+    credential: Credential
+    space: AddressSpace
+    known: Remote
+    applied: str
+    credentials: str
+    why: str
+    verify: bool = False
+    provided: bool = False
+
+    @property
+    def ref(self) -> Ref:
+        """The name of the rendered document."""
+        metadata = self.document["metadata"]
+        return Ref(metadata["namespace"], metadata["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Remove what stands over REST for one side. ``username`` and ``space`` are None where they are not known."""
+
+    kind: Child
+    how: OverRest
+    pair: Pair
+    ref: Ref
+    known: Remote
+    why: str
+    username: str | None = None
+    space: AddressSpace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Take a side that was made over REST as no concern of ours from now on, without a request.
+
+    ``left_behind`` says that it is still there and should not be.
+    """
+
+    kind: Child
+    ref: Ref
+    why: str
+    left_behind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """Put our finalizer on the Integration (``present``), or take it off."""
+
+    ref: Ref
+    uid: str
+    present: bool
+    why: str
+    kind: Made = "Integration"
+
+
+Action = Apply | Remove | Deliver | Withdraw | LetGo | Finalize
 
 
 def wanted(kind: Made, live: Live | None, document: dict[str, Any]) -> list[Action]:

@@ -12,12 +12,17 @@ from typing import Any, Literal
 
 from integration_operator.domain.verdict import Verdict
 
-Type = Literal["Ready", "Paired", "CredentialsReady", "UserReady", "ConnectionReady"]
+Type = Literal[
+    "Ready", "Paired", "CredentialsReady", "UserReady", "ConnectionReady", "DeliveryChosen", "ConnectionVerified"
+]
 Status = Literal["True", "False", "Unknown"]
 Document = dict[str, Any]
 
 ORDER: tuple[Type, ...] = ("Paired", "CredentialsReady", "UserReady", "ConnectionReady")
 """The way of a pair: each of these stands on the one before."""
+
+INFORMATIVE: tuple[Type, ...] = ("DeliveryChosen", "ConnectionVerified")
+"""What is told besides; ``Ready`` does not depend on it."""
 
 PROGRESS = frozenset({"Waiting", "UserPending", "ConnectionPending", "UserTerminating", "ConnectionTerminating"})
 """Reasons that pass by themselves; no event tells of them."""
@@ -63,7 +68,7 @@ def summarise(findings: Iterable[Finding]) -> list[Finding]:
     else:
         cause = next((finding for finding in wanting if finding.reason not in PROGRESS), wanting[0])
         ready = Finding("Ready", cause.status, cause.reason, cause.message)
-    return [ready, *ordered]
+    return [ready, *ordered, *(by_type[type_] for type_ in INFORMATIVE if type_ in by_type)]
 
 
 def as_conditions(

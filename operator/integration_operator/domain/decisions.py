@@ -7,9 +7,12 @@ that a crash in between never leaves a login whose password is lost.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from integration_operator.domain.actions import Action, Child, Remove
+from integration_operator.domain import naming
+from integration_operator.domain.actions import Action, Child, Finalize, LetGo, Remove, Withdraw
+from integration_operator.domain.choice import choose
 from integration_operator.domain.conditions import ORDER, Finding
 from integration_operator.domain.delivering import Delivery
 from integration_operator.domain.desired import TemplateRefused, Templates
@@ -19,6 +22,7 @@ from integration_operator.domain.live import Live
 from integration_operator.domain.offering import offer, upkeep
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.readiness import Transport
+from integration_operator.domain.remote import Remote
 from integration_operator.domain.standing import Standing, Step, stand
 from integration_operator.domain.verdict import Verdict
 
@@ -29,9 +33,12 @@ class Delivered:
 
     username: str | None = None
     user: Ref | None = None
+    user_over_rest: Remote | None = None
     connection: Ref | None = None
     connection_id: str | None = None
+    connection_over_rest: Remote | None = None
     secret: str | None = None
+    source: str | None = None
     host: str | None = None
     realm: str | None = None
 
@@ -88,8 +95,10 @@ def _take_down(facts: Facts, standing: Standing, templates: Templates) -> Decisi
     """Remove connection, user and Secret, in this order; and the offer itself where the pair is no more."""
     integration = facts.integration
     withdraw = standing.step is Step.WITHDRAW
-    may_retain = not withdraw and (integration is None or integration.spec.deletion_policy != "Retain")
-    actions: list[Action] = [
+    policy = integration.spec.deletion_policy if integration is not None else None
+    may_retain = not withdraw and (integration is None or policy != "Retain" or integration.live.deleting)
+    actions: list[Action] = [*_over_rest(facts, standing, withdraw=withdraw)]
+    actions += [
         Remove.of(kind, live, standing.message)
         for kind, live in _children(facts)
         if live.ours and not live.deleting and not (may_retain and live.retained)
@@ -102,8 +111,46 @@ def _take_down(facts: Facts, standing: Standing, templates: Templates) -> Decisi
         ]
     else:
         actions += upkeep(facts, templates)
-    reachable = tuple(action for action in actions if action.ref.namespace not in facts.terminating)
+    if integration is not None and integration.holds_rest_state and facts.remote.nothing:
+        actions.append(Finalize(integration.ref, integration.live.uid, False, "nothing is left over REST"))
+    reachable = tuple(
+        action
+        for action in actions
+        if isinstance(action, (LetGo, Finalize)) or action.ref.namespace not in facts.terminating
+    )
     return Decision(standing.step, reachable, _not_ready(facts, standing), _delivered(facts))
+
+
+def _over_rest(facts: Facts, standing: Standing, *, withdraw: bool) -> Iterator[Action]:
+    """Take down what stands over REST, the connection before the user that it logs in as.
+
+    What went with its platform needs no request: a Syndesis takes its database with it, an AddressSpace its realm.
+    What is to be retained, or could not be reached for too long while the Integration waits in deletion, is let go.
+    """
+    integration, state, pair = facts.integration, facts.remote, facts.pair
+    if integration is None or state.nothing:
+        return
+    retained = integration.spec.deletion_policy == "Retain" and integration.live.deleting and not withdraw
+    syndesis_gone = facts.syndesis is None or facts.syndesis.deleting or pair.syndesis.namespace in facts.terminating
+    connection = naming.connection_ref(pair)
+    if state.connection.exists is not False:
+        if syndesis_gone:
+            yield LetGo("Connection", connection, "the connection went with its Syndesis")
+        elif retained or facts.overdue:
+            yield LetGo("Connection", connection, standing.message, left_behind=facts.overdue)
+        else:
+            yield Withdraw("Connection", "rest", pair, connection, state.connection, standing.message)
+    if state.user.exists is False:
+        return
+    chosen = choose(facts).user
+    how = state.user.delivery or (chosen if chosen != "native" else None)
+    user = naming.user_ref(pair, facts.login)
+    if facts.space is None or how is None:
+        yield LetGo("MessagingUser", user, "the user went with its AddressSpace" if facts.space is None else "")
+    elif retained or facts.overdue:
+        yield LetGo("MessagingUser", user, standing.message, left_behind=facts.overdue)
+    else:
+        yield Withdraw("MessagingUser", how, pair, user, state.user, standing.message, facts.login, facts.space)
 
 
 def _deliver(facts: Facts, templates: Templates) -> Decision:
@@ -135,14 +182,18 @@ def _children(facts: Facts) -> list[tuple[Child, Live]]:
 def _delivered(facts: Facts, transport: Transport | Verdict | None = None) -> Delivered:
     """What stands for the pair now."""
     user = facts.user if facts.user and facts.user.ours else None
+    before = facts.integration.space_read_from if facts.integration else None
     connection = facts.connection if facts.connection and facts.connection.ours else None
     secret = facts.provided or (facts.secret if facts.secret and facts.secret.ours else None)
     return Delivered(
-        username=user.document["spec"].get("username") if user else None,
+        username=user.document["spec"].get("username") if user else facts.login,
         user=user.ref if user else None,
+        user_over_rest=facts.remote.user if facts.remote.user.exists else None,
+        connection_over_rest=facts.remote.connection if facts.remote.connection.exists else None,
         connection=connection.ref if connection else None,
         connection_id=(connection.document.get("status") or {}).get("connectionId") if connection else None,
         secret=secret.ref.name if secret else None,
+        source=facts.kinds.source if facts.space is not None else before,
         host=transport.host if isinstance(transport, Transport) else None,
         realm=facts.space.realm if facts.space else None,
     )

@@ -5,11 +5,13 @@ A step makes sure of one thing and says how far it is. A step that is blocked sa
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from integration_operator.api import names
-from integration_operator.domain import desired, naming, readiness
-from integration_operator.domain.actions import Action, Made, Remove, wanted
+from integration_operator.domain import desired, naming, readiness, remote
+from integration_operator.domain.actions import Action, Child, Deliver, Finalize, LetGo, Made, Remove, wanted
+from integration_operator.domain.choice import choose
 from integration_operator.domain.conditions import Finding, Type
 from integration_operator.domain.credentials import Credential, of_secret, true_credential
 from integration_operator.domain.desired import Identity, TemplateName, TemplateRefused, Templates
@@ -17,9 +19,13 @@ from integration_operator.domain.facts import Facts
 from integration_operator.domain.live import Live
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.readiness import Transport
+from integration_operator.domain.remote import OverRest, Remote
 from integration_operator.domain.verdict import Verdict
 
 Document = dict[str, Any]
+
+LATEST_USER_VERSION = "user.enmasse.io/v1beta1"
+"""For a MessagingUser that is rendered and not applied, where the cluster serves none."""
 
 
 class Blocked(Exception):
@@ -44,6 +50,7 @@ class Delivery:
         self._integration = facts.integration
         self._serving = readiness.can_serve(facts.space, facts.authentication_type)
         self._credential: Credential | None = None
+        self.choice = choose(facts)
         self.transport = readiness.transport(facts.space, facts.integration.spec.tls or "auto")
         self.actions: list[Action] = []
         self.findings: list[Finding] = []
@@ -67,12 +74,15 @@ class Delivery:
             except TemplateRefused as error:
                 blocked, verdict = side, Verdict.deny("TemplateRefused", str(error))
             self.findings.append(Finding.of(side, verdict))
+        self.findings.append(self.choice.finding)
+        if (verified := self._facts.remote.connection.verified) is not None:
+            self.findings.append(Finding.of("ConnectionVerified", verified))
         if blocked is None:
             self._remove_strays()
+        self._release_finalizer()
 
     def _make_credential(self) -> Verdict:
         """Make sure that the credential is in the Secret before any other system sees it."""
-        self._refuse_other_deliveries()
         facts, secret = self._facts, self._facts.secret
         if self._integration.spec.credentials_secret_ref is not None:
             return self._take_provided_credential()
@@ -80,7 +90,7 @@ class Delivery:
             _block("NameTaken", _taken("Secret", secret.ref))
         if secret is not None and secret.deleting:
             _block("Waiting", f"Secret {secret.ref} is being deleted")
-        username = naming.username(facts.pair)
+        username = facts.login
         credential = true_credential(secret, facts.user, username)
         if credential is None:
             if not self._serving:
@@ -90,13 +100,6 @@ class Delivery:
         ref = naming.secret_ref(facts.pair)
         self._want("Secret", secret, "secret", self._in_syndesis_namespace("v1", "Secret", ref))
         return Verdict.allow("Stored", f"in Secret {ref.name}")
-
-    def _refuse_other_deliveries(self) -> None:
-        """Make sure that a side which asks for REST gets no other delivery behind its back."""
-        choice = self._integration.spec.delivery
-        for side, asked in (("user", choice and choice.user), ("connection", choice and choice.connection)):
-            if asked not in (None, "auto", "native"):
-                _block("DeliveryNotAvailable", f"spec.delivery.{side} {asked!r} is not available: only native is")
 
     def _take_provided_credential(self) -> Verdict:
         """Make sure that the Secret which a person brought holds a credential that EnMasse will take."""
@@ -121,37 +124,139 @@ class Delivery:
 
     def _make_user(self) -> Verdict:
         """Make sure that EnMasse has the user."""
-        facts, user = self._facts, self._facts.user
         assert self._credential is not None
+        if self._facts.user is None and not self._facts.remote.user.exists and not self._serving:
+            raise Blocked(self._serving)
+        if self.choice.user == "native":
+            return self._make_native_user()
+        return self._make_user_over_rest(self.choice.user)
+
+    def _make_native_user(self) -> Verdict:
+        """Make sure that there is a MessagingUser; one that EnMasse made of our own user over REST is taken over."""
+        user, over_rest = self._facts.user, self._facts.remote.user
         api_version = self._served("MessagingUser")
-        if user is not None and not user.ours:
+        if user is not None and not user.ours and over_rest.exists is False:
             _block("NameTaken", _taken("MessagingUser", user.ref))
         if user is not None and user.deleting:
             raise Blocked(readiness.user_ready(user.document))
-        if user is None and not self._serving:
-            raise Blocked(self._serving)
-        ref = naming.user_ref(facts.pair, self._credential.username)
-        owners = desired.owners_of_user(self._space)
-        identity = desired.identity(facts.pair, api_version, "MessagingUser", ref, owners, retain=self._retain)
-        self._want("MessagingUser", user, "messaginguser", identity)
-        return readiness.user_ready(user.document) if user else Verdict.deny("UserPending", "it is being made")
+        self._want("MessagingUser", user, "messaginguser", self._user_identity(api_version))
+        if user is None:
+            return Verdict.deny("UserPending", "it is being made")
+        ready = readiness.user_ready(user.document)
+        if ready and over_rest.exists is not False:
+            self.actions.append(LetGo("MessagingUser", user.ref, "EnMasse reconciles it natively now"))
+        return ready
+
+    def _make_user_over_rest(self, how: OverRest) -> Verdict:
+        """Make sure that EnMasse has the user without a MessagingUser that could be watched."""
+        user = self._facts.user
+        if user is not None and user.ours:  # EnMasse would remove the login together with the MessagingUser
+            if not user.deleting:
+                self.actions.append(Remove.of("MessagingUser", user, f"the user is made by {how} now"))
+            _block("UserTerminating", f"MessagingUser {user.ref} goes before the user is made by {how}")
+        api_version = self._facts.kinds.api_versions.get("MessagingUser", LATEST_USER_VERSION)
+        document = self._render("messaginguser", self._user_identity(api_version))
+        if self._deliver("MessagingUser", how, document, self._facts.remote.user):
+            return Verdict.allow("UserReady", f"made by {how} as {document['spec']['username']}")
+        return Verdict.deny("UserPending", "it is being made")
 
     def _make_connection(self) -> Verdict:
         """Make sure that Syndesis is given the connection."""
-        facts, connection = self._facts, self._facts.connection
-        api_version = self._served("Connection")
-        reconciled = self._syndesis.native_connections
-        if connection is not None and not connection.ours:
-            _block("NameTaken", _taken("Connection", connection.ref))
-        if connection is not None and connection.deleting:
-            raise Blocked(readiness.connection_ready(connection.document, reconciled=reconciled))
+        connection = self._facts.connection
+        if connection is not None and connection.deleting and self.choice.connection == "native":
+            raise Blocked(self._connection_ready(connection))
         if isinstance(self.transport, Verdict):
             raise Blocked(self.transport)
-        identity = self._in_syndesis_namespace(api_version, "Connection", naming.connection_ref(facts.pair))
-        self._want("Connection", connection, "connection", identity)
+        if self.choice.connection == "native":
+            return self._make_native_connection()
+        return self._make_connection_over_rest()
+
+    def _make_native_connection(self) -> Verdict:
+        """Make sure that there is a Connection; it names the connection that was made over REST, where one was.
+
+        That one is ours until the Connection is Ready under its id: at no time are there two, or none.
+        """
+        connection, over_rest = self._facts.connection, self._facts.remote.connection
+        api_version = self._served("Connection")
+        if connection is not None and not connection.ours:
+            _block("NameTaken", _taken("Connection", connection.ref))
+        document = self._render("connection", self._connection_identity(api_version))
+        known = _written_id(connection)
+        if known is None and over_rest.exists is not False:
+            known = over_rest.id or naming.connection_id(self._facts.pair)
+        if known is not None:
+            document = _with_id(document, known)
+        self.actions += wanted("Connection", connection, document)
         if connection is None:
             return Verdict.deny("ConnectionPending", "it is being made")
-        return readiness.connection_ready(connection.document, reconciled=reconciled)
+        ready = self._connection_ready(connection)
+        if ready and over_rest.exists is not False and _taken_id(connection) == known:
+            self.actions.append(LetGo("Connection", connection.ref, "its Connection is Ready under the same id"))
+        return ready
+
+    def _make_connection_over_rest(self) -> Verdict:
+        """Make sure that Syndesis's server has the connection, and that no Connection claims it as well."""
+        connection, known = self._facts.connection, self._facts.remote.connection
+        api_version = self._facts.kinds.api_versions.get("Connection", names.CONNECTION_API_VERSION)
+        identity = self._connection_identity(api_version)
+        document = self._render("connection", identity)
+        claiming = connection if connection is not None and connection.ours and not connection.deleting else None
+        if claiming is not None:
+            self.actions += wanted("Connection", claiming, _handed_over(document, claiming))
+            known = known if known.id else replace(known, id=_taken_id(claiming))
+        if not self._deliver("Connection", "rest", document, known):
+            return Verdict.deny("ConnectionPending", "it is being made")
+        if claiming is not None:
+            self.actions.append(Remove.of("Connection", claiming, "the connection is kept over REST now"))
+        return Verdict.allow("ConnectionReady", f"Syndesis has it as {known.id}")
+
+    def _deliver(self, kind: Child, how: OverRest, document: Document, known: Remote) -> bool:
+        """Ask for a delivery over REST where one is needed; say whether the side stands as it is wanted."""
+        assert self._credential is not None
+        applied = remote.applied_hash(document)
+        credentials = remote.credentials_hash(self._credential, self._integration.live.uid)
+        stands = known.delivery == how and known.confirmed(applied, credentials)
+        verify = stands and kind == "Connection" and self._user_is_ready and self._to_be_verified(known)
+        if stands and not known.due and not verify:
+            return True
+        if not self._integration.holds_rest_state:
+            why = "state that no garbage collector reaches is about to be made"
+            self.actions.append(Finalize(self._integration.ref, self._integration.live.uid, True, why))
+        why = "it is time to look at it" if stands else "it is not confirmed as it is wanted"
+        self.actions.append(
+            Deliver(
+                kind, how, self._facts.pair, document, self._credential, self._space, known, applied, credentials,
+                why, verify, provided=self._integration.spec.credentials_secret_ref is not None,
+            )
+        )  # fmt: skip
+        return stands
+
+    def _to_be_verified(self, known: Remote) -> bool:
+        return known.verified is None or (known.due and not known.verified)
+
+    @property
+    def _user_is_ready(self) -> bool:
+        return any(f.type == "UserReady" and f.status == "True" for f in self.findings)
+
+    def _release_finalizer(self) -> None:
+        """Take our finalizer off once nothing is left over REST, and nothing is asked for."""
+        integration = self._integration
+        asked = any(isinstance(action, Deliver) for action in self.actions)
+        if integration.holds_rest_state and self._facts.remote.nothing and not asked:
+            why = "nothing is left over REST"
+            self.actions.append(Finalize(integration.ref, integration.live.uid, False, why))
+
+    def _connection_ready(self, connection: Live) -> Verdict:
+        return readiness.connection_ready(connection.document, reconciled=self._syndesis.native_connections)
+
+    def _user_identity(self, api_version: str) -> Identity:
+        assert self._credential is not None
+        ref = naming.user_ref(self._facts.pair, self._credential.username)
+        owners = desired.owners_of_user(self._space)
+        return desired.identity(self._facts.pair, api_version, "MessagingUser", ref, owners, retain=self._retain)
+
+    def _connection_identity(self, api_version: str) -> Identity:
+        return self._in_syndesis_namespace(api_version, "Connection", naming.connection_ref(self._facts.pair))
 
     def _remove_strays(self) -> None:
         """Remove what was made for the pair and is not used any more: under an earlier user name, or our own Secret.
@@ -180,6 +285,9 @@ class Delivery:
         return desired.identity(self._facts.pair, api_version, kind, ref, owners, retain=self._retain)
 
     def _want(self, kind: Made, live: Live | None, template: TemplateName, identity: Identity) -> None:
+        self.actions += wanted(kind, live, self._render(template, identity))
+
+    def _render(self, template: TemplateName, identity: Identity) -> Document:
         connecting = template == "connection"
         variables = desired.variables(
             self._facts.pair,
@@ -189,7 +297,31 @@ class Delivery:
             credential=None if connecting else self._credential,
             transport=self.transport if connecting and isinstance(self.transport, Transport) else None,
         )
-        self.actions += wanted(kind, live, self._templates.render(template, identity, variables))
+        return self._templates.render(template, identity, variables)
+
+
+def _written_id(connection: Live | None) -> str | None:
+    """The id of the connection that a Connection of ours takes over."""
+    spec = connection.document.get("spec") or {} if connection is not None and connection.ours else {}
+    return spec.get("connectionId")
+
+
+def _taken_id(connection: Live) -> str | None:
+    """The id of the connection that stands behind a Connection."""
+    return (connection.document.get("status") or {}).get("connectionId") or _written_id(connection)
+
+
+def _with_id(document: Document, identifier: str) -> Document:
+    return {**document, "spec": {**document["spec"], "connectionId": identifier}}
+
+
+def _handed_over(document: Document, live: Live) -> Document:
+    """The Connection as it is on its way out: whoever reconciles it leaves the connection in Syndesis alone."""
+    metadata = document["metadata"]
+    annotations = {**metadata["annotations"], names.HANDED_OVER: "rest"}
+    handed = {**document, "metadata": {**metadata, "annotations": annotations}}
+    written = _written_id(live)
+    return _with_id(handed, written) if written else handed
 
 
 def _block(reason: str, message: str) -> NoReturn:

@@ -72,6 +72,17 @@ class Integration:
         return bool(self.spec.enabled)
 
     @property
+    def holds_rest_state(self) -> bool:
+        """Whether it carries our finalizer: state over REST may be there."""
+        return names.REST_STATE_FINALIZER in (self.live.document["metadata"].get("finalizers") or ())
+
+    @property
+    def space_read_from(self) -> str | None:
+        """How the AddressSpace was read when the pair was looked at last."""
+        found = (self.status.get("delivered") or {}).get("source")
+        return str(found) if found else None
+
+    @property
     def confirmed_deletion(self) -> bool:
         """Whether a person released it from the guard against mass deletion."""
         return self.live.annotations.get(names.CONFIRM_DELETION) == "true"

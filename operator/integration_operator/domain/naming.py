@@ -57,6 +57,15 @@ def username(pair: Pair) -> str:
     return f"{syndesis[:room].rstrip('-')}-{_hash(str(pair.syndesis))}"
 
 
+def connection_id(pair: Pair) -> str:
+    """The id of the pair's connection in Syndesis, ``[a-z0-9-]``.
+
+    A dot is refused there (JsonRecordSupport.java:107-130), and an underscore also means every other connection whose
+    id differs in that one character (SqlJsonDB.java:305-330).
+    """
+    return f"enm-{hashlib.sha256(str(pair).encode()).hexdigest()[:24]}"
+
+
 def user_ref(pair: Pair, user: str | None = None) -> Ref:
     """Where the pair's MessagingUser is: ``<space>.<user>`` in the AddressSpace's namespace."""
     return Ref(pair.space.namespace, f"{pair.space.name}.{user or username(pair)}")

@@ -34,6 +34,7 @@ class AddressSpace:
     api_version: str
     deleting: bool = False
     can_own: bool = True
+    brokered: bool = False
     ready: bool = False
     endpoint: Endpoint | None = None
     certificate: str | None = None

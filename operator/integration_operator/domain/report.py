@@ -8,6 +8,7 @@ from typing import Any
 from integration_operator.domain.conditions import Finding, as_conditions
 from integration_operator.domain.decisions import Decision, Delivered
 from integration_operator.domain.integration import Integration
+from integration_operator.domain.remote import Remote
 
 Document = dict[str, Any]
 
@@ -60,19 +61,30 @@ def _phase(integration: Integration, findings: Sequence[Finding]) -> str:
     return "integrating" if integration.enabled else "accepted"
 
 
+def _noted(side: Remote) -> Document:
+    """What a later look at the status needs to know of a side over REST."""
+    return {"delivery": side.delivery, "appliedHash": side.applied, "credentialsHash": side.credentials}
+
+
 def _delivered(delivered: Delivered) -> Document:
     found: Document = {}
-    if delivered.user is not None:
+    if (over_rest := delivered.user_over_rest) is not None:
+        found["user"] = {**_noted(over_rest), "username": delivered.username}
+    elif delivered.user is not None:
         found["user"] = {
             "delivery": "native",
             "namespace": delivered.user.namespace,
             "name": delivered.user.name,
             "username": delivered.username,
         }
-    if delivered.connection is not None:
+    if (over_rest := delivered.connection_over_rest) is not None:
+        found["connection"] = {**_noted(over_rest), "id": over_rest.id}
+    elif delivered.connection is not None:
         found["connection"] = {"delivery": "native", "name": delivered.connection.name}
         if delivered.connection_id:
             found["connection"]["id"] = delivered.connection_id
     if delivered.secret is not None:
         found["secretName"] = delivered.secret
+    if found and delivered.source is not None:
+        found["source"] = delivered.source
     return found

@@ -54,6 +54,15 @@ def everything_known(facts: Facts) -> Standing | None:
     return Standing(Step.HOLD) if unknown else None
 
 
+def integration_stays(facts: Facts) -> Standing | None:
+    """Makes sure that an Integration on its way out goes, whatever else is the matter: nothing is made for it, and
+    our finalizer never holds it longer than what stands over REST.
+    """
+    if facts.integration and facts.integration.live.deleting:
+        return Standing(Step.REMOVE, "IntegrationDeleting", "the Integration is being deleted")
+    return None
+
+
 def platforms_served(facts: Facts) -> Standing | None:
     """Makes sure that a platform that is not installed, or just being upgraded, is no reason to tear down."""
     for kind in ("AddressSpace", "Syndesis"):
@@ -97,6 +106,26 @@ def not_held(facts: Facts) -> Standing | None:
     )
 
 
+def space_moved(facts: Facts) -> Standing | None:
+    """Makes sure that an upgrade of EnMasse, which makes every AddressSpace anew in another place, tears nothing down.
+
+    A pair that was delivered for an AddressSpace read in one way waits until it is shown in the other.
+    """
+    integration = facts.integration
+    if facts.space is not None or integration is None or integration.confirmed_deletion:
+        return None
+    before = integration.space_read_from
+    if before in (None, facts.kinds.source):
+        return None
+    return Standing(
+        Step.HOLD,
+        "AddressSpaceMoved",
+        f"AddressSpace {facts.pair.space} was read from {before} and is not there from {facts.kinds.source} yet; if it "
+        f"is gone for good, annotate the Integration with {names.CONFIRM_DELETION}=true",
+        status="Unknown",
+    )
+
+
 def both_there(facts: Facts) -> Standing | None:
     """Makes sure that what was delivered goes when one of the two goes, and that nothing is repaired for it."""
     for kind, ref, there in (
@@ -125,13 +154,6 @@ def offered(facts: Facts) -> Standing | None:
     return Standing(Step.OFFER) if can_connect(facts.syndesis) else Standing(Step.HOLD)
 
 
-def integration_stays(facts: Facts) -> Standing | None:
-    """Makes sure that nothing is made for an Integration that is on its way out."""
-    if facts.integration and facts.integration.live.deleting:
-        return Standing(Step.REMOVE, "IntegrationDeleting", "the Integration is being deleted")
-    return None
-
-
 def enabled(facts: Facts) -> Standing | None:
     """Makes sure that only what was asked for is delivered."""
     if facts.integration and facts.integration.enabled:
@@ -141,15 +163,16 @@ def enabled(facts: Facts) -> Standing | None:
 
 CHECKS: tuple[Check, ...] = (
     everything_known,
+    integration_stays,
     platforms_served,
     spec_understood,
     not_suspended,
     not_held,
     namespaces_alive,
+    space_moved,
     both_there,
     allowed,
     offered,
-    integration_stays,
     enabled,
 )
 

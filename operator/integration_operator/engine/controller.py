@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,23 +17,26 @@ import structlog
 
 from integration_operator.api import names
 from integration_operator.cluster import Cluster
-from integration_operator.delivery import Delivery
+from integration_operator.delivery import Delivery, RemoteDelivery
 from integration_operator.delivery.native import NativeDelivery
-from integration_operator.domain.actions import Action, Apply, Remove
-from integration_operator.domain.conditions import Finding, Type, announcements, summarise
+from integration_operator.domain.actions import Action, Apply, Deliver, Finalize, LetGo, Remove, Withdraw
+from integration_operator.domain.conditions import Announcement, Finding, Type, announcements, summarise
 from integration_operator.domain.decisions import Decision, decide, duplicate_of, unpaired
 from integration_operator.domain.desired import Identity, TemplateName, Templates
-from integration_operator.domain.integration import Integration
+from integration_operator.domain.failure import Failure
+from integration_operator.domain.integration import Integration, first_of
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.pairing import DEFAULT_RULES
+from integration_operator.domain.remote import Remote
 from integration_operator.domain.report import status_changed, status_of
 from integration_operator.domain.verdict import Verdict
 from integration_operator.engine.events import EventRecorder
 from integration_operator.engine.gathering import Gatherer, Key
 from integration_operator.engine.guards import MassDeletionGuard, RepairLimit
+from integration_operator.engine.register import RemoteRegister
 from integration_operator.engine.triggers import Triggers
 from integration_operator.engine.workqueue import WorkQueue
-from integration_operator.kube.errors import ApiError
+from integration_operator.kube.errors import Conflict
 from integration_operator.observability import metrics
 
 MOST_PASSES = 8
@@ -52,13 +55,17 @@ SIDE_OF: dict[str, Type] = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the settings say to the engine; ``resync`` in seconds."""
+    """What the settings say to the engine; times in seconds."""
 
     rules: tuple[str, ...] = DEFAULT_RULES
     enable_new: bool = False
     workers: int = 32
     resync: float = 600.0
     mass_delete_share: float = 0.5
+    user: str = "auto"
+    connection: str = "auto"
+    verification: float = 600.0
+    give_up: float = 3600.0
 
 
 @dataclass(slots=True)
@@ -85,6 +92,7 @@ class Controller:
         options: Options,
         *,
         delivery: Delivery | None = None,
+        over_rest: Mapping[str, RemoteDelivery] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._clock = asyncio.get_running_loop().time
@@ -93,8 +101,16 @@ class Controller:
         self._templates = templates
         self._options = options
         self._delivery = delivery or NativeDelivery(cluster)
+        self._over_rest = over_rest or {}
+        self._register = RemoteRegister(options.verification, self._clock)
         self._gatherer = Gatherer(
-            cluster, MassDeletionGuard(options.mass_delete_share), options.rules, options.enable_new
+            cluster,
+            MassDeletionGuard(options.mass_delete_share),
+            options.rules,
+            options.enable_new,
+            self._register,
+            {"user": options.user, "connection": options.connection},
+            self._is_overdue,
         )
         self._repairs = RepairLimit()
         self._futile: dict[tuple[str, Ref], dict[str, Any]] = {}
@@ -121,7 +137,8 @@ class Controller:
             outcome.retry = True
         if facts.integration is not None:
             patience = await self._report(facts.integration, decision, outcome.troubles)
-            outcome.wait = max(outcome.wait, patience)
+            look = self._register.seconds_to_look(facts.integration)
+            outcome.wait = min((s for s in (outcome.wait, patience, look) if s), default=0.0)
             for duplicate in facts.duplicates:
                 await self._report(duplicate, duplicate_of(facts.integration))
         if outcome.retry:
@@ -138,10 +155,13 @@ class Controller:
                 return Outcome(troubles=[self._contested(action)], wait=wait)
             try:
                 await self._do(pair, action)
-            except ApiError as error:
+            except Failure as error:
                 self._log.info("refused", pair=str(pair), object=f"{action.kind} {action.ref}", error=str(error))
                 troubles = [_trouble(action, error)] if _worth_saying(action, error) else []
-                return Outcome(troubles=troubles, retry=not error.stalls, wait=error.retry_after or 0.0)
+                wait = error.retry_after or 0.0
+                if error.stalls and isinstance(action, (Deliver, Withdraw)):
+                    wait = self._options.verification  # nobody tells when it has changed
+                return Outcome(troubles=troubles, retry=not error.stalls, wait=wait)
             outcome.again = True
         return outcome
 
@@ -216,7 +236,7 @@ class Controller:
             except RetryLater as later:
                 result = "retry"
                 self.queue.retry(key, at_least=later.seconds)
-            except ApiError as error:
+            except Failure as error:
                 result = "error"
                 self._log.info("not reported", key=str(key), error=str(error))
                 self.queue.retry(key, at_least=error.retry_after or 0.0)
@@ -238,14 +258,72 @@ class Controller:
 
     async def _do(self, pair: Pair, action: Action) -> None:
         log = self._log.bind(pair=str(pair), kind=action.kind, object=str(action.ref), why=action.why)
-        if isinstance(action, Remove):
-            if action.kind == "Integration":
-                self._gatherer.we_remove(action.uid)
-            await self._delivery.remove(action)
-            self._futile.pop((action.kind, action.ref), None)
-            self._repairs.forget(action.kind, action.ref)
-            log.info("removed")
+        match action:
+            case Apply():
+                await self._apply(pair, action, log)
+            case Remove():
+                if action.kind == "Integration":
+                    self._gatherer.we_remove(action.uid)
+                await self._delivery.remove(action)
+                self._futile.pop((action.kind, action.ref), None)
+                self._repairs.forget(action.kind, action.ref)
+                log.info("removed")
+            case Finalize():
+                await self._finalize(action)
+                log.info("finalizer", present=action.present)
+            case Deliver() | Withdraw() | LetGo():
+                await self._do_over_rest(pair, action, log)
+
+    async def _do_over_rest(self, pair: Pair, action: Deliver | Withdraw | LetGo, log: Any) -> None:
+        """Do what no store will show, and note what came of it."""
+        integration = first_of(self._gatherer.integrations_of(pair))[0]
+        if isinstance(action, LetGo):
+            self._register.note(integration, action.kind, Remote())
+            if action.left_behind:
+                left = f"{action.kind} {action.ref} could not be reached for too long and is left behind"
+                self._events.post(integration, Announcement("Warning", "LeftBehind", left))
+            log.info("let go")
             return
+        delivery = self._over_rest.get(action.how)
+        if delivery is None:
+            raise Failure("DeliveryNotAvailable", f"delivery {action.how!r} is not set up")
+        if isinstance(action, Deliver):
+            if not integration.holds_rest_state:
+                raise FinalizerMissing("FinalizerMissing", "the finalizer was taken off just now")
+            self._register.note(integration, action.kind, await delivery.deliver(action))
+            log.info("delivered", how=action.how)
+            return
+        warning = await delivery.withdraw(action)
+        self._register.note(integration, action.kind, Remote())
+        if warning:
+            self._events.post(integration, Announcement("Warning", "ConnectionInUse", warning))
+        log.info("withdrawn", how=action.how)
+
+    async def _finalize(self, action: Finalize) -> None:
+        """Put our finalizer on an Integration or take it off, touching nothing else of it.
+
+        It is applied under a field manager of its own: so it is one entry in a set, whoever else is in it, and the
+        Integration stays a person's where a person wrote it.
+        """
+        served = self._cluster.served("Integration")
+        if served is None:
+            raise Failure("IntegrationNotServed", "the cluster does not serve Integration")
+        document = {
+            "apiVersion": served.api_version,
+            "kind": "Integration",
+            "metadata": {
+                "name": action.ref.name,
+                "namespace": action.ref.namespace,
+                "uid": action.uid,
+                "finalizers": [names.REST_STATE_FINALIZER] if action.present else [],
+            },
+        }
+        answer = await self._cluster.client.apply(
+            served.item(*action.ref), document, manager=names.FINALIZER_MANAGER, force=True
+        )
+        self._cluster.integrations.wrote(answer)
+
+    async def _apply(self, pair: Pair, action: Apply, log: Any) -> None:
         not_kept = await self._delivery.apply(action)
         if not_kept:
             self._futile[action.kind, action.ref] = action.document
@@ -264,7 +342,7 @@ class Controller:
 
     def _repair_wait(self, action: Action) -> float:
         """Seconds until an object may be repaired once more; what is new is made at once."""
-        if isinstance(action, Remove) or action.uid is None:
+        if not isinstance(action, Apply) or action.uid is None:
             return 0.0
         return self._repairs.wait(action.kind, action.ref, self._clock())
 
@@ -278,6 +356,13 @@ class Controller:
             "FieldContested",
             f"{action.kind} {action.ref} is changed again and again ({action.why}), by one of: {rivals}",
         )
+
+    def _is_overdue(self, integration: Integration) -> bool:
+        """Whether an Integration has waited in deletion for longer than anybody should."""
+        began = integration.live.document["metadata"].get("deletionTimestamp")
+        if began is None:
+            return False
+        return (self._now() - datetime.fromisoformat(began)).total_seconds() > self._options.give_up
 
     def _age(self, integration: Integration) -> float:
         try:
@@ -297,6 +382,12 @@ class RetryLater(Exception):
         self.seconds = seconds
 
 
+class FinalizerMissing(Failure):
+    """State over REST was about to be made without anything that would have it removed."""
+
+    quiet = True
+
+
 class Memo:
     """Templates that render a document once for all passes over a pair."""
 
@@ -314,13 +405,13 @@ class Memo:
         return document
 
 
-def _worth_saying(action: Action, error: ApiError) -> bool:
+def _worth_saying(action: Action, error: Failure) -> bool:
     """A conflict passes by itself, unless it is about a new object: then a stranger has its name."""
-    return not error.quiet or (isinstance(action, Apply) and action.uid is None and error.status == 409)
+    return not error.quiet or (isinstance(action, Apply) and action.uid is None and isinstance(error, Conflict))
 
 
-def _trouble(action: Action, error: ApiError) -> Finding:
-    if error.status == 409:
+def _trouble(action: Action, error: Failure) -> Finding:
+    if isinstance(error, Conflict):
         reason, message = "NameTaken", f"{action.kind} {action.ref} is there already and is not ours"
     else:
         reason, message = error.reason or "ServerError", f"{action.kind} {action.ref}: {error.message}"

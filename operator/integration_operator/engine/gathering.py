@@ -21,8 +21,10 @@ from integration_operator.domain.integration import Integration, first_of, pair_
 from integration_operator.domain.live import Live
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.platforms import AddressSpace, Syndesis
+from integration_operator.domain.remote import RemoteState
 from integration_operator.domain.verdict import Verdict
 from integration_operator.engine.guards import MassDeletionGuard
+from integration_operator.engine.register import RemoteRegister
 
 Key = Pair | Ref
 """What is worked on: a pair, or an Integration that names none."""
@@ -41,6 +43,9 @@ class Gatherer:
     guard: MassDeletionGuard
     rules: Sequence[str]
     enable_new: bool
+    register: RemoteRegister
+    asked: dict[str, str] = field(default_factory=lambda: {"user": "auto", "connection": "auto"})
+    overdue: Callable[[Integration], bool] = lambda integration: False
     password: Callable[[], str] = new_password
     _withdrawn: set[Pair] = field(default_factory=set)
     _removed_by_us: set[str] = field(default_factory=set)
@@ -75,6 +80,10 @@ class Gatherer:
             connection=connection,
             strays=tuple(self._strays(pair, user)),
             usernames=self._other_usernames(pair, user_name, user),
+            user_name=user_name,
+            asked=self.asked,
+            remote=self.register.of(integration) if integration is not None else RemoteState(),
+            overdue=integration is not None and self.overdue(integration),
             terminating=frozenset(
                 namespace
                 for namespace in (pair.space.namespace, pair.syndesis.namespace)

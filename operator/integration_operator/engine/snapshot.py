@@ -5,20 +5,26 @@ Everything else is the same code as in the operator, so what they say is what it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from integration_operator.api import names
 from integration_operator.cluster import Cluster
-from integration_operator.domain.actions import Action, Apply
+from integration_operator.domain import naming
+from integration_operator.domain.actions import Action, Apply, Child, Deliver, Finalize, LetGo, Remove, Withdraw
 from integration_operator.domain.decisions import Decision, decide
 from integration_operator.domain.desired import Templates
-from integration_operator.domain.integration import Integration
-from integration_operator.domain.pair import Pair
+from integration_operator.domain.integration import Integration, first_of
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.remote import Remote
+from integration_operator.domain.verdict import Verdict
 from integration_operator.engine.gathering import Gatherer, Key
 from integration_operator.engine.guards import MassDeletionGuard
+from integration_operator.engine.register import RemoteRegister
 from integration_operator.kube.client import Client
 from integration_operator.kube.kinds import Served
 from integration_operator.kube.reflector import State
@@ -67,7 +73,8 @@ class Snapshot:
 
     def __init__(self, documents: Iterable[Document], rules: tuple[str, ...], *, enable_new: bool = True) -> None:
         self.cluster = Cluster(Client.in_cluster())
-        self.gatherer = Gatherer(self.cluster, MassDeletionGuard(1.0), rules, enable_new)
+        self._register = RemoteRegister(math.inf, lambda: 0.0)
+        self.gatherer = Gatherer(self.cluster, MassDeletionGuard(1.0), rules, enable_new, self._register)
         by_kind: dict[str, list[Document]] = {}
         for document in documents:
             by_kind.setdefault(document["kind"], []).append(_completed(document))
@@ -99,14 +106,36 @@ class Snapshot:
                 break
             actions += decision.actions
             for action in decision.actions:
-                store = self.cluster.store(action.kind)
-                if isinstance(action, Apply):
-                    known = store.get(action.ref)
-                    live = known.live if isinstance(known, Integration) else known
-                    store.wrote(_completed(_merged(live.document if live else {}, action.document)))
-                else:
-                    store.removed(action.ref, action.uid)
+                self._do(pair, action)
         return actions, decision
+
+    def _do(self, pair: Pair, action: Action) -> None:
+        """What would come of an action that succeeds."""
+        match action:
+            case Apply():
+                self._merge(action.kind, action.ref, action.document)
+            case Remove():
+                self.cluster.store(action.kind).removed(action.ref, action.uid)
+            case Finalize():
+                finalizers = [names.REST_STATE_FINALIZER] if action.present else []
+                self._merge(action.kind, action.ref, {"metadata": {"finalizers": finalizers}})
+            case Deliver():
+                identifier = naming.connection_id(pair) if action.kind == "Connection" else None
+                verified = Verdict.deny("NotTried", "nothing is asked offline") if action.kind == "Connection" else None
+                made = Remote(action.how, True, identifier, action.applied, action.credentials, verified=verified)
+                self._note(pair, action.kind, made)
+            case Withdraw() | LetGo():
+                self._note(pair, action.kind, Remote())
+
+    def _merge(self, kind: str, ref: Ref, document: Document) -> None:
+        store = self.cluster.store(kind)
+        known = store.get(ref)
+        live = known.live if isinstance(known, Integration) else known
+        store.wrote(_completed(_merged(live.document if live else {}, document)))
+
+    def _note(self, pair: Pair, kind: Child, side: Remote) -> None:
+        for integration in first_of(self.gatherer.integrations_of(pair))[:1]:
+            self._register.note(integration, kind, side)
 
 
 def _completed(document: Document) -> Document:

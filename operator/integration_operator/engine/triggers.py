@@ -18,13 +18,13 @@ from integration_operator.domain.platforms import AddressSpace, Syndesis
 from integration_operator.domain.standing import CHILDREN, SOURCES
 from integration_operator.engine.gathering import Gatherer, Key
 from integration_operator.engine.workqueue import WorkQueue
-from integration_operator.kube.kinds import Kind
+from integration_operator.kube.kinds import SPACE_CONFIG_MAP, Kind
 from integration_operator.kube.reflector import State
 from integration_operator.observability import metrics
 
 T = TypeVar("T")
 
-DECISIVE = frozenset({*SOURCES, *CHILDREN, "Namespace"})
+DECISIVE = frozenset({*SOURCES, *CHILDREN, "Namespace", "ConfigMap", "CustomResourceDefinition"})
 """The kinds that no decision is made without; the others only add to what is known."""
 
 
@@ -36,7 +36,7 @@ class Triggers:
         self._gatherer = gatherer
         self._queue = queue
         self._log = structlog.get_logger(__name__)
-        cluster.spaces.subscribe(self._space_changed)
+        cluster.on_space(self._space_changed)
         cluster.syndesises.subscribe(self._syndesis_changed)
         cluster.integrations.subscribe(self._integration_changed)
         for store in (cluster.secrets, cluster.users, cluster.connections):
@@ -79,6 +79,7 @@ class Triggers:
     def _integration_changed(self, old: Integration | None, new: Integration | None) -> None:
         if old is not None and new is None:
             self._gatherer.integration_deleted(old)
+            self._gatherer.register.forget(old)
         self._add(self._gatherer.key_of(integration) for integration in (old, new) if integration is not None)
 
     def _authentication_changed(self, old: tuple[Ref, str] | None, new: tuple[Ref, str] | None) -> None:
@@ -97,11 +98,11 @@ class Triggers:
 
     def _state_changed(self, kind: Kind, state: State) -> None:
         metrics.KIND_SYNCED.labels(kind.name).set(state is State.SYNCED)
-        if kind.name in DECISIVE and state in (State.SYNCED, State.ABSENT) and not self._cluster.unsettled():
+        if kind.name in DECISIVE and not self._cluster.unsettled():
             self._everything()
 
     def _listed(self, kind: Kind) -> None:
-        self._guard(kind.name)
+        self._guard("AddressSpace" if kind is SPACE_CONFIG_MAP else kind.name)
 
     def _guard(self, kind: str) -> None:
         """Compare what Integrations refer to with what a source shows."""
@@ -109,7 +110,8 @@ class Triggers:
             return
         keys = (self._gatherer.key_of(integration) for integration in self._cluster.integrations)
         referred = {key.space if kind == "AddressSpace" else key.syndesis for key in keys if isinstance(key, Pair)}
-        held = self._gatherer.guard.listed(kind, referred, (known.ref for known in self._cluster.store(kind)))
+        store = self._cluster.spaces if kind == "AddressSpace" else self._cluster.syndesises
+        held = self._gatherer.guard.listed(kind, referred, (known.ref for known in store))
         metrics.HELD.labels(kind).set(held)
         if held:
             self._log.warning("mass deletion held", kind=kind, vanished=held, known=len(referred))

@@ -18,7 +18,8 @@ class Kind:
     """One kind of object.
 
     ``version`` is None where discovery chooses. ``selector`` is the label selector of LIST and WATCH.
-    ``metadata_only`` asks the server for metadata alone. ``passwords`` says that objects hold a credential.
+    ``metadata_only`` asks the server for metadata alone. ``polled`` says that LIST is enough where the kind is served
+    without watch, as EnMasse's aggregated API does (≤ 0.30); without, such a kind is left to plain requests.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Kind:
     namespaced: bool = True
     selector: str | None = None
     metadata_only: bool = False
+    polled: bool = False
 
     @property
     def crd_name(self) -> str:
@@ -61,9 +63,11 @@ class Served:
         return f"{self.collection(namespace)}/{name}"
 
 
-ADDRESS_SPACE = Kind("AddressSpace", "enmasse.io", "addressspaces")
+ADDRESS_SPACE = Kind("AddressSpace", "enmasse.io", "addressspaces", polled=True)
 MESSAGING_USER = Kind("MessagingUser", "user.enmasse.io", "messagingusers")
 AUTHENTICATION_SERVICE = Kind("AuthenticationService", "admin.enmasse.io", "authenticationservices")
+SPACE_CONFIG_MAP = Kind("ConfigMap", "", "configmaps", version="v1", selector="type=address-space")
+"""Where EnMasse ≤ 0.30 keeps its AddressSpaces (ConfigMapAddressSpaceApi.java @0.24.0)."""
 SYNDESIS = Kind("Syndesis", "syndesis.io", "syndesises")
 CONNECTION = Kind("Connection", "syndesis.io", "connections", version="v1alpha1")
 INTEGRATION = Kind("Integration", "integreatly.org", "integrations", version="v1alpha1")

@@ -1,5 +1,7 @@
 """One reflector per kind: LIST, replace the store, WATCH from there, LIST again where the server has forgotten.
 
+A kind that is served without watch is polled, or, where nobody may list it, left alone.
+
 Each kind fails alone. A kind that is not served is *absent*, which is not an outage; any other failure keeps the
 store, backs off with jitter and is tried again for ever. What a person or the engine may conclude from the store is
 in ``state``: only ``SYNCED`` means that what the store does not hold does not exist.
@@ -17,7 +19,15 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from integration_operator.kube.client import METADATA, METADATA_LIST, Client
-from integration_operator.kube.errors import ApiError, Forbidden, Gone, NotFound, Unauthorized, watch_error
+from integration_operator.kube.errors import (
+    ApiError,
+    Forbidden,
+    Gone,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+    watch_error,
+)
 from integration_operator.kube.kinds import Kind, Served, discover
 from integration_operator.kube.store import Store
 
@@ -39,6 +49,7 @@ class State(Enum):
 
     STARTING = "not listed yet"
     SYNCED = "in sync"
+    UNWATCHED = "served without watch"
     ABSENT = "not served"
     FAILING = "failing"
 
@@ -53,7 +64,10 @@ class Reflector(Generic[T]):
         store: Store[T],
         *,
         on_state: Callable[[Kind, State], None] = lambda kind, state: None,
-        on_listed: Callable[[Kind, list[T]], None] = lambda kind, vanished: None,
+        on_listed: Callable[[Kind], None] = lambda kind: None,
+        poll: float = 30.0,
+        namespaces: Callable[[], list[str]] = list,
+        translate: Callable[[Document], Document | None] | None = None,
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -67,6 +81,9 @@ class Reflector(Generic[T]):
         self._client = client
         self._on_state = on_state
         self._on_listed = on_listed
+        self._poll = poll
+        self._namespaces = namespaces
+        self._translate = translate
         self._sleep = sleep
         self._jitter = jitter
         self._version = ""
@@ -82,9 +99,19 @@ class Reflector(Generic[T]):
         """LIST and WATCH for ever."""
         while True:
             try:
-                await self._list()
-                while True:
-                    await self._watch()
+                await self._discover()
+                if self._served_now.watchable:
+                    await self._list()
+                    while True:
+                        await self._watch()
+                elif self.kind.polled:
+                    await self._list()
+                    await self._pause(self._poll * (0.8 + 0.4 * self._jitter()))
+                    self._look_again()
+                else:
+                    self._enter(State.UNWATCHED)
+                    await self._pause(ABSENT_POLL_BLIND if self.blind else ABSENT_POLL)
+                    self.served = None
             except Gone:
                 self._log.info("relist", why="the server has forgotten the resource version")
             except NotFound as error:
@@ -95,28 +122,66 @@ class Reflector(Generic[T]):
                 self._log.exception("unexpected")
                 await self._failing(error)
 
-    async def _list(self) -> None:
-        """Replace the store by what the server has, page by page."""
+    async def _discover(self) -> None:
         if self.served is None:
             self.served = await discover(self._client, self.kind)
             if self.served is None:
                 raise NotFound(404, "NotFound", f"{self.kind} is not served")
+
+    @property
+    def _served_now(self) -> Served:
+        assert self.served is not None
+        return self.served
+
+    async def _list(self) -> None:
+        """Replace the store by what the server has."""
         epoch = self.store.epoch()
+        documents, self._version = await self._pages(self._served_now.collection())
+        if not self._served_now.watchable and self._version:  # an aggregated API has none: this is something else now
+            self.served = None
+            await self._discover()
+        complete = [c for c in (self._complete(d) for d in documents) if c is not None]
+        self.store.replace(complete, epoch)
+        self._failures = 0
+        self._enter(State.SYNCED)
+        self._on_listed(self.kind)
+
+    async def _pages(self, collection: str) -> tuple[list[Document], str]:
+        """All items of a collection, and the resource version to watch from."""
         documents: list[Document] = []
         query = {"limit": str(PAGE), **self._selector()}
         accept = METADATA_LIST if self.kind.metadata_only else "application/json"
         while True:
-            page = await self._client.get(self.served.collection(), query, accept=accept)
-            documents += page.get("items") or []
+            try:
+                page = await self._client.get(collection, query, accept=accept)
+            except NotFound:
+                if self._served_now.watchable or collection != self._served_now.collection():
+                    raise
+                return await self._by_namespace()
+            if not isinstance(page.get("items"), list):
+                raise Unavailable(200, "NotAList", f"the answer for {collection} is no list")
+            documents += page["items"]
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
-                break
+                return documents, str(metadata.get("resourceVersion") or "")
             query = {**query, "continue": metadata["continue"]}
-        self._version = str(metadata.get("resourceVersion") or "")
-        vanished = self.store.replace((self._complete(d) for d in documents), epoch)
-        self._failures = 0
-        self._enter(State.SYNCED)
-        self._on_listed(self.kind, vanished)
+
+    async def _by_namespace(self) -> tuple[list[Document], str]:
+        """All items where the server has no LIST over all namespaces (EnMasse ≤ 0.24).
+
+        Raises ``NotFound`` where it has none of any namespace either: then the kind is gone.
+        """
+        documents: list[Document] = []
+        for namespace in self._namespaces():
+            found, _ = await self._pages(self._served_now.collection(namespace))
+            documents += found
+        return documents, ""
+
+    def _look_again(self) -> None:
+        """Ask discovery anew where something that may serve this kind has changed."""
+        if self._wake.is_set():
+            self._wake.clear()
+            self.served = None
 
     async def _watch(self) -> None:
         """Follow changes until the server ends the watch, which is normal.
@@ -144,8 +209,8 @@ class Reflector(Generic[T]):
         if kind == "ERROR":
             raise watch_error(document)
         self._version = document["metadata"]["resourceVersion"]
-        if kind != "BOOKMARK":
-            self.store.apply_event(kind, self._complete(document))
+        if kind != "BOOKMARK" and (complete := self._complete(document)) is not None:
+            self.store.apply_event(kind, complete)
 
     def _opened(self) -> None:
         self._failures = 0
@@ -196,8 +261,10 @@ class Reflector(Generic[T]):
     def _selector(self) -> dict[str, str]:
         return {"labelSelector": self.kind.selector} if self.kind.selector else {}
 
-    def _complete(self, document: Document) -> Document:
+    def _complete(self, document: Document) -> Document | None:
         """Items of a LIST of a built-in kind do not say what they are."""
+        if self._translate is not None:
+            return self._translate(document)
         if self.served is not None and not self.kind.metadata_only:
             document["apiVersion"] = self.served.api_version
             document["kind"] = self.kind.name

@@ -21,6 +21,7 @@ from typing import Any
 
 from rich.console import Console
 
+from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
@@ -104,7 +105,7 @@ class Demo:
         await person.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         await person.post(
             f"/apis/syndesis.io/v1beta3/namespaces/{NAMESPACE}/syndesises",
-            _document("syndesis.io/v1beta3", "Syndesis", "syndesis", {}),
+            _document("syndesis.io/v1beta3", "Syndesis", "syndesis", {}, {names.CONNECTION_DELIVERY: "native"}),
         )
         await self._make_space()
         await self._happens(
@@ -285,8 +286,10 @@ async def _answer(value: bool) -> bool:
     return value
 
 
-def _document(api_version: str, kind: str, name: str, spec: Document) -> Document:
-    metadata = {"name": name, "namespace": NAMESPACE}
+def _document(
+    api_version: str, kind: str, name: str, spec: Document, annotations: dict[str, str] | None = None
+) -> Document:
+    metadata = {"name": name, "namespace": NAMESPACE, "annotations": annotations or {}}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
 
 

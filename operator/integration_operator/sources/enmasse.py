@@ -22,8 +22,8 @@ MESSAGING = "messaging"
 """The endpoint's name; two endpoints share the service of that name, so the service identifies nothing."""
 
 
-def address_space(document: Document) -> AddressSpace:
-    """Normalise one AddressSpace as a watched kind serves it."""
+def address_space(document: Document, *, can_own: bool = True) -> AddressSpace:
+    """Normalise one AddressSpace; ``can_own`` says whether its uid may stand in an owner reference."""
     metadata = document["metadata"]
     annotations = _mapping(metadata.get("annotations"))
     spec, status = _mapping(document.get("spec")), _mapping(document.get("status"))
@@ -40,6 +40,8 @@ def address_space(document: Document) -> AddressSpace:
         uid=str(metadata.get("uid", "")),
         api_version=str(document.get("apiVersion") or "enmasse.io/v1beta1"),
         deleting="deletionTimestamp" in metadata,
+        can_own=can_own,
+        brokered=spec.get("type") == "brokered",
         ready=ready is True,
         endpoint=_endpoint(status.get("endpointStatuses"), defects),
         certificate=_certificate(status.get("caCert"), defects),

@@ -1,0 +1,106 @@
+"""MessagingUsers on EnMasse's aggregated API (0.22 to 0.30), by plain GET, POST, PUT and DELETE.
+
+That API has no watch, no server-side apply, no uid and no labels; it never shows a password, and asks for one with
+each change up to 0.24 (HttpUserService.java @0.24.0). A POST is not atomic: a user may be left behind without a
+password, and the same POST then meets 409. So what is not confirmed is written whole, as often as it takes.
+
+Nothing but name and namespace stands in the metadata: 0.22 to 0.24 answer 400 to any other key, later releases drop
+it. A user is ours because its name is: it carries the hash of the pair.
+"""
+
+from __future__ import annotations
+
+from integration_operator.cluster import Cluster
+from integration_operator.domain.actions import Deliver, Withdraw
+from integration_operator.domain.failure import Failure
+from integration_operator.domain.pair import Ref
+from integration_operator.domain.remote import Document, Remote
+from integration_operator.kube.errors import AlreadyExists, NotFound
+from integration_operator.kube.kinds import Served
+
+
+class UserTaken(Failure):
+    """A user of that name is there, and is not ours."""
+
+    stalls = True
+
+
+class AggregatedDelivery:
+    """Users by plain requests."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def deliver(self, action: Deliver) -> Remote:
+        """Make the user, or write it anew where it is not confirmed to be as it is wanted."""
+        served = self._served()
+        path = served.item(*action.ref)
+        body = _body(action.document, served)
+        known = action.known
+        there = await self._get(path)
+        if there is not None and known.exists is False and action.provided:
+            raise UserTaken("UsernameTaken", f"MessagingUser {action.ref} is there already and is not ours")
+        if there is None:
+            try:
+                await self._cluster.client.post(served.collection(action.ref.namespace), body)
+            except AlreadyExists:  # left behind by a POST that failed halfway, or not shown among more than 100
+                await self._cluster.client.put(path, body)
+        elif not known.confirmed(action.applied, action.credentials) or _differs(there, body):
+            await self._cluster.client.put(path, body)
+        return Remote("aggregated", True, None, action.applied, action.credentials)
+
+    async def withdraw(self, action: Withdraw) -> str:
+        """Delete the user. It is asked for first: 0.24 answers 500 to the deletion of one that is not there."""
+        path = self._served().item(*action.ref)
+        if await self._get(path) is not None:
+            try:
+                await self._cluster.client.delete(path)
+            except NotFound:
+                return ""
+        return ""
+
+    async def close(self) -> None:
+        """The client is the cluster's."""
+
+    async def _get(self, path: str) -> Document | None:
+        try:
+            return await self._cluster.client.get(path)
+        except NotFound:
+            return None
+
+    def _served(self) -> Served:
+        served = self._cluster.served("MessagingUser")
+        if served is None:
+            raise NotFound(404, "NotFound", "the cluster does not serve MessagingUser")
+        return served
+
+
+def _body(document: Document, served: Served) -> Document:
+    """The document as every release takes it: ``view`` needs addresses there, although they mean nothing."""
+    ref = Ref(document["metadata"]["namespace"], document["metadata"]["name"])
+    rules = [
+        {**rule, "addresses": rule.get("addresses") or ["*"]} if "view" in rule["operations"] else rule
+        for rule in document["spec"].get("authorization") or ()
+    ]
+    return {
+        "apiVersion": served.api_version,
+        "kind": "MessagingUser",
+        "metadata": ref._asdict(),
+        "spec": {**document["spec"], "authorization": rules},
+    }
+
+
+def _differs(there: Document, body: Document) -> bool:
+    """Whether somebody changed what can be seen of a user: its name and what it may do."""
+    found, wanted = there.get("spec") or {}, body["spec"]
+    return found.get("username") != wanted["username"] or _rules(found) != _rules(wanted)
+
+
+def _rules(spec: Document) -> set[tuple[str, str]]:
+    """What a spec allows, as (operation, address); the API groups and orders rules as it likes."""
+    return {
+        (operation, address)
+        for rule in spec.get("authorization") or ()
+        for operation in rule.get("operations") or ()
+        for address in (rule.get("addresses") or ("",) if operation in ("send", "recv") else ("",))
+    }

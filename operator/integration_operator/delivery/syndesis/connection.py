@@ -1,0 +1,196 @@
+"""A rendered Connection as Syndesis's server keeps it, and what of a stored one differs from it. Pure.
+
+The password comes back as a ciphertext that is another one with each encryption, so a change of it is seen by a salted
+hash that is kept beside it (EncryptionComponent.java:38-71).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from integration_operator.api import names
+from integration_operator.api.connection import ConnectionSpec
+from integration_operator.domain import naming
+from integration_operator.domain.failure import Failure
+from integration_operator.domain.pair import Pair
+from integration_operator.domain.verdict import Verdict
+
+Document = dict[str, Any]
+Lookup = Callable[[str, str], str | None]
+"""The value of a key of a Secret or ConfigMap, by object name and key."""
+
+ENCRYPTED = "\u00bbENC:"
+"""What stored secrets begin with (EncryptionComponent.java:38)."""
+
+COMPUTED = frozenset({"connector", "board", "lastUpdated", "uses"})
+"""What an answer holds besides the connection. Sent back, ``connector`` would be embedded in it for good."""
+
+MANAGED_BY, INTEGRATION, HASH, KEYS = "managed-by", "integration", "credentials-hash", "properties"
+"""Keys of the metadata that tell ours. None has a dot or a slash: the server refuses those with 500
+(JsonRecordSupport.java:107-130)."""
+
+
+class ValueMissing(Failure):
+    """A value that a Connection names is not where it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A connection as it is to be: ``marker`` is who made it for what, ``credentials`` the hash of its secrets."""
+
+    id: str
+    name: str
+    connector: str
+    description: str
+    tags: tuple[str, ...]
+    properties: dict[str, str] = field(repr=False)
+    secret: frozenset[str]
+    credentials: str
+    marker: str
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What is written beside the connection, never compared by Syndesis (Equivalencer.java:449-461)."""
+        return {
+            MANAGED_BY: names.FIELD_MANAGER,
+            INTEGRATION: self.marker,
+            HASH: self.credentials,
+            KEYS: ",".join(sorted(self.properties)),
+        }
+
+
+def wanted(
+    document: Document, identifier: str, marker: str, credentials: str, secret: frozenset[str], look_up: Lookup,
+    look_up_config: Lookup = lambda name, key: None,
+) -> Wanted:  # fmt: skip
+    """What a rendered Connection asks for, with the values that it only names. Raises ``ValueMissing``."""
+    spec = ConnectionSpec.model_validate(document["spec"])
+    properties = dict(spec.configured_properties or {})
+    for source in spec.configured_properties_from or ():
+        kind, reference = ("Secret", source.secret_key_ref) if source.secret_key_ref else ("ConfigMap", None)
+        reference = reference or source.config_map_key_ref
+        assert reference is not None
+        value = (look_up if kind == "Secret" else look_up_config)(reference.name, reference.key)
+        if value is not None:
+            properties[source.property] = value
+        elif not reference.optional:
+            raise ValueMissing("ValueMissing", f"{kind} {reference.name} has no key {reference.key}")
+    return Wanted(
+        id=identifier,
+        name=(spec.name or document["metadata"]["name"]).strip(),
+        connector=spec.connector_id,
+        description=spec.description or "",
+        tags=tuple(spec.tags or ()),
+        properties=properties,
+        secret=secret,
+        credentials=credentials,
+        marker=marker,
+    )
+
+
+def marker_of(pair: Pair) -> str:
+    """What a connection's metadata says of the pair that it was made for."""
+    return naming.integration_label(pair)
+
+
+def is_marked(stored: Document, marker: str) -> bool:
+    """Whether a connection says that it was made by us, for this."""
+    metadata = stored.get("metadata")
+    return isinstance(metadata, dict) and (metadata.get(MANAGED_BY), metadata.get(INTEGRATION)) == (
+        names.FIELD_MANAGER,
+        marker,
+    )
+
+
+def new(wanted: Wanted, icon: str | None) -> Document:
+    """The body that makes the connection."""
+    body: Document = {
+        "id": wanted.id,
+        "name": wanted.name,
+        "connectorId": wanted.connector,
+        "description": wanted.description,
+        "tags": list(wanted.tags),
+        "metadata": wanted.metadata,
+        "configuredProperties": wanted.properties,
+    }
+    return {**body, "icon": icon} if icon else body
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What of a stored connection differs: ``properties`` to be set, and whether anything else does."""
+
+    properties: dict[str, str] = field(repr=False)
+    removed: frozenset[str]
+    rest: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.properties or self.removed or self.rest)
+
+
+def changes(stored: Document, wanted: Wanted, confirmed_credentials: str) -> Changes:
+    """What has to be written. ``confirmed_credentials`` is the hash that was noted with the last success."""
+    live = stored.get("configuredProperties") or {}
+    noted = stored.get("metadata") or {}
+    known = wanted.credentials in (confirmed_credentials, noted.get(HASH))
+    properties = {
+        key: value
+        for key, value in wanted.properties.items()
+        if (not (known and is_encrypted(live.get(key))) if key in wanted.secret else live.get(key) != value)
+    }
+    ours = str(noted.get(KEYS) or "").split(",")
+    removed = frozenset(key for key in ours if key and key in live and key not in wanted.properties)
+    fields = {
+        "name": (stored.get("name"), wanted.name),
+        "description": (stored.get("description") or "", wanted.description),
+        "tags": (set(wanted.tags) <= set(stored.get("tags") or ()), True),
+        "marker": (is_marked(stored, wanted.marker) or not noted_at_all(stored), True),
+    }
+    return Changes(properties, removed, tuple(name for name, (there, want) in fields.items() if there != want))
+
+
+def noted_at_all(stored: Document) -> bool:
+    """Whether the server keeps metadata: releases before 1.5 drop it (ConnectionBase.java:33 @1.5)."""
+    return "metadata" in stored or "tags" in stored
+
+
+def replacement(stored: Document, wanted: Wanted, found: Changes, icon: str | None) -> Document:
+    """The body that replaces a connection: a PUT loses every field that is left out."""
+    properties = {**(stored.get("configuredProperties") or {}), **found.properties}
+    body = {key: value for key, value in stored.items() if key not in COMPUTED and value is not None}
+    body.update(
+        id=stored["id"],
+        name=wanted.name,
+        connectorId=wanted.connector,
+        description=wanted.description,
+        tags=sorted({*(stored.get("tags") or ()), *wanted.tags}),
+        metadata={**(stored.get("metadata") or {}), **wanted.metadata},
+        configuredProperties={key: value for key, value in properties.items() if key not in found.removed},
+    )
+    if icon and not body.get("icon"):
+        body["icon"] = icon
+    return body
+
+
+def is_encrypted(value: object) -> bool:
+    """Whether a property's value is a ciphertext of the server."""
+    return isinstance(value, str) and value.startswith(ENCRYPTED)
+
+
+def verdict_of(results: list[Document], secrets: frozenset[str]) -> Verdict:
+    """What the verifier said, as one answer; ``secrets`` are values that no message may repeat."""
+    for result in results:
+        if result.get("status") == "OK":
+            continue
+        errors = [e for e in result.get("errors") or () if isinstance(e, dict)]
+        said = "; ".join(str(e.get("description") or e.get("code") or "") for e in errors) or "no reason given"
+        for value in secrets:
+            said = said.replace(value, "***")
+        if any(str(e.get("code", "")).startswith("SYNDESIS") for e in errors):
+            return Verdict.deny("VerifierUnavailable", f"Syndesis could not try the connection: {said}")
+        if result.get("status") == "UNSUPPORTED":
+            return Verdict.deny("VerificationUnsupported", "Syndesis cannot try this connector")
+        return Verdict.deny("VerificationFailed", f"Syndesis tried the connection: {said}"[:1024])
+    return Verdict.allow("Verified", "Syndesis tried the connection, and it works")

@@ -1,0 +1,53 @@
+"""What a Syndesis server answers when it does not do what was asked, as types that carry their policy.
+
+No message holds text of an answer's body beyond names of fields: a body may repeat what was sent, password included.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integration_operator.delivery.peer import Unreachable
+from integration_operator.domain.failure import Failure
+
+
+class AccessRefused(Failure):
+    """401 or 403: the server does not take the headers that it trusts."""
+
+
+class Refused(Failure):
+    """4xx: the server understood the request and refuses it."""
+
+    stalls = True
+
+
+class NotThere(Failure):
+    """404: there is no such connection or connector, or the release has no such call."""
+
+
+class NameTaken(Refused):
+    """A connection of that name is there, and is not ours."""
+
+
+class ConnectorUnfit(Failure):
+    """The connector is missing, or does not treat the password as a secret: it would be stored in clear."""
+
+
+UNIQUE = "UniqueProperty"
+"""The one error that says that a name is taken; the server never answers 409 (UniquePropertyValidator)."""
+
+
+def refusal(server: str, call: str, status: int, body: Any) -> Failure:
+    """The failure for an answer other than 2xx."""
+    said = f"{call} was answered with HTTP {status}"
+    if status >= 500 or status < 400:  # a redirect is a proxy's log-in page
+        return Unreachable("SyndesisFailed", f"{server}: {said}")
+    if status in (401, 403):
+        return AccessRefused("SyndesisAccessRefused", f"{server}: {said}", retry_after=60.0)
+    if status == 404:
+        return NotThere("SyndesisNotFound", f"{server}: {said}")
+    violations = [v for v in body if isinstance(v, dict)] if isinstance(body, list) else []
+    if any(v.get("error") == UNIQUE and str(v.get("property", "")).endswith("name") for v in violations):
+        return NameTaken("ConnectionNameTaken", f"{server}: a connection of that name is there already")
+    named = ", ".join(f"{v.get('error')} of {v.get('property')}" for v in violations)
+    return Refused("SyndesisRefused", f"{server}: {said}{': ' + named if named else ''}")

@@ -1,0 +1,96 @@
+"""How each side of a pair is delivered, and why: from what was asked for, and what the cluster serves.
+
+A person's ``spec.delivery`` goes before the settings, and both before ``auto``, which takes the native way where the
+kind is served and something reconciles it. Keycloak needs its admin's password, the power over all tenants: it is
+chosen by itself only where there is no other way, on an EnMasse that keeps its AddressSpaces in ConfigMaps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from integration_operator.api import names
+from integration_operator.domain.conditions import Finding
+from integration_operator.domain.facts import Facts
+
+UserDelivery = Literal["native", "aggregated", "keycloak"]
+ConnectionDelivery = Literal["native", "rest"]
+
+SOURCES = {
+    "crd": "AddressSpaces are watched",
+    "aggregated": "AddressSpaces are polled, because EnMasse's aggregated API cannot be watched",
+    "configmap": "AddressSpaces are read from ConfigMaps",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen for both sides; the reasons are for people."""
+
+    source: str
+    user: UserDelivery
+    user_reason: str
+    connection: ConnectionDelivery
+    connection_reason: str
+
+    @property
+    def over_rest(self) -> bool:
+        """Whether any side is delivered where no garbage collector reaches."""
+        return self.user != "native" or self.connection != "native"
+
+    @property
+    def finding(self) -> Finding:
+        """The choice as a condition."""
+        reason = f"{self.user.capitalize()}User{self.connection.capitalize()}Connection"
+        message = (
+            f"{SOURCES[self.source]}; user: {self.user}, because {self.user_reason}; "
+            f"connection: {self.connection}, because {self.connection_reason}"
+        )
+        return Finding("DeliveryChosen", "True", reason, message)
+
+
+def choose(facts: Facts) -> Choice:
+    """The deliveries of a pair's two sides."""
+    user, user_reason = _user(facts)
+    connection, connection_reason = _connection(facts)
+    return Choice(facts.kinds.source, user, user_reason, connection, connection_reason)
+
+
+def _user(facts: Facts) -> tuple[UserDelivery, str]:
+    asked, who = _asked(facts, "user")
+    watched = "MessagingUser" not in facts.kinds.unwatched
+    native: UserDelivery = "native" if watched else "aggregated"
+    if asked == "keycloak":
+        return "keycloak", f"{who} asks for it"
+    if asked == "native":
+        return native, f"{who} asks for MessagingUser"
+    if "MessagingUser" in facts.kinds.absent and facts.kinds.source == "configmap":
+        return "keycloak", "this release of EnMasse has no MessagingUser"
+    if not watched:
+        return "aggregated", "EnMasse's aggregated API takes MessagingUsers by plain requests only"
+    return "native", "EnMasse reconciles MessagingUsers"
+
+
+def _connection(facts: Facts) -> tuple[ConnectionDelivery, str]:
+    asked, who = _asked(facts, "connection")
+    if asked == "native":
+        return "native", f"{who} asks for it"
+    if asked == "rest":
+        return "rest", f"{who} asks for it"
+    if facts.syndesis is not None and facts.syndesis.native_connections:
+        return "native", f"the Syndesis is annotated {names.CONNECTION_DELIVERY}=native"
+    if "Connection" in facts.kinds.absent:
+        return "rest", "the cluster does not serve Connection"
+    if facts.kinds.placeholder:
+        return "rest", "the kind Connection is the operator's own placeholder, and nothing is said to reconcile it"
+    return "native", "the cluster serves a Connection that is not the operator's placeholder"
+
+
+def _asked(facts: Facts, side: Literal["user", "connection"]) -> tuple[str, str]:
+    """What is asked for one side, and who asks."""
+    spec = facts.integration.spec.delivery if facts.integration else None
+    asked = getattr(spec, side) if spec else None
+    if asked not in (None, "auto"):
+        return asked, f"spec.delivery.{side}"
+    return facts.asked[side], "the setting"

@@ -1,0 +1,73 @@
+"""What is known of state over REST, for each Integration: noted after each call, and when it is to be looked at again.
+
+Nothing tells when somebody changes it there, so each Integration is looked at once in a period, its two sides by
+turns: one read a pair and period, spread over it. After a start the status of the Integration is what is known.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from integration_operator.domain.actions import Child
+from integration_operator.domain.integration import Integration
+from integration_operator.domain.remote import Remote, RemoteState, noted
+
+
+@dataclass(slots=True)
+class _Entry:
+    state: RemoteState
+    look_at: float
+    user_next: bool = False
+
+
+class RemoteRegister:
+    """The register of one process; ``period`` in seconds."""
+
+    def __init__(self, period: float, clock: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
+        self.period = period
+        self._clock = clock
+        self._jitter = jitter
+        self._entries: dict[str, _Entry] = {}
+
+    def of(self, integration: Integration) -> RemoteState:
+        """What is known of an Integration's state over REST; the side whose turn it is may be ``due``."""
+        entry = self._entry(integration)
+        state = entry.state
+        if state.nothing or self._clock() < entry.look_at:
+            return state
+        if state.user.exists and (entry.user_next or not state.connection.exists):
+            return replace(state, user=replace(state.user, due=True))
+        return replace(state, connection=replace(state.connection, due=True))
+
+    def note(self, integration: Integration, kind: Child, side: Remote) -> None:
+        """What a call has shown of one side."""
+        entry = self._entries.setdefault(integration.live.uid, self._entry(integration))
+        if kind == "MessagingUser":
+            entry.state = replace(entry.state, user=side)
+        else:
+            entry.state = replace(entry.state, connection=side)
+        entry.user_next = kind == "Connection"
+        entry.look_at = self._clock() + self.period * (0.9 + 0.2 * self._jitter())
+
+    def seconds_to_look(self, integration: Integration) -> float:
+        """Seconds until the Integration is to be looked at, 0.0 where nothing is there to look at."""
+        entry = self._entries.get(integration.live.uid)
+        if entry is None or entry.state.nothing:
+            return 0.0
+        return max(1.0, entry.look_at - self._clock())
+
+    def forget(self, integration: Integration) -> None:
+        """The Integration is gone."""
+        self._entries.pop(integration.live.uid, None)
+
+    def _entry(self, integration: Integration) -> _Entry:
+        known = self._entries.get(integration.live.uid)
+        if known is not None:
+            return known
+        state = noted(integration.status, finalizer=integration.holds_rest_state)
+        entry = _Entry(state, self._clock() + self.period * self._jitter())
+        if not state.nothing or integration.holds_rest_state:
+            self._entries[integration.live.uid] = entry
+        return entry
