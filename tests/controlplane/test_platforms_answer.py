@@ -35,7 +35,7 @@ async def test_ready_means_that_the_user_can_log_in(world: World) -> None:
         login = Login(namespace, "orders", credential["username"])
         assert enmasse.logins[login] == credential["password"]
         types = [c["type"] for c in found["status"]["conditions"]]
-        assert types == ["Ready", "Paired", "CredentialsReady", "UserReady", "ConnectionReady"]
+        assert types == ["Ready", "Paired", "CredentialsReady", "UserReady", "ConnectionReady", "DeliveryChosen"]
         assert all(c["observedGeneration"] == found["metadata"]["generation"] for c in found["status"]["conditions"])
 
         await world.patch("Integration", ref, {"spec": {"enabled": False}})
