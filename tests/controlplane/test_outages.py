@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from world import World
 
+from integration_operator.assembly import Operator
 from integration_operator.domain import naming
-from integration_operator.host import Operator
 from integration_operator.kube.client import Client
 from integration_operator.kube.reflector import State
 from integration_operator.localcluster.controlplane import ControlPlane

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from integration_operator.api import names
+from integration_operator.assembly import Operator
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator.host import Operator
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError, NotFound
 from integration_operator.localcluster.platforms import SimulatedEnMasse, SimulatedSyndesis

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from integration_operator import __version__
+from integration_operator.cli.connection_controller import connection_controller
 from integration_operator.cli.crds import crds
 from integration_operator.cli.demo import demo
 from integration_operator.cli.explain import explain
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals hold credentials
 )
 app.command()(run)
+app.command()(connection_controller)
 app.command()(render)
 app.command()(explain)
 app.command()(crds)

@@ -214,7 +214,7 @@ class Delivery:
         """Ask for a delivery over REST where one is needed; say whether the side stands as it is wanted."""
         assert self._credential is not None
         applied = remote.applied_hash(document)
-        credentials = remote.credentials_hash(self._credential, self._integration.live.uid)
+        credentials = remote.credentials_hash(self._credential, naming.integration_label(self._facts.pair))
         stands = known.delivery == how and known.confirmed(applied, credentials)
         verify = stands and kind == "Connection" and self._user_is_ready and self._to_be_verified(known)
         if stands and not known.due and not verify:

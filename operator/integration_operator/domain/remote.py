@@ -89,6 +89,9 @@ def applied_hash(document: Document) -> str:
 
 @lru_cache(maxsize=4096)
 def credentials_hash(credential: Credential, salt: str) -> str:
-    """A salted hash of a credential, costly enough that a person's own password is not found from it by trying."""
+    """A salted hash of a credential, costly enough that a person's own password is not found from it by trying.
+
+    The salt is what names the pair everywhere: whoever takes a connection over finds the same hash beside it.
+    """
     text = f"{credential.username}\0{credential.password}".encode()
     return hashlib.scrypt(text, salt=salt.encode(), n=2**10, r=8, p=1, dklen=16).hex()

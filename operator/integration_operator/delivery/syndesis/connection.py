@@ -51,6 +51,11 @@ class Wanted:
     marker: str
 
     @property
+    def secret_text(self) -> str:
+        """All secret values in one text; the AMQP connector has one, the password."""
+        return "\0".join(self.properties[key] for key in sorted(self.secret) if key in self.properties)
+
+    @property
     def metadata(self) -> dict[str, str]:
         """What is written beside the connection, never compared by Syndesis (Equivalencer.java:449-461)."""
         return {
