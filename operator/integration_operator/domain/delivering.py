@@ -217,11 +217,9 @@ class Delivery:
         credentials = remote.credentials_hash(self._credential, naming.integration_label(self._facts.pair))
         stands = known.delivery == how and known.confirmed(applied, credentials)
         verify = stands and kind == "Connection" and self._user_is_ready and self._to_be_verified(known)
+        self._put_finalizer()
         if stands and not known.due and not verify:
             return True
-        if not self._integration.holds_rest_state:
-            why = "state that no garbage collector reaches is about to be made"
-            self.actions.append(Finalize(self._integration.ref, self._integration.live.uid, True, why))
         why = "it is time to look at it" if stands else "it is not confirmed as it is wanted"
         self.actions.append(
             Deliver(
@@ -230,6 +228,13 @@ class Delivery:
             )
         )  # fmt: skip
         return stands
+
+    def _put_finalizer(self) -> None:
+        """Make sure that our finalizer is there before anything is that no garbage collector reaches."""
+        asked = any(isinstance(action, Finalize) for action in self.actions)
+        if not asked and not self._integration.holds_rest_state:
+            why = "what stands over REST is reached by no garbage collector"
+            self.actions.append(Finalize(self._integration.ref, self._integration.live.uid, True, why))
 
     def _to_be_verified(self, known: Remote) -> bool:
         return known.verified is None or (known.due and not known.verified)

@@ -85,6 +85,6 @@ def _delivered(delivered: Delivered) -> Document:
             found["connection"]["id"] = delivered.connection_id
     if delivered.secret is not None:
         found["secretName"] = delivered.secret
-    if found and delivered.source is not None:
+    if delivered.source is not None:
         found["source"] = delivered.source
     return found

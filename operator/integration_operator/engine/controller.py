@@ -306,6 +306,9 @@ class Controller:
         Integration stays a person's where a person wrote it.
         """
         served = self._cluster.served("Integration")
+        integration = self._cluster.integrations.get(action.ref)
+        if integration is not None and action.present:
+            self._register.begin(integration)
         if served is None:
             raise Failure("IntegrationNotServed", "the cluster does not serve Integration")
         document = {

@@ -41,9 +41,14 @@ class RemoteRegister:
             return replace(state, user=replace(state.user, due=True))
         return replace(state, connection=replace(state.connection, due=True))
 
+    def begin(self, integration: Integration) -> None:
+        """State over REST is about to be made: what is known until now is that there is none."""
+        self._entries.setdefault(integration.live.uid, self._entry(integration))
+
     def note(self, integration: Integration, kind: Child, side: Remote) -> None:
         """What a call has shown of one side."""
-        entry = self._entries.setdefault(integration.live.uid, self._entry(integration))
+        self.begin(integration)
+        entry = self._entries[integration.live.uid]
         if kind == "MessagingUser":
             entry.state = replace(entry.state, user=side)
         else:

@@ -118,6 +118,7 @@ class Snapshot:
                 self.cluster.store(action.kind).removed(action.ref, action.uid)
             case Finalize():
                 finalizers = [names.REST_STATE_FINALIZER] if action.present else []
+                self._register.begin(first_of(self.gatherer.integrations_of(pair))[0])
                 self._merge(action.kind, action.ref, {"metadata": {"finalizers": finalizers}})
             case Deliver():
                 identifier = naming.connection_id(pair) if action.kind == "Connection" else None

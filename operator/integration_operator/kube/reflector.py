@@ -87,6 +87,8 @@ class Reflector(Generic[T]):
         self._sleep = sleep
         self._jitter = jitter
         self._version = ""
+        self._outdated = False
+        """Set where something may serve the kind otherwise than discovery said last."""
         self._failures = 0
         self._wake = asyncio.Event()
         self._log = structlog.get_logger(__name__).bind(kind=kind.name)
@@ -111,7 +113,7 @@ class Reflector(Generic[T]):
                 else:
                     self._enter(State.UNWATCHED)
                     await self._pause(ABSENT_POLL_BLIND if self.blind else ABSENT_POLL)
-                    self.served = None
+                    self._outdated = True
             except Gone:
                 self._log.info("relist", why="the server has forgotten the resource version")
             except NotFound as error:
@@ -123,8 +125,9 @@ class Reflector(Generic[T]):
                 await self._failing(error)
 
     async def _discover(self) -> None:
-        if self.served is None:
+        if self.served is None or self._outdated:
             self.served = await discover(self._client, self.kind)
+            self._outdated = False
             if self.served is None:
                 raise NotFound(404, "NotFound", f"{self.kind} is not served")
 
@@ -138,7 +141,7 @@ class Reflector(Generic[T]):
         epoch = self.store.epoch()
         documents, self._version = await self._pages(self._served_now.collection())
         if not self._served_now.watchable and self._version:  # an aggregated API has none: this is something else now
-            self.served = None
+            self._outdated = True
             await self._discover()
         complete = [c for c in (self._complete(d) for d in documents) if c is not None]
         self.store.replace(complete, epoch)
@@ -181,7 +184,7 @@ class Reflector(Generic[T]):
         """Ask discovery anew where something that may serve this kind has changed."""
         if self._wake.is_set():
             self._wake.clear()
-            self.served = None
+            self._outdated = True
 
     async def _watch(self) -> None:
         """Follow changes until the server ends the watch, which is normal.

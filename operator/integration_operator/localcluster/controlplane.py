@@ -72,9 +72,13 @@ USERS = {
         SERVICE_ACCOUNT,
         ("system:serviceaccounts", "system:serviceaccounts:integration-operator", "system:authenticated"),
     ),
+    "connection-controller": User(
+        "system:serviceaccount:integration-operator:connection-controller",
+        ("system:serviceaccounts", "system:serviceaccounts:integration-operator", "system:authenticated"),
+    ),
 }
-"""By the name to ask for. Each acts under its own, so that the audit log tells them apart; the operator alone has
-nothing but what RBAC grants the service account it is deployed with."""
+"""By the name to ask for. Each acts under its own, so that the audit log tells them apart; the operator and the
+connection controller have nothing but what RBAC grants the service accounts they are deployed with."""
 
 
 class ControlPlane:

@@ -18,7 +18,7 @@ import yaml
 from integration_operator.kube.client import Client, NoCluster
 from integration_operator.kube.errors import ApiError, NotFound
 from integration_operator.localcluster.errors import LocalClusterError
-from integration_operator.localcluster.installation import PERMISSIONS, RBAC, grant_permissions, own_definitions
+from integration_operator.localcluster.installation import RBAC, grant_permissions, own_definitions
 from integration_operator.localcluster.kinds import DEFINITIONS, install_kinds, platform_definitions, waiting
 
 Document = dict[str, Any]
@@ -98,7 +98,7 @@ class ExistingCluster:
         async with Client.from_kubeconfig(self._given) as admin:
             names = [d["metadata"]["name"] for d in (*platform_definitions(), *own_definitions())]
             paths = [f"{DEFINITIONS}/{name}" for name in names]
-            paths += [f"{RBAC}/{plural}/integration-operator" for plural in PERMISSIONS.values()]
+            paths += [f"{RBAC}/{plural}/integration-operator" for plural in ("clusterroles", "clusterrolebindings")]
             for path in (*paths, f"/api/v1/namespaces/{NAMESPACE}", "/api/v1/namespaces/shop"):
                 with suppress(NotFound):
                     await admin.delete(path)

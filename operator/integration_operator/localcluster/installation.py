@@ -18,7 +18,12 @@ from integration_operator.localcluster.kinds import FIELD_MANAGER, install_kinds
 Document = dict[str, Any]
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
-PERMISSIONS = {"cluster-role.yaml": "clusterroles", "cluster-role-binding.yaml": "clusterrolebindings"}
+PERMISSIONS = {
+    "cluster-role.yaml": "clusterroles",
+    "cluster-role-binding.yaml": "clusterrolebindings",
+    "role.yaml": "roles",
+    "role-binding.yaml": "rolebindings",
+}
 
 
 def install_all(plane: ControlPlane) -> None:
@@ -27,6 +32,7 @@ def install_all(plane: ControlPlane) -> None:
     """
     install_kinds(plane.kubeconfig(), [*platform_definitions(), *own_definitions()])
     grant_permissions(plane.kubeconfig())
+    grant_permissions(plane.kubeconfig(), "connection-controller")
 
 
 def own_definitions() -> list[Document]:
@@ -35,16 +41,19 @@ def own_definitions() -> list[Document]:
     return [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
 
 
-def grant_permissions(kubeconfig: Path) -> None:
-    """Let the operator's service account do what it is deployed with, and nothing else."""
-    directory = _shipped("deploy", "deploy/kustomize/base")
-    waiting(_grant(kubeconfig, {file: yaml.safe_load((directory / file).read_text()) for file in PERMISSIONS}))
+def grant_permissions(kubeconfig: Path, deployment: str = "base") -> None:
+    """Let a service account do what a directory of deploy/kustomize gives it, and nothing else."""
+    directory = _shipped("deploy", "deploy/kustomize") / deployment
+    files = [file for file in PERMISSIONS if (directory / file).is_file()]
+    waiting(_grant(kubeconfig, {file: yaml.safe_load((directory / file).read_text()) for file in files}))
 
 
 async def _grant(kubeconfig: Path, documents: dict[str, Document]) -> None:
     async with Client.from_kubeconfig(kubeconfig) as admin:
         for file, document in documents.items():
-            path = f"{RBAC}/{PERMISSIONS[file]}/{document['metadata']['name']}"
+            namespace = document["metadata"].get("namespace")
+            inside = f"{RBAC}/namespaces/{namespace}" if namespace else RBAC
+            path = f"{inside}/{PERMISSIONS[file]}/{document['metadata']['name']}"
             await admin.apply(path, document, manager=FIELD_MANAGER, force=True)
 
 

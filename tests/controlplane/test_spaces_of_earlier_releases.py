@@ -1,0 +1,111 @@
+"""AddressSpaces of EnMasse ≤ 0.30: in ConfigMaps, or on an API without watch; an outage is never "none left"."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from planes import DEFINITIONS, before_enmasse_031, drop_space, store_space
+from world import World, space_status
+
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.kube.client import Client
+from integration_operator.kube.reflector import State
+from integration_operator.localcluster.aggregated.realms import Realms
+from integration_operator.localcluster.aggregated.server import AggregatedApi
+from integration_operator.localcluster.controlplane import ControlPlane
+from integration_operator.localcluster.kinds import install_kinds
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ControlPlane]:
+    with ControlPlane.start(before_controllers=before_enmasse_031) as started:
+        yield started
+
+
+@pytest.fixture
+async def old(plane: ControlPlane) -> AsyncIterator[World]:
+    async with Client.from_kubeconfig(plane.kubeconfig("person"), user_agent="kubectl") as person:
+        yield World(plane, person)
+
+
+async def stored_pair(world: World) -> Pair:
+    shop = await world.namespace("shop")
+    pair = Pair(Ref(shop, "orders"), await world.syndesis(shop))
+    await store_space(world, pair.space)
+    return pair
+
+
+async def test_config_maps_are_read_where_there_is_no_kind(old: World) -> None:
+    pair = await stored_pair(old)
+    async with old.operator() as operator:
+        integration = await old.offered(pair)
+        assert operator.cluster.kinds().source == "configmap"
+        owner = integration["metadata"]["ownerReferences"][0]
+        assert owner["kind"] == "Syndesis", "the uid of a ConfigMap does not outlive an upgrade of EnMasse"
+
+        await store_space(old, pair.space, status={**space_status(), "isReady": False})
+        await old.has_reason(pair, "NotEnabled")
+        late = Pair(Ref(pair.space.namespace, "late"), pair.syndesis)
+        await store_space(old, late.space)
+        await old.offered(late)
+
+        await drop_space(old, pair.space)
+
+        async def withdrawn() -> bool:
+            return await old.integration(pair) is None
+
+        await old.eventually("the offer goes with its AddressSpace", withdrawn)
+        assert await old.integration(late) is not None
+    await drop_space(old, late.space)
+
+
+async def test_config_maps_that_an_upgrade_deletes_are_no_reason_to_tear_down(old: World) -> None:
+    pair = await stored_pair(old)
+    async with old.operator() as operator:
+        offered = await old.offered(pair)
+        crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/addressspaces.enmasse.io"
+        try:
+            install_kinds(old.control_plane.kubeconfig(), [DEFINITIONS["AddressSpace"]])
+            await drop_space(old, pair.space)
+            await in_state(operator, "AddressSpace", State.SYNCED)
+            await old.space(pair.space.namespace)
+            await asyncio.sleep(1)
+            again = await old.offered(pair)
+            assert again["metadata"]["uid"] == offered["metadata"]["uid"]
+            assert operator.cluster.kinds().source == "crd"
+        finally:
+            await old.delete("AddressSpace", pair.space)
+            await old.person.delete(crd)
+            await in_state(operator, "AddressSpace", State.ABSENT)
+
+
+@pytest.mark.parametrize("release", ["0.24", "0.26", "0.30"])
+async def test_the_aggregated_api_is_polled(old: World, release: str) -> None:
+    pair = await stored_pair(old)
+    async with Client.from_kubeconfig(old.control_plane.kubeconfig()) as admin:
+        api = AggregatedApi(release, admin, Realms("https://127.0.0.1:1/auth", "", "", ""))
+        async with api.running(), old.operator(poll_seconds=1) as operator:
+            await old.offered(pair)
+            assert operator.cluster.kinds().source == "aggregated"
+            assert operator.cluster.reflectors["MessagingUser"].state is State.UNWATCHED
+
+            for status in (401, 403, 500, 503):
+                api.broken = status
+                await in_state(operator, "AddressSpace", State.FAILING)
+                assert await old.integration(pair) is not None
+                api.broken = None
+                await in_state(operator, "AddressSpace", State.SYNCED)
+            await drop_space(old, pair.space)
+
+            async def withdrawn() -> bool:
+                return await old.integration(pair) is None
+
+            await old.eventually("the offer goes with its AddressSpace", withdrawn)
+
+
+async def in_state(operator: object, kind: str, state: State) -> None:
+    async with asyncio.timeout(40):
+        while operator.cluster.reflectors[kind].state is not state:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.05)

@@ -1,0 +1,82 @@
+"""Which delivery each side gets: a person's word before the settings, both before what the cluster serves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from builders import integration, space, syndesis
+
+from integration_operator.domain.choice import choose
+from integration_operator.domain.facts import Facts, Kinds
+from integration_operator.domain.integration import Integration
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.sources.enmasse import address_space
+from integration_operator.sources.syndesis import syndesis as normalised
+
+PAIR = Pair(Ref("shop", "orders"), Ref("shop", "syndesis"))
+RECONCILED = syndesis()
+NOT_RECONCILED = {**syndesis(), "metadata": {"namespace": "shop", "name": "syndesis"}}
+
+
+def facts(instance: dict[str, Any], kinds: dict[str, Any], asked: dict[str, str], spec: dict[str, str]) -> Facts:
+    return Facts(
+        PAIR,
+        Kinds({}, **kinds),
+        "password",
+        space=address_space(space()),
+        syndesis=normalised(instance),
+        integration=Integration.of(integration(delivery=spec)),
+        asked={"user": "auto", "connection": "auto", **asked},
+    )
+
+
+@pytest.mark.parametrize(
+    ("instance", "kinds", "asked", "spec", "user", "connection"),
+    [
+        pytest.param(RECONCILED, {}, {}, {}, "native", "native", id="annotated"),
+        pytest.param(NOT_RECONCILED, {}, {}, {}, "native", "rest", id="today: our placeholder"),
+        pytest.param(NOT_RECONCILED, {"placeholder": False}, {}, {}, "native", "native", id="upstream's own"),
+        pytest.param(
+            NOT_RECONCILED, {"absent": frozenset({"Connection"})}, {}, {}, "native", "rest", id="no Connection at all"
+        ),
+        pytest.param(
+            NOT_RECONCILED,
+            {"source": "aggregated", "unwatched": frozenset({"MessagingUser"})},
+            {},
+            {},
+            "aggregated",
+            "rest",
+            id="0.22 to 0.30",
+        ),
+        pytest.param(
+            NOT_RECONCILED,
+            {"source": "configmap", "absent": frozenset({"MessagingUser", "Connection"})},
+            {},
+            {},
+            "keycloak",
+            "rest",
+            id="0.20 to 0.21",
+        ),
+        pytest.param(
+            RECONCILED, {"absent": frozenset({"MessagingUser"})}, {}, {}, "native", "native", id="an outage of the kind"
+        ),
+        pytest.param(RECONCILED, {}, {"user": "keycloak"}, {}, "keycloak", "native", id="the settings"),
+        pytest.param(RECONCILED, {}, {"connection": "rest"}, {}, "native", "rest", id="the settings, connection"),
+        pytest.param(
+            RECONCILED, {}, {"user": "keycloak", "connection": "rest"}, {"user": "native", "connection": "native"},
+            "native", "native", id="a person before the settings",
+        ),
+        pytest.param(
+            RECONCILED, {}, {"user": "keycloak"}, {"user": "auto"}, "keycloak", "native", id="auto of a person"
+        ),
+    ],
+)  # fmt: skip
+def test_choice(
+    instance: dict[str, Any], kinds: Any, asked: dict[str, str], spec: dict[str, str], user: str, connection: str
+) -> None:
+    chosen = choose(facts(instance, kinds, asked, spec))
+    assert (chosen.user, chosen.connection) == (user, connection)
+    assert chosen.finding.status == "True"
+    assert user in chosen.finding.message
+    assert chosen.over_rest == (user != "native" or connection != "native")
