@@ -10,6 +10,7 @@ from integration_operator.cli.crds import crds
 from integration_operator.cli.demo import demo
 from integration_operator.cli.explain import explain
 from integration_operator.cli.local import local_app
+from integration_operator.cli.migrate import migrate
 from integration_operator.cli.render import render
 from integration_operator.cli.run import run
 
@@ -24,6 +25,7 @@ app.command()(run)
 app.command()(connection_controller)
 app.command()(render)
 app.command()(explain)
+app.command()(migrate)
 app.command()(crds)
 app.add_typer(local_app)
 app.command()(demo)

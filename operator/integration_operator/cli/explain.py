@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from integration_operator.cli.failure import NO_CLUSTER, NO_PAIR, WRONG_INPUT, fail
+from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail
+from integration_operator.cli.reading import reading
 from integration_operator.domain import pairing, readiness
 from integration_operator.domain.pair import Pair
 from integration_operator.domain.pairing import DEFAULT_RULES
@@ -22,9 +22,6 @@ from integration_operator.domain.verdict import Verdict
 
 if TYPE_CHECKING:
     from integration_operator.cluster import Cluster
-
-PATIENCE = 10.0
-"""Seconds to wait for a cluster's answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +102,8 @@ def _from_files(files: list[Path], rules: tuple[str, ...]) -> list[Explanation]:
 
 
 async def _from_cluster(kubeconfig: Path | None, rules: tuple[str, ...]) -> list[Explanation]:
-    from integration_operator.cluster import Cluster
-    from integration_operator.kube.client import Client, NoCluster
-    from integration_operator.observability import logging
-
-    logging.configure("error", "auto")
-    path = kubeconfig or (Path(os.environ["KUBECONFIG"]) if os.environ.get("KUBECONFIG") else None)
-    try:
-        async with Client.from_kubeconfig(path) if path else Client.in_cluster() as client:
-            cluster = Cluster(client)
-            reading = asyncio.create_task(cluster.run())
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    await cluster.synced()
-            except TimeoutError:
-                fail("; ".join(f"{kind}: {why}" for kind, why in cluster.unsettled().items()), NO_CLUSTER)
-            finally:
-                reading.cancel()
-            return explanations(cluster, rules)
-    except NoCluster as error:
-        fail(error, NO_CLUSTER)
+    async with reading(kubeconfig) as cluster:
+        return explanations(cluster, rules)
 
 
 def _as_text(explanation: Explanation) -> str:

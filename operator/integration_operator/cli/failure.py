@@ -14,6 +14,8 @@ NO_PAIR = 3
 """Everything was read, and there is no pair in it."""
 NO_CLUSTER = 4
 """The cluster cannot be reached."""
+UNFINISHED = 5
+"""What was asked for goes on, and was not done in time."""
 
 
 def fail(message: object, code: int) -> NoReturn:

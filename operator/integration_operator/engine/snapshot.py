@@ -68,26 +68,13 @@ def read(files: Iterable[Path]) -> list[Document]:
     return found
 
 
-class Snapshot:
-    """A cluster that holds what some documents say."""
+class Rehearsal:
+    """Decisions carried out in the stores of a cluster alone: nothing is asked of anybody, and nothing is written."""
 
-    def __init__(self, documents: Iterable[Document], rules: tuple[str, ...], *, enable_new: bool = True) -> None:
-        self.cluster = Cluster(Client.in_cluster())
+    def __init__(self, cluster: Cluster, rules: tuple[str, ...], *, enable_new: bool = True) -> None:
+        self.cluster = cluster
         self._register = RemoteRegister(math.inf, lambda: 0.0)
-        self.gatherer = Gatherer(self.cluster, MassDeletionGuard(1.0), rules, enable_new, self._register)
-        by_kind: dict[str, list[Document]] = {}
-        for document in documents:
-            by_kind.setdefault(document["kind"], []).append(_completed(document))
-        for name, reflector in self.cluster.reflectors.items():
-            there = by_kind.get(name, [])
-            version = reflector.kind.version or DEFAULT_VERSIONS[name]
-            if there and "apiVersion" in there[0]:
-                version = there[0]["apiVersion"].rpartition("/")[2]
-            reflector.served = Served(reflector.kind, version)
-            reflector.state = State.SYNCED
-            if name in ("Namespace", "CustomResourceDefinition", "APIService"):
-                continue
-            reflector.store.replace(there, reflector.store.epoch())
+        self.gatherer = Gatherer(cluster, MassDeletionGuard(1.0), rules, enable_new, self._register)
 
     def pairs(self) -> list[Pair]:
         """The pairs that the documents are about, in order."""
@@ -113,13 +100,13 @@ class Snapshot:
         """What would come of an action that succeeds."""
         match action:
             case Apply():
-                self._merge(action.kind, action.ref, action.document)
+                self.merge(action.kind, action.ref, {**action.document, **_answered(action)})
             case Remove():
                 self.cluster.store(action.kind).removed(action.ref, action.uid)
             case Finalize():
                 finalizers = [names.REST_STATE_FINALIZER] if action.present else []
                 self._register.begin(first_of(self.gatherer.integrations_of(pair))[0])
-                self._merge(action.kind, action.ref, {"metadata": {"finalizers": finalizers}})
+                self.merge(action.kind, action.ref, {"metadata": {"finalizers": finalizers}})
             case Deliver():
                 identifier = naming.connection_id(pair) if action.kind == "Connection" else None
                 verified = Verdict.deny("NotTried", "nothing is asked offline") if action.kind == "Connection" else None
@@ -128,7 +115,8 @@ class Snapshot:
             case Withdraw() | LetGo():
                 self._note(pair, action.kind, Remote())
 
-    def _merge(self, kind: str, ref: Ref, document: Document) -> None:
+    def merge(self, kind: str, ref: Ref, document: Document) -> None:
+        """Take some fields of an object as changed."""
         store = self.cluster.store(kind)
         known = store.get(ref)
         live = known.live if isinstance(known, Integration) else known
@@ -137,6 +125,35 @@ class Snapshot:
     def _note(self, pair: Pair, kind: Child, side: Remote) -> None:
         for integration in first_of(self.gatherer.integrations_of(pair))[:1]:
             self._register.note(integration, kind, side)
+
+
+class Snapshot(Rehearsal):
+    """A cluster that holds what some documents say."""
+
+    def __init__(self, documents: Iterable[Document], rules: tuple[str, ...], *, enable_new: bool = True) -> None:
+        super().__init__(Cluster(Client.in_cluster()), rules, enable_new=enable_new)
+        by_kind: dict[str, list[Document]] = {}
+        for document in documents:
+            by_kind.setdefault(document["kind"], []).append(_completed(document))
+        for name, reflector in self.cluster.reflectors.items():
+            there = by_kind.get(name, [])
+            version = reflector.kind.version or DEFAULT_VERSIONS[name]
+            if there and "apiVersion" in there[0]:
+                version = there[0]["apiVersion"].rpartition("/")[2]
+            reflector.served = Served(reflector.kind, version)
+            reflector.state = State.SYNCED
+            if name in ("Namespace", "CustomResourceDefinition", "APIService"):
+                continue
+            reflector.store.replace(there, reflector.store.epoch())
+
+
+def _answered(action: Apply) -> Document:
+    """What the platforms say of a resource once they have done their part."""
+    if action.kind == "MessagingUser" and action.uid is None:
+        return {"status": {"phase": "Active", "generation": None}}
+    if action.kind == "Connection":
+        return {"status": {"phase": "Ready", "connectionId": action.document["spec"].get("connectionId", "new")}}
+    return {}
 
 
 def _completed(document: Document) -> Document:
