@@ -270,6 +270,19 @@ class World:
                 finally:
                     stop.set()
 
+    @asynccontextmanager
+    async def enmasse_alone(self) -> AsyncIterator[SimulatedEnMasse]:
+        """The simulated EnMasse, without anything that plays Syndesis."""
+        stop = asyncio.Event()
+        async with Client.from_kubeconfig(self.control_plane.kubeconfig("enmasse")) as client:
+            simulated = SimulatedEnMasse(client)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(simulated.run(stop))
+                try:
+                    yield simulated
+                finally:
+                    stop.set()
+
     def mark(self) -> None:
         """Count requests from here."""
         self._mark = self.control_plane.audit_log.stat().st_size

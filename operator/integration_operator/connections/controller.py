@@ -64,6 +64,7 @@ class ConnectionController:
         self._verification = verification
         self._clock = asyncio.get_running_loop().time
         self._looked: dict[str, float] = {}
+        self._settled = asyncio.Event()
         self._now = now
         self._log = structlog.get_logger(__name__)
         stores: list[tuple[kinds.Kind, Store[Any]]] = [
@@ -135,6 +136,7 @@ class ConnectionController:
         }
 
     async def _work(self) -> None:
+        await self._settled.wait()
         while (ref := await self.queue.take()) is not None:
             try:
                 wait = await self.reconcile(ref)
@@ -249,7 +251,8 @@ class ConnectionController:
                     self.queue.add(connection.ref)
 
     def _state_changed(self, kind: kinds.Kind, state: State) -> None:
-        if state is State.SYNCED and not self.unsettled():
+        if not self.unsettled():
+            self._settled.set()
             for connection in self.connections:
                 self.queue.add(connection.ref)
 

@@ -142,19 +142,17 @@ class Server:
 
     async def drop(self, identifier: str, marker: str) -> str:
         """Delete what is ours; return a warning where integrations used it."""
-        stored = await self._client.connection(identifier)
-        ours = [stored] if stored is not None else []
-        ours += [
-            c for c in await self._client.connections("amqp") if is_marked(c, marker) and c.get("id") != identifier
-        ]
+        ours = [c for c in await self._there() if c["id"] == identifier or is_marked(c, marker)]
         warning = ""
         for connection in ours:
-            name, uses = connection.get("name"), connection.get("uses")
+            uses = connection.get("uses")
             if isinstance(uses, int) and uses > 0:
+                name = connection.get("name")
                 warning = f"connection {name!r} was removed from Syndesis while {uses} integrations use it"
             await self._client.delete(connection["id"])
-            if await self._client.connection(connection["id"]) is not None:
-                raise Unreachable("SyndesisFailed", f"{self._client.url}: connection {name!r} is still there")
+        gone = {connection["id"] for connection in ours}
+        if gone and any(c["id"] in gone for c in await self._there()):
+            raise Unreachable("SyndesisFailed", f"{self._client.url}: a connection is still there")
         return warning
 
     async def verify(self, stored: Document, want: Wanted) -> Verdict:
@@ -165,40 +163,42 @@ class Server:
             return Verdict.deny("VerifierUnavailable", error.message)
         return verdict_of(results, frozenset(want.properties[key] for key in want.secret if key in want.properties))
 
+    async def _there(self, connector: str = "amqp") -> list[Document]:
+        """All connections of a connector, from the list: by id the server also shows what was deleted (recorded)."""
+        return [c for c in await self._client.connections(connector) if isinstance(c.get("id"), str)]
+
     async def _find(self, want: Wanted) -> Document | None:
         """The connection that is ours: by id, else by its mark. A stranger's of that name is refused.
 
         The id is enough: releases before 1.5 keep no mark, and the id follows from the pair, or was noted.
         """
-        stored = await self._client.connection(want.id)  # first of all: it also fills the server's own cache
-        if stored is not None:
-            if stored.get("connectorId") != want.connector:
-                raise NameTaken("ConnectionTaken", f"{self._client.url}: {want.id} is a connection of another kind")
-            return stored
-        there = await self._client.connections(want.connector)
-        marked = next((c for c in there if is_marked(c, want.marker)), None)
-        if marked is not None:
-            return await self._client.connection(marked["id"]) or marked
-        if any(c.get("name") == want.name for c in there):
-            raise NameTaken("ConnectionNameTaken", f"{self._client.url}: {want.name!r} is there and is not ours")
-        return None
+        there = await self._there(want.connector)
+        ours = next((c for c in there if c["id"] == want.id), None)
+        ours = ours or next((c for c in there if is_marked(c, want.marker)), None)
+        if ours is None and any(c.get("name") == want.name for c in there):
+            raise self._taken(want)
+        return ours
+
+    def _taken(self, want: Wanted) -> NameTaken:
+        return NameTaken("ConnectionNameTaken", f"{self._client.url}: {want.name!r} is there and is not ours")
 
     async def _create(self, want: Wanted) -> Document:
-        """Make it, and look at what came of it: two that are made at the same moment are both accepted."""
+        """Make it, and look at what came of it: two that are made at the same moment are both accepted.
+
+        What the server still shows of a deleted one would have the POST refused: a second deletion ends that.
+        """
+        if await self._client.connection(want.id) is not None:
+            await self._client.delete(want.id)
         stored = await self._client.create(new(want, self._connectors[want.connector][2]))
         in_clear = [k for k in want.secret if k in want.properties and not is_encrypted(_property(stored, k))]
-        twins = [
-            c
-            for c in await self._client.connections(want.connector)
-            if c.get("name") == want.name and c.get("id") != want.id
-        ]
+        twins = [c for c in await self._there(want.connector) if c.get("name") == want.name and c["id"] != want.id]
         strangers = [c for c in twins if not is_marked(c, want.marker)]
         if in_clear or strangers:
             await self._client.delete(want.id)
         if in_clear:
             raise ConnectorUnfit("ConnectorUnfit", f"{self._client.url} stored {', '.join(in_clear)} in clear")
         if strangers:
-            raise NameTaken("ConnectionNameTaken", f"{self._client.url}: {want.name!r} is there and is not ours")
+            raise self._taken(want)
         for twin in twins:
             await self._client.delete(twin["id"])
         return stored
@@ -215,7 +215,7 @@ class Server:
             except NotThere:
                 log.debug("no call for properties", server=self._client.url)
         await self._client.replace(replacement(stored, want, found, self._connectors[want.connector][2]))
-        after = await self._client.connection(stored["id"])
+        after = next((c for c in await self._there(want.connector) if c["id"] == stored["id"]), None)
         if after is None or changes(after, want, want.credentials):
             raise Unreachable("SyndesisLostWrite", f"{self._client.url}: the write was overwritten by another")
         return after

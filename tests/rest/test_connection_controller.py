@@ -1,0 +1,150 @@
+"""The connection controller takes Connections to Syndesis's server, with its own permissions and its own finalizer."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from world import World
+
+from integration_operator.assembly import ConnectionControl
+from integration_operator.connections.controller import FINALIZER
+from integration_operator.domain.pair import Ref
+from integration_operator.kube.client import Client
+from integration_operator.localcluster.syndesis_server import SyndesisServer
+from integration_operator.settings import Settings
+
+
+@asynccontextmanager
+async def controller(world: World, server: SyndesisServer, **settings: Any) -> AsyncIterator[ConnectionControl]:
+    """The connection controller, with exactly the permissions of deploy/."""
+    async with Client.from_kubeconfig(world.control_plane.kubeconfig("connection-controller")) as client:
+        control = ConnectionControl(client, Settings(syndesis_url=server.url, **settings))
+        async with control.running():
+            yield control
+
+
+def encoded(**values: str) -> dict[str, str]:
+    return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+
+
+async def connection(world: World, namespace: str, name: str = "mine", **spec: Any) -> Ref:
+    """A Connection as a person writes it, with a password in a Secret of their own."""
+    await world.create("Secret", namespace, f"{name}-login", data=encoded(user="me", pass_word="secret-1"))
+    written = {
+        "connectorId": "amqp",
+        "configuredProperties": {"connectionUri": "amqp://broker:5672"},
+        "configuredPropertiesFrom": [
+            {"property": "username", "secretKeyRef": {"name": f"{name}-login", "key": "user"}},
+            {"property": "password", "secretKeyRef": {"name": f"{name}-login", "key": "pass_word"}},
+        ],
+        **spec,
+    }
+    await world.create("Connection", namespace, name, spec=written)
+    return Ref(namespace, name)
+
+
+async def in_phase(world: World, ref: Ref, phase: str) -> dict[str, Any]:
+    async def there() -> Any:
+        found = await world.get("Connection", ref)
+        return found if found and (found.get("status") or {}).get("phase") == phase else None
+
+    found: dict[str, Any] = await world.eventually(f"{ref} is {phase}", there)
+    return found
+
+
+async def test_life_of_a_connection(world: World, syndesis_server: SyndesisServer) -> None:
+    namespace = await world.namespace("fuse")
+    async with controller(world, syndesis_server):
+        ref = await connection(world, namespace)
+        await in_phase(world, ref, "Pending")
+        assert syndesis_server.requests == [], "without a Syndesis nobody is asked"
+        await world.syndesis(namespace)
+        found = await in_phase(world, ref, "Ready")
+        identifier = found["status"]["connectionId"]
+        assert found["metadata"]["finalizers"] == [FINALIZER]
+        assert found["status"]["lastVerified"]["status"] == "OK"
+        assert syndesis_server.stored()[identifier]["name"] == "mine"
+        assert syndesis_server.password(identifier) == "secret-1"
+
+        await world.patch("Connection", ref, {"spec": {"description": "ours"}})
+
+        async def described() -> bool:
+            return syndesis_server.stored()[identifier].get("description") == "ours"
+
+        await world.eventually("a change is followed", described)
+        assert syndesis_server.password(identifier) == "secret-1"
+
+        await world.delete("Connection", ref)
+
+        async def gone() -> bool:
+            return not syndesis_server.stored() and await world.get("Connection", ref) is None
+
+        await world.eventually("connection and Connection are gone", gone)
+
+
+async def test_a_handed_over_id_is_adopted_and_a_handed_over_connection_left(
+    world: World, syndesis_server: SyndesisServer
+) -> None:
+    namespace = await world.namespace("fuse")
+    await world.syndesis(namespace)
+    syndesis_server.put_stored(
+        {
+            "id": "enm-old",
+            "name": "old",
+            "connectorId": "amqp",
+            "createdDate": 1,
+            "userId": "developer",
+            "configuredProperties": {"connectionUri": "amqp://old:5672", "clientID": "kept"},
+        }
+    )
+    async with controller(world, syndesis_server):
+        ref = await connection(world, namespace, connectionId="enm-old")
+        await in_phase(world, ref, "Ready")
+        (adopted,) = syndesis_server.stored().values()
+        assert adopted["id"] == "enm-old"
+        assert adopted["configuredProperties"]["connectionUri"] == "amqp://broker:5672"
+        assert (adopted["createdDate"], adopted["userId"]) == (1, "developer")
+        assert adopted["configuredProperties"]["clientID"] == "kept", "what a person set besides is theirs"
+
+        await world.patch("Connection", ref, {"metadata": {"annotations": {"integreatly.org/handed-over": "rest"}}})
+        await world.delete("Connection", ref)
+
+        async def gone() -> bool:
+            return await world.get("Connection", ref) is None
+
+        await world.eventually("the Connection goes", gone)
+        assert list(syndesis_server.stored()) == ["enm-old"]
+
+
+async def test_at_rest_and_after_a_restart_nothing_is_written(world: World, syndesis_server: SyndesisServer) -> None:
+    namespace = await world.namespace("fuse")
+    await world.syndesis(namespace)
+    async with controller(world, syndesis_server):
+        ref = await connection(world, namespace)
+        await in_phase(world, ref, "Ready")
+    before = syndesis_server.stored()
+    user = "system:serviceaccount:integration-operator:connection-controller"
+    world.mark()
+    async with controller(world, syndesis_server):
+        await world.eventually("the restarted one has looked", _asked(syndesis_server, len(syndesis_server.requests)))
+        assert world.writes(user) == []
+    assert syndesis_server.stored() == before
+
+
+def _asked(server: SyndesisServer, before: int) -> Any:
+    async def asked() -> bool:
+        return len(server.requests) > before
+
+    return asked
+
+
+async def test_what_a_person_has_to_do_is_said(world: World, syndesis_server: SyndesisServer) -> None:
+    namespace = await world.namespace("fuse")
+    await world.syndesis(namespace)
+    async with controller(world, syndesis_server):
+        missing = await connection(world, namespace, "other", connectorId="nope")
+        found = await in_phase(world, missing, "Error")
+        assert found["status"]["conditions"][0]["reason"] == "ConnectorMissing"
