@@ -20,6 +20,9 @@ Document = dict[str, Any]
 OverRest = Literal["aggregated", "keycloak", "rest"]
 """Deliveries of which nothing is seen without asking: users by plain requests or in Keycloak, connections."""
 
+PROOF_OF_CONCEPT_ID = "connectionID"
+"""Where the proof of concept noted the connection that it made (its pkg/apis/integration/v1alpha1/types.go)."""
+
 OVER_REST = frozenset({"aggregated", "keycloak", "rest"})
 
 
@@ -59,14 +62,20 @@ class RemoteState:
 
 
 def noted(status: Document, *, finalizer: bool) -> RemoteState:
-    """What the status of an Integration says; with our ``finalizer`` on it, what it does not say is not known."""
+    """What the status of an Integration says; with our ``finalizer`` on it, what it does not say is not known.
+
+    A connection that the proof of concept left is there, and nothing about it is confirmed.
+    """
     delivered = status.get("delivered") or {}
+    connection = delivered.get("connection") or {}
+    if not delivered and (left := (status.get("metaData") or {}).get(PROOF_OF_CONCEPT_ID)):
+        connection = {"delivery": "rest", "id": left}
     conditions = {c.get("type"): c for c in status.get("conditions") or ()}
     said = conditions.get("ConnectionVerified")
     verified = Verdict(said["status"] == "True", said["reason"], said["message"]) if said else None
     return RemoteState(
         _noted(delivered.get("user") or {}, finalizer, None),
-        _noted(delivered.get("connection") or {}, finalizer, verified),
+        _noted(connection, finalizer, verified),
     )
 
 

@@ -59,7 +59,8 @@ class Gatherer:
         integration = candidates[0] if candidates else None
         provided, user_name = self._provided(integration)
         secret = cluster.secrets.get(naming.secret_ref(pair))
-        user = cluster.users.get(naming.user_ref(pair, user_name))
+        login = user_name or self._inherited_login(pair, integration, secret)
+        user = cluster.users.get(naming.user_ref(pair, login))
         connection = cluster.connections.get(naming.connection_ref(pair))
         for child in (secret, user, connection):
             if child is not None and not child.ours:
@@ -80,7 +81,7 @@ class Gatherer:
             connection=connection,
             strays=tuple(self._strays(pair, user)),
             usernames=self._other_usernames(pair, user_name, user),
-            user_name=user_name,
+            user_name=login,
             asked=self.asked,
             remote=self.register.of(integration) if integration is not None else RemoteState(),
             overdue=integration is not None and self.overdue(integration),
@@ -212,6 +213,21 @@ class Gatherer:
             password_key=reference.password_key or names.PASSWORD_KEY,
         )
         return secret, credential.username if credential else None
+
+    def _inherited_login(self, pair: Pair, integration: Integration | None, secret: Live | None) -> str | None:
+        """The name of the login that the proof of concept left for a pair: the Integration's own name.
+
+        Only Keycloak shows whether it is there and takes it over; once it is taken over, Secret or status say so, and
+        every other delivery goes on with it.
+        """
+        if integration is None or naming.space_of_proof_of_concept(integration.ref.name) != pair.space.name:
+            return None
+        known = of_secret(secret) if secret is not None and secret.ours else None
+        noted = (integration.status.get("delivered") or {}).get("user") or {}
+        asked = (integration.spec.delivery and integration.spec.delivery.user) or "auto"
+        keycloak = (self.asked["user"] if asked == "auto" else asked) == "keycloak"
+        taken_over = integration.ref.name in (known.username if known else None, noted.get("username"))
+        return integration.ref.name if taken_over or (keycloak and known is None) else None
 
     def _strays(self, pair: Pair, user: Live | None) -> Iterable[Stray]:
         wanted: dict[Child, Ref | None] = {
