@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 import psutil
+import pytest
 
 from integration_operator.kube.client import Client
 from integration_operator.localcluster.controlplane import ControlPlane
@@ -60,6 +61,21 @@ def test_the_whole_story() -> None:
     assert "$ kubectl patch integration" in output
     assert not re.search(r"[0-9a-f]{64}", output), "no password is shown"
     assert "\x1b" not in output, "without a terminal there are plain lines"
+
+
+@pytest.mark.parametrize(
+    ("delivery", "said"),
+    [
+        ("rest", ("Secret, MessagingUser and connection in Syndesis appear", "the operator takes the connection back")),
+        ("connection-controller", ("and Connection appear", "the garbage collector alone removes all")),
+    ],
+)
+def test_the_story_with_a_syndesis_of_today(delivery: str, said: tuple[str, ...]) -> None:
+    process = demo("--delivery", delivery)
+    output, _ = process.communicate(timeout=150)
+    assert process.returncode == 0, output
+    assert all(words in output for words in said), output
+    assert not re.search(r"[0-9a-f]{64}", output), "no password is shown"
 
 
 def test_kept_until_it_is_interrupted() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,25 @@ def build() -> None:
         if error.detail:
             typer.echo(error.detail, err=True)
         fail(error.message, NO_CLUSTER)
+
+
+@local_app.command()
+def syndesis(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    release: Annotated[str, typer.Option(help="The release of Syndesis whose ways it has.")] = "1.13.2",
+) -> None:
+    """Play Syndesis's server until Ctrl-C: a SIMULATION of its REST API, which integrates nothing."""
+    import asyncio
+
+    from integration_operator.localcluster.syndesis_server import SyndesisServer
+
+    async def serve() -> None:
+        async with SyndesisServer.running(port=port, release=release) as server:
+            typer.echo(f"A SIMULATION of Syndesis's server {release} is at {server.url}/api/v1 until Ctrl-C.")
+            await asyncio.Event().wait()
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve())
 
 
 @local_app.command()

@@ -27,11 +27,13 @@ from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError, NotFound
 from integration_operator.localcluster.controlplane import ControlPlane
+from integration_operator.localcluster.demo_delivery import WAYS, Name, Way, stored
 from integration_operator.localcluster.demo_screen import Row, Screen
 from integration_operator.localcluster.existing import ExistingCluster
 from integration_operator.localcluster.installation import install_all
 from integration_operator.localcluster.platforms import Login, SimulatedEnMasse, SimulatedSyndesis
 from integration_operator.localcluster.process import Process, spawn
+from integration_operator.localcluster.syndesis_server import SyndesisServer
 
 Document = dict[str, Any]
 Check = Callable[[], Awaitable[bool]]
@@ -61,9 +63,13 @@ class StepFailed(Exception):
 class Demo:
     """The story, from the first object to the last."""
 
-    def __init__(self, plane: ControlPlane | ExistingCluster, screen: Screen) -> None:
+    def __init__(self, plane: ControlPlane | ExistingCluster, screen: Screen, way: Way) -> None:
         self._plane = plane
         self._screen = screen
+        self._way = way
+        self._server: SyndesisServer | None = None
+        self._controller: Process | None = None
+        self._children = CHILDREN if way.resource else CHILDREN[:-1]
         self._stack = AsyncExitStack()
         self._operator: Process | None = None
         self._step = 0
@@ -83,6 +89,8 @@ class Demo:
             finally:
                 showing.cancel()
                 self._stop_operator()
+                if self._controller is not None:
+                    self._controller.stop(30.0)
 
     async def _start(self) -> None:
         stack, plane = self._stack, self._plane
@@ -94,18 +102,26 @@ class Demo:
         self._enmasse = SimulatedEnMasse(enmasse, ready_after=1.0)
         stop = asyncio.Event()
         stack.callback(stop.set)
-        for platform in (self._enmasse, SimulatedSyndesis(syndesis, ready_after=0.5)):
+        playing_syndesis = SimulatedSyndesis(syndesis, ready_after=0.5, reconciles_connections=not self._way.server)
+        if self._way.server:
+            self._server = await stack.enter_async_context(SyndesisServer.running())
+            self._server.verifier_answer = [{"status": "OK", "scope": "CONNECTIVITY"}]
+        for platform in (self._enmasse, playing_syndesis):
             task = asyncio.create_task(platform.run(stop))
             stack.push_async_callback(_ended, task, stop)
         self._start_operator()
+        if self._way.controller:
+            self._controller = self._spawn("connection-controller", "connection-controller")
         self._screen.say("EnMasse and Syndesis are SIMULATED here; API server, etcd and garbage collector are real.")
+        self._screen.say(f"Here {self._way.told}.")
 
     async def _tell(self) -> None:
         person, say = self._person, self._screen.say
         await person.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        reconciled = {names.CONNECTION_DELIVERY: "native"} if self._way.resource else {}
         await person.post(
             f"/apis/syndesis.io/v1beta3/namespaces/{NAMESPACE}/syndesises",
-            _document("syndesis.io/v1beta3", "Syndesis", "syndesis", {}, {names.CONNECTION_DELIVERY: "native"}),
+            _document("syndesis.io/v1beta3", "Syndesis", "syndesis", {}, reconciled),
         )
         await self._make_space()
         await self._happens(
@@ -113,27 +129,32 @@ class Demo:
         )
         await self._happens("the operator offers the pair as an Integration, disabled", self._reason_is("NotEnabled"))
         await self._patch({"spec": {"enabled": True}})
-        await self._happens("enabled: Secret, MessagingUser and Connection appear", self._all_there)
+        made = "Connection" if self._way.resource else "connection in Syndesis"
+        await self._happens(f"enabled: Secret, MessagingUser and {made} appear", self._all_there)
         await self._happens("both platforms say yes: the Integration is Ready", self._reason_is("Ready"))
         await self._happens("the user can log in with exactly the Secret's password", self._can_log_in)
         await self._move_endpoint()
-        await self._happens("the AddressSpace's endpoint moves, and the Connection follows", self._followed)
+        await self._happens(f"the AddressSpace's endpoint moves, and the {made} follows", self._followed)
         login = await self._login()
         await self._patch({"spec": {"enabled": False}})
-        await self._happens("disabled: Connection, MessagingUser and Secret are gone", self._none_there)
+        await self._happens(f"disabled: {made}, MessagingUser and Secret are gone", self._none_there)
         await self._happens("the login opens nothing any more", lambda: _answer(login not in self._enmasse.logins))
         await self._patch({"spec": {"enabled": True}})
         await self._happens("enabled again: Ready", self._reason_is("Ready"))
-        self._stop_operator()
-        say("   the operator is stopped")
+        everything = "AddressSpace deleted: the garbage collector alone removes all that was made"
+        if not self._way.resource:
+            everything = "AddressSpace deleted: the operator takes the connection back, and all that was made is gone"
+        else:
+            self._stop_operator()
+            say("   the operator is stopped")
         say(f"   $ kubectl delete addressspace orders -n {NAMESPACE} {self._kubeconfig_flag}")
         await person.delete(OBJECTS["AddressSpace"])
-        everything = "AddressSpace deleted: the garbage collector alone removes all that was made"
         await self._happens(everything, self._nothing_left, within=COLLECTED)
 
     async def _stay(self) -> None:
         """Leave everything running, with the operator back, until Ctrl-C."""
-        self._start_operator()
+        if self._operator is None:
+            self._start_operator()
         await self._make_space()
         await self._happens("once more, to look at: the pair is offered", self._reason_is("NotEnabled"))
         await self._patch({"spec": {"enabled": True}})
@@ -141,6 +162,8 @@ class Demo:
         self._screen.say("\nEverything keeps running, the operator too, until Ctrl-C. In another terminal:")
         self._screen.say(f"  export KUBECONFIG={self._plane.kubeconfig('person')}")
         self._screen.say(f"  kubectl get addressspaces,integrations,messagingusers,connections -n {NAMESPACE}")
+        if self._server is not None:
+            self._screen.say(f"  Syndesis's server, simulated: {self._server.url}/api/v1/connections")
         await asyncio.Event().wait()
 
     async def _make_space(self) -> None:
@@ -222,15 +245,19 @@ class Demo:
         return said
 
     async def _all_there(self) -> bool:
-        return all([await self._get(kind) for kind in CHILDREN])
+        on_server = self._server is None or stored(self._server) is not None
+        return on_server and all([await self._get(kind) for kind in self._children])
 
     async def _none_there(self) -> bool:
-        return not any([await self._get(kind) for kind in CHILDREN])
+        return stored(self._server) is None and not any([await self._get(kind) for kind in CHILDREN])
 
     async def _nothing_left(self) -> bool:
-        return not any([await self._get(kind) for kind in OBJECTS])
+        return stored(self._server) is None and not any([await self._get(kind) for kind in OBJECTS])
 
     async def _followed(self) -> bool:
+        if self._server is not None:
+            found = stored(self._server)
+            return found is not None and "messaging-moved" in found["configuredProperties"]["connectionUri"]
         properties = _part(await self._get("Connection"), "spec").get("configuredProperties") or {}
         return "messaging-moved" in properties.get("connectionUri", "")
 
@@ -258,13 +285,28 @@ class Demo:
 
     async def _look(self) -> None:
         objects = {kind: await self._get(kind) for kind in OBJECTS}
-        self._screen.show([Row(kind, _name(found), _state(kind, found)) for kind, found in objects.items()])
+        rows = [
+            Row(kind, _name(found), _state(kind, found))
+            for kind, found in objects.items()
+            if kind != "Connection" or self._way.resource
+        ]
+        if self._server is not None:
+            found = stored(self._server)
+            uri = found["configuredProperties"]["connectionUri"] if found else ""
+            rows.append(Row("in Syndesis", str(found["name"]) if found else "–", uri))
+        self._screen.show(rows)
 
     def _start_operator(self) -> None:
-        command = [sys.executable, "-m", "integration_operator", "run", "--log-format", "json"]
-        command += ["--kubeconfig", str(self._plane.kubeconfig("operator")), "--probe-port", "0", "--metrics-port", "0"]
+        self._operator = self._spawn("run", "operator")
+
+    def _spawn(self, command: str, user: str) -> Process:
+        """Start a process of the product, with the permissions that it is deployed with."""
+        line = [sys.executable, "-m", "integration_operator", command, "--log-format", "json"]
+        line += ["--kubeconfig", str(self._plane.kubeconfig(user)), "--probe-port", "0", "--metrics-port", "0"]
+        if self._server is not None:
+            line += ["--syndesis-url", self._server.url]
         directory = self._plane.directory
-        self._operator = spawn(command, log=directory / "operator.log", directory=directory, detached=False)
+        return spawn(line, log=directory / f"{user}.log", directory=directory, detached=False)
 
     def _stop_operator(self) -> None:
         if self._operator is not None:
@@ -330,7 +372,7 @@ def _state(kind: str, found: Document | None) -> str:
     return f"{status.get('phase') or '–'}, {(spec.get('configuredProperties') or {}).get('connectionUri', '')}"
 
 
-def run(*, keep: bool, kubeconfig: Path | None = None) -> None:
+def run(*, keep: bool, kubeconfig: Path | None = None, delivery: Name = "native") -> None:
     """Start a control plane, or take the cluster of a kubeconfig, and tell the story.
 
     Raises ``StepFailed`` and ``LocalClusterError``.
@@ -344,7 +386,7 @@ def run(*, keep: bool, kubeconfig: Path | None = None) -> None:
         screen.say(f"The cluster serves after {time.monotonic() - began:.1f} s.")
         with screen.shown():
             try:
-                asyncio.run(Demo(cluster, screen).run(keep=keep))
+                asyncio.run(Demo(cluster, screen, WAYS[delivery]).run(keep=keep))
             finally:
                 for number in (signal.SIGINT, signal.SIGTERM):  # nothing is left to do but to stop all in order
                     signal.signal(number, signal.SIG_IGN)

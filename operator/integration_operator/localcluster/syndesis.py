@@ -36,14 +36,17 @@ class SimulatedSyndesis:
     """What Syndesis's operator does with a Syndesis, and what a Syndesis would do with a Connection, simulated.
 
     A Syndesis without a status is ``Installed`` after ``ready_after`` seconds, a second one in a namespace never. A
-    Connection is ``Ready`` once everything that it refers to is there, and follows each change.
+    Connection is ``Ready`` once everything that it refers to is there, and follows each change; with
+    ``reconciles_connections`` off, Connections are left to whom it may concern, as by every release there is.
     """
 
-    def __init__(self, client: Client, *, ready_after: float = 0.2, workers: int = 1) -> None:
+    def __init__(
+        self, client: Client, *, ready_after: float = 0.2, workers: int = 1, reconciles_connections: bool = True
+    ) -> None:
         self.connections: dict[Key, Stored] = {}
         self._client = client
         self._ready_after = ready_after
-        self._workers = workers
+        self._workers = workers if reconciles_connections else 0
         self._instance_queue, self._connection_queue = Queue(), Queue()
         self._instances = Copy(client, f"{GROUP}/v1beta3/syndesises", self._instance_changed)
         self._connections = Copy(client, f"{GROUP}/v1alpha1/connections", self._connection_queue.add)
