@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import aiohttp
+from syndesis_data import HEADERS
 from world import OPERATOR, World, condition, decoded
 
 from integration_operator.api import names
@@ -123,7 +125,10 @@ async def test_drift_is_found_once_in_a_period_with_one_read(world: World, synde
         reads = syndesis_server.requests[before:]
         assert [r.method for r in reads] == ["GET"], [f"{r.method} {r.path}" for r in reads]
 
-        syndesis_server.take_stored(connection["id"])
+        async with aiohttp.ClientSession(headers=HEADERS) as person:
+            url = f"{syndesis_server.url}/api/v1/connections/{connection['id']}"
+            async with person.delete(url) as answer:
+                assert answer.status == 204
 
         async def back() -> bool:
             return await is_there(syndesis_server, pair) is not None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
-from contextlib import suppress
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -89,21 +90,25 @@ def build() -> None:
 
 @local_app.command()
 def syndesis(
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where it listens on loopback; 0 is any free port.")] = 0,
     release: Annotated[str, typer.Option(help="The release of Syndesis whose ways it has.")] = "1.13.2",
 ) -> None:
-    """Play Syndesis's server until Ctrl-C: a SIMULATION of its REST API, which integrates nothing."""
-    import asyncio
-
+    """Run a SIMULATION of a Syndesis server until Ctrl-C: it keeps connections in memory and integrates nothing."""
     from integration_operator.localcluster.syndesis_server import SyndesisServer
 
     async def serve() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with SyndesisServer.running(port=port, release=release) as server:
-            typer.echo(f"A SIMULATION of Syndesis's server {release} is at {server.url}/api/v1 until Ctrl-C.")
-            await asyncio.Event().wait()
+            typer.echo(f"A simulation of Syndesis {server.release} listens: {server.url}/api/v1")
+            typer.echo("It integrates nothing, and forgets everything when it ends. Ctrl-C ends it.")
+            await stop.wait()
 
-    with suppress(KeyboardInterrupt):
+    try:
         asyncio.run(serve())
+    except OSError as error:
+        fail(f"--port {port}: {error.strerror or error}", WRONG_INPUT)
 
 
 @local_app.command()

@@ -1,9 +1,11 @@
-"""A stand-in for Syndesis's server: a simulation, for tests and the demo, of what its REST API does with connections.
+"""A SIMULATION of a Syndesis server, for tests and the demo: it keeps connections and integrates nothing.
 
-No build of that server can be had. This one was written from what was read in its source and seen on a running 1.13.2,
-and keeps the traps: a client that is careless about any of them fails a test here instead of losing a connection there.
+No artifact of Syndesis is published that a test could start, so this server was written from what is known of its REST
+API and from answers recorded on a release 1.13.2; a test replays the recording. What a careless client could stumble
+over is here on purpose: this server is as unpleasant as the real one, and never more helpful.
 """
 
-from integration_operator.localcluster.syndesis_server.server import Request, SyndesisServer
+from integration_operator.localcluster.syndesis_server.journal import Request
+from integration_operator.localcluster.syndesis_server.server import SyndesisServer
 
 __all__ = ["Request", "SyndesisServer"]

@@ -1,72 +1,66 @@
-"""The bodies of answers other than what was asked for. There is no 409 anywhere."""
+"""What the server says when it refuses: three families of bodies, and no status of its own for a conflict.
+
+Spring answers before the API is reached, RESTEasy where no method fits, and Syndesis itself for the rest; there, the
+text for developers is often all that tells two failures apart.
+"""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
-Document = dict[str, Any]
-
-CHECK_REQUEST = "Please check your request data"
-CHECK_ARGUMENTS = "Please check your sorting arguments"
-CHECK_PARAMETERS = "Please make sure that you're sending the correct parameters"
+BAD_BODY = "Please make sure that you're sending the correct parameters"
+BAD_DATA = "Please check your request data"
+BAD_LIST = "Please check your sorting arguments"
+DEFECT = "Please contact the administrator and file a bug report"
 NOT_ACCEPTABLE = "Given request is not acceptable"
-FILE_A_BUG = "Please contact the administrator and file a bug report"
 
 
-class Refusal(Exception):
-    """An answer that ends the handling of a request."""
+class Refused(Exception):
+    """A request that is answered by an error."""
 
-    def __init__(self, status: int, body: Any = None) -> None:
-        super().__init__(str(status))
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(body)
         self.status = status
         self.body = body
 
-    @property
-    def response(self) -> web.Response:
-        """The answer."""
-        return answer(self.status, self.body)
+
+def rest_error(status: int, user: str, developer: str) -> Refused:
+    """Syndesis's own kind of error."""
+    return Refused(status, {"errorCode": status, "userMsg": user, "developerMsg": developer})
 
 
-def answer(status: int, body: Any = None) -> web.Response:
-    """An answer with a JSON body, or with none."""
-    if body is None:
-        return web.Response(status=status)
-    return web.Response(status=status, text=json.dumps(body, ensure_ascii=False), content_type="application/json")
+def violation(error: str, message: str, prop: str) -> Refused:
+    """A rule of the model that the object breaks. The body is a list."""
+    return Refused(400, [{"error": error, "message": message, "property": prop}])
 
 
-def rest_error(status: int, user: str, developer: str) -> Refusal:
-    """What every handled exception becomes (RestError.java)."""
-    return Refusal(status, {"errorCode": status, "userMsg": user, "developerMsg": developer})
+def not_found(message: str | None = None) -> Refused:
+    """An entity that is not there; Java prints a missing message as ``null``."""
+    return rest_error(404, BAD_DATA, f"Entity Not Found Exception {message or 'null'}")
 
 
-def not_found(what: str = "null") -> Refusal:
-    """An id that is not there."""
-    return rest_error(404, CHECK_REQUEST, f"Entity Not Found Exception {what}")
+def defect(message: str) -> Refused:
+    """Whatever Syndesis has not foreseen, conflicts among it."""
+    return rest_error(500, DEFECT, f"Internal Server Exception. {message}")
 
 
-def internal(message: str) -> Refusal:
-    """Any exception that nobody mapped (SyndesisServerExceptionMapper)."""
-    return rest_error(500, FILE_A_BUG, f"Internal Server Exception. {message}")
+def forbidden(path: str) -> Refused:
+    """Spring's refusal: nobody is named, or a write lacks the token against forgery."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    body = {"timestamp": now, "status": 403, "error": "Forbidden", "message": "", "path": path}
+    return Refused(403, body)
 
 
-def argument(message: str) -> Refusal:
-    """A parameter of a list that is refused."""
-    return rest_error(400, CHECK_ARGUMENTS, f"Illegal Argument on Call {message}")
+def as_json(body: Any, status: int = 200) -> web.Response:
+    """An answer with a body."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return web.Response(status=status, body=text.encode(), headers={"Content-Type": "application/json"})
 
 
-def violation(error: str, message: str, where: str) -> Refusal:
-    """A constraint that does not hold."""
-    return Refusal(400, [{"error": error, "message": message, "property": where}])
-
-
-def not_unique(name: str, where: str) -> Refusal:
-    """A name that is taken."""
-    return violation("UniqueProperty", f"Value '{name}' is not unique", where)
-
-
-def missing(where: str) -> Refusal:
-    """A value that is required."""
-    return violation("NotNull", "Value is required", where)
+def empty(status: int = 204) -> web.Response:
+    """An answer without a body."""
+    return web.Response(status=status)

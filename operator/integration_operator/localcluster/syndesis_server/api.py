@@ -1,309 +1,217 @@
-"""The REST API below ``/api/v1``: connections, connectors, and the public call for properties.
-
-Handlers are in the order of facts that a client has to get right; each refusal is the one that was recorded or read.
-"""
+"""The part of Syndesis's REST API that concerns connections, below ``/api/v1``."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
-import secrets
-import time
-from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from aiohttp import web
 
-from integration_operator.localcluster.syndesis_server.answers import (
-    CHECK_PARAMETERS,
-    FILE_A_BUG,
-    NOT_ACCEPTABLE,
-    Refusal,
-    answer,
-    argument,
-    internal,
-    missing,
-    not_found,
-    not_unique,
-    rest_error,
-)
-from integration_operator.localcluster.syndesis_server.ciphers import decrypted, encrypted
-from integration_operator.localcluster.syndesis_server.database import Database, Document, Exists, InvalidKey
+from integration_operator.localcluster.syndesis_server import answers, model
+from integration_operator.localcluster.syndesis_server.answers import NOT_ACCEPTABLE, Refused, as_json, empty
+from integration_operator.localcluster.syndesis_server.connections import Connections
+from integration_operator.localcluster.syndesis_server.connectors import Connectors
+from integration_operator.localcluster.syndesis_server.database import Connection, Database
+from integration_operator.localcluster.syndesis_server.encryption import Encryption
+from integration_operator.localcluster.syndesis_server.listing import CONNECTIONS, CONNECTORS, Listed, page_of
+from integration_operator.localcluster.syndesis_server.release import Release
 
-FIELDS = (
-    "id", "tags", "name", "configuredProperties", "options", "metadata", "connectorId", "icon", "description", "userId",
-    "organization", "organizationId", "connector", "lastUpdated", "createdDate",
-)  # fmt: skip
-"""What is read of a body; anything else is ignored, ``uses`` and ``isDerived`` among it (ConnectionBase.java:31-66)."""
-FILTER = re.compile(r"(?P<property>\w+)(?:(?P<operation>\s*=\s*)(?P<value>[\x20-\x7e]+))?")
-FILTERED = ("connectorId", "userId", "description", "icon")
-WINDOW = 0.02
-"""Seconds between looking whether a name is free and taking it: whoever comes in between is accepted as well."""
+BASE = "/api/v1"
+USER, TOKEN, XSRF = "X-Forwarded-User", "X-Forwarded-Access-Token", "SYNDESIS-XSRF-TOKEN"
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+WITH_BODY = ("POST", "PUT", "PATCH")
+UNVERIFIED = [
+    {
+        "status": "ERROR",
+        "scope": "CONNECTIVITY",
+        "errors": [{"code": "SYNDESIS000", "description": "Unable to perform verification"}],
+    }
+]
 
 
 class Api:
-    """Answers requests from a database; ``verify`` is what stands behind the verifier, None where it is away."""
+    """The calls, each as the server answers it."""
 
     def __init__(
-        self, database: Database, connectors: Mapping[str, Document], release: Callable[[], tuple[int, int]]
+        self,
+        release: Release,
+        database: Database,
+        connectors: Connectors,
+        encryption: Encryption,
     ) -> None:
-        self.verifier_answer: list[Document] | None = None
-        self.verified: list[dict[str, str]] = []
+        self.verifier_answer: list[Any] | None = None
+        self.verified: list[dict[str, str | None]] = []
+        self._release = release
         self._database = database
         self._connectors = connectors
-        self._release = release
+        self._encryption = encryption
+        self._connections = Connections(database, connectors, encryption)
 
-    async def handle(self, request: web.Request, path: str) -> web.Response:
-        """Answer one request; ``path`` is what stands behind ``/api/v1``."""
+    def routes(self) -> list[web.RouteDef]:
+        """Where each call is found. The empty id of ``/connections/`` is the list, which cannot be deleted."""
+        routes = [
+            web.get(f"{BASE}/version", self.version),
+            web.post(f"{BASE}/connections/validation", self.validate),
+            web.get(f"{BASE}/connections/{{id}}", self.get, allow_head=False),
+            web.put(f"{BASE}/connections/{{id}}", self.put),
+            web.patch(f"{BASE}/connections/{{id}}", self.patch),
+            web.delete(f"{BASE}/connections/{{id}}", self.delete),
+            web.get(f"{BASE}/connections/{{id}}/bulletins", self.bulletins, allow_head=False),
+            web.get(f"{BASE}/connectors", self.list_connectors, allow_head=False),
+            web.get(f"{BASE}/connectors/{{id}}", self.connector, allow_head=False),
+            web.post(f"{BASE}/connectors/{{id}}/verifier", self.verify),
+        ]
+        for path in (f"{BASE}/connections", f"{BASE}/connections/"):
+            routes += [web.get(path, self.list_connections, allow_head=False), web.post(path, self.create)]
+        if self._release.has_public_properties:
+            routes.append(web.post(f"{BASE}/public/connections/{{id}}/properties", self.set_properties))
+        return routes
+
+    @web.middleware
+    async def answer_refusals(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Check what comes before any call, and turn every refusal into its answer."""
         try:
-            return await self._route(request, path)
-        except Refusal as refusal:
-            return refusal.response
+            if request.path != f"{BASE}/version":
+                _authenticate(request)
+            found = request.match_info.http_exception
+            if found is None:
+                _negotiate(request)
+            elif found.status == 405:
+                said = f"RESTEASY003650: No resource method found for {request.method}, return 405 with Allow header"
+                raise answers.rest_error(405, NOT_ACCEPTABLE, said)
+            else:
+                said = f"RESTEASY003210: Could not find resource for full path: {request.url}"
+                raise answers.rest_error(404, NOT_ACCEPTABLE, said)
+            response: web.StreamResponse = await handler(request)
+        except Refused as refused:
+            return empty(refused.status) if refused.body is None else as_json(refused.body, refused.status)
+        return response
 
-    async def _route(self, request: web.Request, path: str) -> web.Response:
-        method = request.method
-        if path == "/version" and method == "GET":
-            return self._version(request)
-        _check_headers(request)
-        parts = [unquote(part) for part in path.strip("/").split("/")]
-        match [method, *parts]:
-            case ["GET", "connections"]:
-                return self._list(request.rel_url.query)
-            case ["POST", "connections"]:
-                return await self._create(request)
-            case ["POST", "connections", "validation"]:
-                return await self._validate(request)
-            case ["DELETE", "connections"]:
-                said = "RESTEASY003650: No resource method found for DELETE, return 405 with Allow header"
-                raise rest_error(405, NOT_ACCEPTABLE, said)
-            case ["GET", "connections", identifier]:
-                return answer(200, self._overview(self._existing(identifier)))
-            case ["GET", "connections", _, "bulletins"]:
-                return answer(200, {"createdAt": 0, "updatedAt": 0})
-            case ["PUT", "connections", _]:
-                return await self._replace(request)
-            case ["PATCH", "connections", identifier]:
-                return await self._patch(request, identifier)
-            case ["DELETE", "connections", identifier]:
-                self._database.delete(identifier)
-                return answer(204)
-            case ["GET", "connectors"]:
-                found = [self._connectors[key] for key in sorted(self._connectors)]
-                return answer(200, {"totalCount": len(found), **({"items": found} if found else {})})
-            case ["GET", "connectors", identifier]:
-                if identifier not in self._connectors:
-                    raise not_found()
-                return answer(200, self._connectors[identifier])
-            case ["POST", "connectors", _, "verifier"]:
-                return await self._verify(request)
-            case ["POST", "public", "connections", identifier, "properties"] if self._release() >= (1, 6):
-                return await self._set_properties(request, identifier)
-        where = f"{request.url.scheme}://{request.host}{request.path}"
-        raise rest_error(404, NOT_ACCEPTABLE, f"RESTEASY003210: Could not find resource for full path: {where}")
+    async def version(self, request: web.Request) -> web.Response:
+        """The release; the one call that anybody may make."""
+        if request.headers.get("Accept", "").startswith("text/plain"):
+            text = {"Content-Type": "text/plain;charset=UTF-8"}
+            return web.Response(body=self._release.name.encode(), headers=text)
+        return as_json({"camelversion": "2.23.2", "build-time": "00:00:00.000+0000", "version": self._release.name})
 
-    def _version(self, request: web.Request) -> web.Response:
-        release = ".".join(str(part) for part in self._release())
-        if request.headers.get("Accept") == "text/plain":
-            return web.Response(text=f"{release}.2", content_type="text/plain", charset="UTF-8")
-        return answer(200, {"camelversion": "2.23.2", "build-time": "00:00:00.000+0000", "version": f"{release}.2"})
+    async def list_connections(self, request: web.Request) -> web.Response:
+        """A page of the connections in the database."""
+        return self._page(request, self._database.all(), CONNECTIONS)
 
-    def _list(self, query: Mapping[str, str]) -> web.Response:
-        """A page of connections. ``totalCount`` is the page's, and ``items`` is left out where it is empty."""
-        page, size = _number(query, "page", 1, "Page number"), _number(query, "per_page", 20, "Per page")
-        found = self._database.rows()
-        if sort := query.get("sort"):
-            if sort not in FILTERED:
-                raise argument(f"Cannot find field {sort} in {JAVA_CONNECTION} as int or String field")
-            found.sort(key=lambda row: str(row.get(sort) or ""), reverse=query.get("direction") == "desc")
-        for part in (query.get("query") or "").split(","):
-            # What does not match as a whole, as a value outside ASCII, is dropped without a word.
-            condition = FILTER.fullmatch(part)
-            if condition is None or condition["operation"] is None:
-                continue
-            if condition["operation"] != "=":
-                raise argument(f"Unknown filter operation {condition['operation']}")
-            if condition["property"] not in FILTERED:
-                raise argument(f"Cannot find field {condition['property']} in {JAVA_CONNECTION} as field")
-            found = [row for row in found if row.get(condition["property"]) == condition["value"]]
-        items = [self._overview(row) for row in found[(page - 1) * size : page * size]]
-        return answer(200, {"totalCount": len(items), **({"items": items} if items else {})})
+    async def get(self, request: web.Request) -> web.Response:
+        """One connection by its id, never by its name; answered from the cache."""
+        found = self._connections.existing(request.match_info["id"])
+        return as_json(model.show_connection(self._connections.overview(found)))
 
-    async def _create(self, request: web.Request) -> web.Response:
-        body = await _body(request)
-        connection = self._read(body)
-        self._check_name(connection.get("name"), None, "create.obj.name")
-        await asyncio.sleep(WINDOW)
-        now = int(time.time() * 1000)
-        connection.setdefault("id", f"i-{secrets.token_urlsafe(15).replace('_', '-')}z")
-        connection.update(
-            userId=request.headers["X-Forwarded-User"], createdDate=now, lastUpdated=now, uses=0, isDerived=False
-        )
-        self._encrypt(connection)
-        try:
-            self._database.create(connection)
-        except Exists as error:
-            raise internal(f"There already exists a connection with id {error}") from None
-        except InvalidKey as error:
-            raise _invalid_key(error) from None
-        return answer(200, _shown(connection))
+    async def create(self, request: web.Request) -> web.Response:
+        """A new connection. The answer has neither connector nor board."""
+        connection = await self._connection(request)
+        created = await self._connections.create(connection, request.headers[USER])
+        return as_json(model.show_connection(created))
 
-    async def _replace(self, request: web.Request) -> web.Response:
-        """The id inside of the body decides, whatever the path says, and every field that is left out is lost."""
-        body = await _body(request)
-        connection = self._read(body)
-        self._check_name(connection.get("name"), connection.get("id"), "update.obj.name")
-        if not connection.get("id"):
-            raise not_found("Setting the id on the entity is required for updates")
-        self._encrypt(connection)
-        connection.update(lastUpdated=int(time.time() * 1000), uses=0, isDerived=False)
-        try:
-            if not self._database.update(connection):
-                raise not_found(f"Can not find connection with id {connection['id']}")
-        except InvalidKey as error:
-            raise _invalid_key(error) from None
-        return answer(204)
+    async def put(self, request: web.Request) -> web.Response:
+        """The connection that the body names, in place of the stored one; the path does not matter."""
+        await self._connections.replace(await self._connection(request))
+        return empty()
 
-    async def _patch(self, request: web.Request, identifier: str) -> web.Response:
-        """Past the handler that encrypts: secrets stay in clear (Updater.java:58-91)."""
-        body = await _body(request)
-        there = self._existing(identifier)
-        merged = _merged(there, self._read(body, partly=True))
-        self._check_name(merged.get("name"), identifier, "name")
-        self._database.update({**merged, "uses": 0})
-        return answer(204)
+    async def patch(self, request: web.Request) -> web.Response:
+        """A merge patch, under the content type of plain JSON."""
+        existing = self._connections.existing(request.match_info["id"])
+        text = await request.text()
+        patched = merge_patch(model.show_connection(existing), model.parse(text))
+        connection = model.read_connection(patched, json.dumps(patched), self._release)
+        await self._connections.replace_patched(connection)
+        return empty()
 
-    async def _validate(self, request: web.Request) -> web.Response:
-        connection = self._read(await _body(request))
-        self._check_name(connection.get("name"), connection.get("id"), "name")
-        return answer(204)
+    async def delete(self, request: web.Request) -> web.Response:
+        """Succeeds, whether there was one or not."""
+        self._database.delete(request.match_info["id"])
+        return empty()
 
-    async def _set_properties(self, request: web.Request, identifier: str) -> web.Response:
-        """Found by name first, then by id; everything but the properties stays (PublicApiHandler.java:422-443)."""
-        if "refreshIntegrations" not in request.rel_url.query and self._release() >= (1, 10):
-            raise missing("configureConnection.refeshIntegrations")
-        found = next((row for row in self._database.rows() if row["name"] == identifier), None)
-        found = found or self._database.fetch(identifier)
+    async def validate(self, request: web.Request) -> web.Response:
+        """Whether a connection could be created."""
+        self._connections.validate(await self._connection(request))
+        return empty()
+
+    async def bulletins(self, request: web.Request) -> web.Response:
+        """The board that has the *connection's* id, which no board has."""
+        return as_json({"createdAt": 0, "updatedAt": 0})
+
+    async def set_properties(self, request: web.Request) -> web.Response:
+        """Some properties of a connection, by name or id; the rest of it stays."""
+        if self._release.requires_refresh_integrations and "refreshIntegrations" not in request.query:
+            # The parameter's name is misspelt by the server.
+            raise answers.violation("NotNull", "Value is required", "configureConnection.refeshIntegrations")
+        name_or_id = request.match_info["id"]
+        connection = self._connections.by_name_or_id(name_or_id)
+        if connection is None:
+            raise answers.rest_error(404, NOT_ACCEPTABLE, f"Missing connection with name/id {name_or_id}")
+        text = await request.text()
+        await self._connections.set_properties(connection, model.read_properties(model.parse(text), text))
+        changed = self._connections.existing(connection["id"])
+        return as_json(model.show_connection(self._connections.overview(changed)))
+
+    async def list_connectors(self, request: web.Request) -> web.Response:
+        """A page of the connectors."""
+        return self._page(request, self._connectors.all(), CONNECTORS)
+
+    async def connector(self, request: web.Request) -> web.Response:
+        """One connector's definition."""
+        found = self._connectors.get(request.match_info["id"])
         if found is None:
-            raise rest_error(404, NOT_ACCEPTABLE, f"Missing connection with name/id {identifier}")
-        properties = {**(found.get("configuredProperties") or {}), **(await _body(request))}
-        changed = {**found, "configuredProperties": properties, "lastUpdated": int(time.time() * 1000)}
-        self._encrypt(changed)
-        self._database.update(changed)
-        return answer(200, self._overview(changed))
+            raise answers.not_found()
+        return as_json(model.show(found))
 
-    async def _verify(self, request: web.Request) -> web.Response:
-        """Tried by another service, which gets the properties in clear."""
-        body = await _body(request) if request.can_read_body else {}
-        self.verified.append({key: decrypted(value) for key, value in body.items()})
-        if self.verifier_answer is not None:
-            return answer(200, self.verifier_answer)
-        error = {"code": "SYNDESIS000", "description": "Unable to perform verification"}
-        return answer(200, [{"status": "ERROR", "scope": "CONNECTIVITY", "errors": [error]}])
+    async def verify(self, request: web.Request) -> web.Response:
+        """What the backend that opens connections says to these properties; 200 without the backend, too."""
+        text = await request.text()
+        given = model.read_properties(model.parse(text), text) if text else {}
+        decrypted = {name: None if value is None else self._encryption.decrypt(value) for name, value in given.items()}
+        self.verified.append(decrypted)
+        return as_json(UNVERIFIED if self.verifier_answer is None else self.verifier_answer)
 
-    def _existing(self, identifier: str) -> Document:
-        found = self._database.fetch(identifier)
-        if found is None:
-            raise not_found()
-        return found
+    async def _connection(self, request: web.Request) -> Connection:
+        text = await request.text()
+        return model.read_connection(model.parse(text), text, self._release)
 
-    def _read(self, body: Document, *, partly: bool = False) -> Document:
-        """A body as a connection: names and tags trimmed, blank ones dropped."""
-        connection = {key: body[key] for key in FIELDS if body.get(key) not in (None, "", [], {})}
-        if self._release() < (1, 5):
-            connection.pop("metadata", None)
-        if "name" in connection:
-            connection["name"] = str(connection["name"]).strip()
-        if any(value is None for value in (connection.get("configuredProperties") or {}).values()):
-            said = "com.fasterxml.jackson.databind.JsonMappingException: configuredProperties value"
-            raise rest_error(400, CHECK_PARAMETERS, said)
-        if "tags" in connection:
-            connection["tags"] = sorted({tag.strip() for tag in connection["tags"] if tag.strip()})
-        return connection
-
-    def _check_name(self, name: str | None, identifier: str | None, where: str) -> None:
-        if not name:
-            raise missing(where)
-        if any(row["name"] == name and row["id"] != identifier for row in self._database.rows()):
-            raise not_unique(name, where)
-
-    def _encrypt(self, connection: Document) -> None:
-        """Encrypt what the connector calls secret; with an unknown connector that is nothing."""
-        definition = self._connectors.get(connection.get("connectorId") or "", {})
-        properties = dict(connection.get("configuredProperties") or {})
-        for key, described in (definition.get("properties") or {}).items():
-            if described.get("secret") and key in properties:
-                properties[key] = encrypted(properties[key])
-        if properties:
-            connection["configuredProperties"] = properties
-
-    def _overview(self, connection: Document) -> Document:
-        connector = self._connectors.get(connection.get("connectorId") or "")
-        embedded = {"connector": connector} if connector else {}
-        return {**_shown(connection), **embedded, "board": {"createdAt": 0, "updatedAt": 0}}
+    def _page(self, request: web.Request, documents: list[dict[str, Any]], listed: Listed) -> web.Response:
+        page = page_of(documents, request.query, listed)
+        if listed is CONNECTIONS:
+            items = [model.show_connection(self._connections.overview(document)) for document in page.items]
+        else:
+            items = [model.show(document) for document in page.items]
+        total = page.matched if self._release.counts_all_pages else len(items)
+        return as_json({"totalCount": total} | ({"items": items} if items else {}))
 
 
-JAVA_CONNECTION = "io.syndesis.common.model.connection.Connection"
-
-
-def _check_headers(request: web.Request) -> None:
-    """The server trusts two headers, and looks at whether they are there (SecurityConfiguration.java:61-96)."""
-    headers = request.headers
-    forbidden = not headers.get("X-Forwarded-User")
-    unprotected = request.method not in ("GET", "HEAD") and not headers.get("SYNDESIS-XSRF-TOKEN")
-    if forbidden or unprotected:
-        now = time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
-        body = {"timestamp": now, "status": 403, "error": "Forbidden", "message": "", "path": request.path}
-        raise Refusal(403, body)
-    if not headers.get("X-Forwarded-Access-Token"):
-        raise Refusal(401)
-    accepted = headers.get("Accept", "*/*")
-    if not any(kind in accepted for kind in ("application/json", "*/*")):
-        raise rest_error(406, NOT_ACCEPTABLE, "RESTEASY003635: No match for accept header")
-    if request.can_read_body and request.content_type != "application/json":
-        raise rest_error(415, NOT_ACCEPTABLE, "RESTEASY003065: Cannot consume content type")
-
-
-async def _body(request: web.Request) -> Document:
-    try:
-        found: Any = json.loads(await request.read())
-    except ValueError:
-        raise rest_error(400, CHECK_PARAMETERS, "com.fasterxml.jackson.core.JsonParseException: Unexpected") from None
-    if not isinstance(found, dict):
-        raise rest_error(
-            400, CHECK_PARAMETERS, "com.fasterxml.jackson.databind.exc.MismatchedInputException: no object"
-        )
-    return found
-
-
-def _number(query: Mapping[str, str], name: str, default: int, called: str) -> int:
-    text = query.get(name)
-    if text is None:
-        return default
-    try:
-        number = int(text)
-    except ValueError:
-        raise argument(f'For input string: "{text}"') from None
-    if number < 1:
-        raise argument(f"{called} must be greater than 0")
-    return number
-
-
-def _invalid_key(error: InvalidKey) -> Refusal:
-    said = "Cannot contain ., %, $, #, [, ], /, or ASCII control characters 0-31 or 127."
-    return rest_error(500, FILE_A_BUG, f"Internal Server Exception. Invalid key. {said} Key: {error}")
-
-
-def _merged(there: Document, patch: Document) -> Document:
-    """RFC 7396 for what a body can hold."""
-    merged = dict(there)
-    for key, value in patch.items():
-        merged[key] = _merged(there.get(key) or {}, value) if isinstance(value, dict) else value
+def merge_patch(document: Any, patch: Any) -> Any:
+    """The document as RFC 7396 has a patch change it."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(document) if isinstance(document, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
     return merged
 
 
-def _shown(connection: Document) -> Document:
-    """As it goes over the wire: what is empty is left out (JsonUtils.java:61-63)."""
-    shown = {key: value for key, value in connection.items() if value not in (None, "", [], {})}
-    return {"uses": 0, **shown, "isDerived": bool(connection.get("isDerived"))}
+def _authenticate(request: web.Request) -> None:
+    """Believe whoever has put the headers there, but miss none of them."""
+    if not request.headers.get(USER) or (request.method in WRITES and not request.headers.get(XSRF)):
+        raise answers.forbidden(request.path)
+    if not request.headers.get(TOKEN):
+        raise Refused(401, None)
+
+
+def _negotiate(request: web.Request) -> None:
+    """Refuse content types; a merge patch's own is among them."""
+    if request.method in WITH_BODY and request.content_type != "application/json":
+        raise answers.rest_error(415, NOT_ACCEPTABLE, "RESTEASY003065: Cannot consume content type")
+    accepted = [part.split(";")[0].strip() for part in request.headers.get("Accept", "*/*").split(",")]
+    offered = ["application/json", "application/*", "*/*"]
+    if request.path == f"{BASE}/version":
+        offered += ["text/plain", "text/*"]
+    if request.method in ("GET", "POST") and not set(accepted) & set(offered):
+        raise answers.rest_error(406, NOT_ACCEPTABLE, "RESTEASY003635: No match for accept header")

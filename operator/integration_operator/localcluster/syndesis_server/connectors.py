@@ -1,74 +1,109 @@
-"""The connectors that the server knows. AMQP's seven properties are the same in every release from 1.3 to 1.15."""
+"""The connectors that the server knows, and the connections that every database has from the start.
+
+The AMQP connector is reduced to what a client decides by: its properties, which of them are secret, and its actions'
+names. The other connectors are there because connections refer to them.
+"""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable
 from typing import Any
+
+from integration_operator.localcluster.syndesis_server.release import Release
 
 Document = dict[str, Any]
 
-BUILT_IN = {
-    "api-provider": ("API Provider", "Expose Restful APIs"),
-    "flow": ("Flow", "Connect with different flows using direct endpoint"),
-    "log": ("Log", "Log the exchange with different options"),
-    "timer": ("Timer", "Trigger integration execution based on an interval or a cron expression"),
-    "webhook": ("Webhook", "Create direct connections with external systems through Webhooks"),
-}
-HIDDEN_FROM_STEPS = "flow"
+AMQP_PROPERTIES = ("connectionUri", "username", "password", "clientID", "skipCertificateCheck")
+AMQP_CERTIFICATES = ("brokerCertificate", "clientCertificate")
+BUILT_IN = (
+    ("api-provider", "API Provider", "Offers an API of your own"),
+    ("flow", "Flow", "Joins two flows"),
+    ("log", "Log", "Writes messages to the log"),
+    ("timer", "Timer", "Starts an integration again and again"),
+    ("webhook", "Webhook", "Is called by others over HTTP"),
+)
+"""Id, name and description; the connector and its connection have the same."""
 
 
-def amqp(release: tuple[int, int]) -> Document:
-    """The AMQP connector, as much of it as a client needs to know."""
-    icon = "assets:amqp.svg" if release >= (1, 7) else "fa-amqp"
+def amqp_connector(release: Release) -> Document:
+    """The AMQP connector; its properties are the same in every release."""
     properties: Document = {
-        "connectionUri": _property("string", required=True),
-        "username": _property("string"),
-        "password": _property("string", secret=True),
-        "clientID": _property("string"),
-        "skipCertificateCheck": {**_property("string"), "defaultValue": "false"},
-        "brokerCertificate": _property("textarea"),
-        "clientCertificate": _property("textarea"),
+        name: {
+            "type": "textarea" if name in AMQP_CERTIFICATES else "string",
+            "required": name == "connectionUri",
+            "secret": name == "password",
+            "kind": "property",
+            "order": str(order),
+        }
+        for order, name in enumerate((*AMQP_PROPERTIES, *AMQP_CERTIFICATES), start=1)
     }
-    return {"id": "amqp", "name": "AMQP Message Broker", "icon": icon, "tags": ["verifier"], "properties": properties}
+    properties["skipCertificateCheck"] |= {
+        "defaultValue": "false",
+        "enum": [{"label": "Disable", "value": "true"}, {"label": "Enable", "value": "false"}],
+    }
+    actions = [
+        {"id": f"io.syndesis:amqp-{verb}-action", "name": f"{verb.capitalize()} messages", "actionType": "connector"}
+        for verb in ("publish", "subscribe", "request")
+    ]
+    return {
+        "id": "amqp",
+        "name": release.amqp_name,
+        "icon": release.amqp_icon,
+        "componentScheme": "amqp",
+        "connectorFactory": "io.syndesis.connector.amqp.AMQPConnectorFactory",
+        "tags": ["verifier"],
+        "properties": properties,
+        "actions": actions,
+    }
 
 
-def built_in() -> list[Document]:
-    """The connectors of the connections that every Syndesis has."""
-    return [{"id": identifier, "name": name, "properties": {}} for identifier, (name, _) in BUILT_IN.items()]
+class Connectors:
+    """The connectors by id, read-only."""
+
+    def __init__(self, release: Release, given: Iterable[Document] | None = None) -> None:
+        built_in = [
+            {"id": id_, "name": name, "description": description, "icon": f"assets:{id_}.svg", "actions": []}
+            for id_, name, description in BUILT_IN
+        ]
+        chosen = [amqp_connector(release)] if given is None else list(given)
+        self._by_id: dict[str, Document] = {document["id"]: document for document in (*built_in, *chosen)}
+
+    def get(self, id_: str | None) -> Document | None:
+        """One of them, as a copy."""
+        return copy.deepcopy(self._by_id.get(id_ or ""))
+
+    def all(self) -> list[Document]:
+        """All, by id."""
+        return [copy.deepcopy(self._by_id[id_]) for id_ in sorted(self._by_id)]
+
+    def secrets(self, id_: str | None) -> set[str]:
+        """The properties that are kept encrypted: none, and no error, where the connector is unknown."""
+        properties: Document = self._by_id.get(id_ or "", {}).get("properties") or {}
+        return {name for name, definition in properties.items() if definition.get("secret")}
 
 
 def built_in_connections() -> list[Document]:
-    """The connections of a fresh database: five built-in ones, and one to a sample database."""
-    found = []
-    for identifier, (name, description) in BUILT_IN.items():
-        metadata = {"hide-from-connection-pages": "true"}
-        if identifier == HIDDEN_FROM_STEPS:
-            metadata["hide-from-step-select"] = "true"
-        found.append(
-            {
-                "id": identifier,
-                "name": name,
-                "description": description,
-                "connectorId": identifier,
-                "icon": f"assets:{identifier}.svg",
-                "metadata": metadata,
-            }
-        )
+    """What a fresh database holds: a connection for each connector that needs no configuration, and a sample."""
     sample = {
         "id": "5",
         "name": "PostgresDB",
-        "description": "Connection to SampleDB",
+        "description": "A sample database",
         "connectorId": "sql",
         "icon": "assets:sql.svg",
         "tags": ["sampledb"],
-        "configuredProperties": {
-            "password": "@ENC:POSTGRESQL_SAMPLEDB_PASSWORD@",
-            "schema": "sampledb",
-            "url": "jdbc:postgresql://syndesis-db:5432/sampledb",
-            "user": "sampledb",
-        },
+        "configuredProperties": {"user": "sampledb", "schema": "sampledb", "password": "@ENC:SAMPLE@"},
     }
-    return [sample, *found]
-
-
-def _property(kind: str, *, required: bool = False, secret: bool = False) -> Document:
-    return {"type": kind, "required": required, "secret": secret}
+    hidden = {"hide-from-connection-pages": "true"}
+    others: list[Document] = [
+        {
+            "id": id_,
+            "name": name,
+            "description": description,
+            "connectorId": id_,
+            "icon": f"assets:{id_}.svg",
+            "metadata": hidden | ({"hide-from-step-select": "true"} if id_ == "flow" else {}),
+        }
+        for id_, name, description in BUILT_IN
+    ]
+    return [sample, *others]

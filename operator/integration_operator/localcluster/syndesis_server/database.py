@@ -1,79 +1,119 @@
-"""Where connections are kept: a table with a cache in front, and what goes wrong between the two.
+"""The database of connections with the cache in front of it, and what the two do to each other.
 
-Ids go unescaped into SQL's LIKE, where an underscore stands for any character (SqlJsonDB.java:305-330, 512-527). What a
-deletion took out of the table is still answered from the cache (recorded on 1.13.2).
+Rows are found by ``LIKE`` with the id as it is, so that ``_`` in an id stands for any character. A connection is read
+by id through a cache, listed and looked up by name from the rows: after a delete the two may differ for as long as the
+server runs. Nothing here is locked, and no name is unique by itself.
 """
 
 from __future__ import annotations
 
+import base64
+import copy
 import re
-from collections.abc import Iterable
+import secrets
 from typing import Any
 
-Document = dict[str, Any]
+from integration_operator.localcluster.syndesis_server.answers import defect, not_found
 
-FORBIDDEN = re.compile(r"[.%$#\[\]/\x00-\x1f\x7f]")
+Connection = dict[str, Any]
+
+FORBIDDEN_IN_KEYS = re.compile(r"[.%$#\[\]/\x00-\x1f\x7f]")
 LONGEST_KEY = 768
 
 
-class InvalidKey(Exception):
-    """A key of an object, or an id, that the database cannot hold (JsonRecordSupport.java:107-130)."""
-
-
-class Exists(Exception):
-    """There is something under that id, in the table or in the cache."""
-
-
 class Database:
-    """Connections by id."""
+    """Connections by id. What goes in and comes out is a copy."""
 
-    def __init__(self, connections: Iterable[Document]) -> None:
-        self._rows = {connection["id"]: connection for connection in connections}
-        self._cache = dict(self._rows)
+    def __init__(self) -> None:
+        self.rows: dict[str, Connection] = {}
+        self.cache: dict[str, Connection] = {}
+        self.cache_keeps_deleted = True
+        """Whether a reader was under way when a row was deleted, and has put what it had read into the cache."""
 
-    def rows(self) -> list[Document]:
-        """What is really there, by id."""
-        return [self._rows[identifier] for identifier in sorted(self._rows)]
+    def put(self, connection: Connection) -> None:
+        """Write a row past everything, as if before the server has started."""
+        self.rows[connection["id"]] = copy.deepcopy(connection)
+        self.cache.pop(connection["id"], None)
 
-    def fetch(self, identifier: str) -> Document | None:
-        """What a GET by id shows."""
-        if identifier not in self._cache and identifier in self._rows:
-            self._cache[identifier] = self._rows[identifier]
-        return self._cache.get(identifier)
+    def fetch(self, id_: str) -> Connection | None:
+        """One connection, from the cache where it has it, deleted or not."""
+        if id_ not in self.cache and id_ in self.rows:
+            self.cache[id_] = copy.deepcopy(self.rows[id_])
+        return copy.deepcopy(self.cache.get(id_))
 
-    def create(self, connection: Document) -> None:
-        """Insert a row. Raises ``Exists`` and ``InvalidKey``."""
-        if self.fetch(connection["id"]) is not None:
-            raise Exists(connection["id"])
-        self._put(connection)
+    def all(self) -> list[Connection]:
+        """All rows in the order of their paths, past the cache."""
+        return [copy.deepcopy(self.rows[id_]) for id_ in sorted(self.rows, key=lambda id_: f":{id_}/")]
 
-    def update(self, connection: Document) -> bool:
-        """Replace the row of the id inside; False where there is none."""
-        if self.fetch(connection["id"]) is None:
-            return False
-        self._put(connection)
-        return True
+    def ids_named(self, name: str) -> set[str]:
+        """The connections that have this very name, past the cache."""
+        return {id_ for id_, row in self.rows.items() if row.get("name") == name}
 
-    def delete(self, identifier: str) -> None:
-        """Delete every row whose id is like this one."""
-        like = re.compile("".join("." if c == "_" else re.escape(c) for c in identifier))
-        gone = [row for row in self._rows if like.fullmatch(row)]
-        for row in gone:
-            del self._rows[row]
-        if identifier not in gone:
-            self._cache.pop(identifier, None)
+    def create(self, connection: Connection) -> Connection:
+        """Insert; the answer says so even where a row stands in the way that the cache did not know."""
+        if "id" not in connection:
+            self._refuse_taken_name(connection)
+            connection = {**connection, "id": new_id()}
+        id_ = connection["id"]
+        if id_ in self.cache:
+            raise defect(f"There already exists a connection with id {id_}")
+        _check_keys({f":{id_}": connection})
+        if not self._like(id_):
+            self.rows[id_] = copy.deepcopy(connection)
+        self.cache[id_] = copy.deepcopy(connection)
+        return copy.deepcopy(connection)
 
-    def _put(self, connection: Document) -> None:
-        for key in _keys(connection):
-            if len(key) > LONGEST_KEY or FORBIDDEN.search(key):
-                raise InvalidKey(key)
-        if FORBIDDEN.search(connection["id"]):
-            raise InvalidKey(f":{connection['id']}")
-        self._rows[connection["id"]] = self._cache[connection["id"]] = connection
+    def update(self, connection: Connection) -> None:
+        """Replace the connection that the body names, and with it all that are like it.
+
+        One that only the cache still has is replaced there, and the answer is the same.
+        """
+        id_ = connection.get("id")
+        if id_ is None:
+            raise not_found("Setting the id on the entity is required for updates")
+        self._refuse_taken_name(connection)
+        if id_ in self.rows:
+            _check_keys({f":{id_}": connection})
+            for like in self._like(id_):
+                del self.rows[like]
+            self.rows[id_] = copy.deepcopy(connection)
+        elif id_ not in self.cache:
+            raise not_found(f"Can not find connection with id {id_}")
+        self.cache[id_] = copy.deepcopy(connection)
+
+    def delete(self, id_: str) -> None:
+        """Delete the connection and all that are like it; only its own place in the cache is emptied."""
+        self.cache.pop(id_, None)
+        for like in self._like(id_):
+            row = self.rows.pop(like)
+            if like == id_ and self.cache_keeps_deleted:
+                self.cache[id_] = row
+
+    def _like(self, id_: str) -> list[str]:
+        wildcards = {"_": ".", "%": ".*"}
+        pattern = re.compile("".join(wildcards.get(char, re.escape(char)) for char in id_), re.DOTALL)
+        return [row for row in self.rows if pattern.fullmatch(row)]
+
+    def _refuse_taken_name(self, connection: Connection) -> None:
+        if self.ids_named(connection["name"]) - {connection.get("id")}:
+            raise defect(f"There already exists a Connection with name {connection['name']}")
 
 
-def _keys(node: Any) -> Iterable[str]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield key
-            yield from _keys(value)
+def new_id() -> str:
+    """An id as the server makes them."""
+    return f"i-{base64.urlsafe_b64encode(secrets.token_bytes(15)).decode()[:19].replace('_', '-')}z"
+
+
+def _check_keys(value: Any) -> None:
+    """Refuse what the database cannot have as a key of an object, at any depth; values are free."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if FORBIDDEN_IN_KEYS.search(key):
+                characters = "., %, $, #, [, ], /, or ASCII control characters 0-31 or 127"
+                raise defect(f"Invalid key. Cannot contain {characters}. Key: {key}")
+            if len(key) > LONGEST_KEY:
+                raise defect(f"Invalid key. Key cannot be longer than {LONGEST_KEY}.")
+            _check_keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_keys(inner)

@@ -1,68 +1,43 @@
-"""The server as tests and the demo have it: started on this machine, watched, and made to fail."""
+"""The simulated Syndesis as a test sees it: start it, put connections there, spoil its answers, look inside."""
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
 from integration_operator.localcluster.syndesis_server.api import Api
-from integration_operator.localcluster.syndesis_server.ciphers import decrypted, encrypted
-from integration_operator.localcluster.syndesis_server.connectors import amqp, built_in, built_in_connections
-from integration_operator.localcluster.syndesis_server.database import Database, Document
+from integration_operator.localcluster.syndesis_server.connectors import Connectors, Document, built_in_connections
+from integration_operator.localcluster.syndesis_server.database import Database
+from integration_operator.localcluster.syndesis_server.encryption import Encryption
+from integration_operator.localcluster.syndesis_server.journal import Fault, Journal, Request
+from integration_operator.localcluster.syndesis_server.release import Release
 
-PREFIX = "/api/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request as it came in, and how it was answered; ``status`` 0 is no answer at all."""
-
-    method: str
-    path: str
-    headers: dict[str, str] = field(repr=False)
-    body: Any = field(repr=False)
-    status: int = 200
-
-
-@dataclass(slots=True)
-class Fault:
-    """What some requests are answered with instead."""
-
-    times: int
-    status: int
-    body: bytes
-    content_type: str
-    method: str | None
-    path_prefix: str | None
-    after: bool
-
-    def matches(self, request: web.Request) -> bool:
-        """Whether this request is one of them."""
-        path = request.path.removeprefix(PREFIX)
-        return (
-            self.times > 0
-            and self.method in (None, request.method)
-            and (self.path_prefix is None or path.startswith(self.path_prefix))
-        )
+PATIENCE = 0.2
+"""Seconds that a stopping server gives to answers under way."""
 
 
 class SyndesisServer:
-    """One server; ``url`` is what the API is below of, ``requests`` is all that came in."""
+    """A SIMULATION of a Syndesis server. ``url`` is where it listens; its API is below ``/api/v1``."""
 
-    def __init__(self, release: str = "1.13.2", connectors: Iterable[Document] | None = None) -> None:
+    def __init__(
+        self, release: str, connectors: list[Document] | None = None, connections: list[Document] | None = None
+    ) -> None:
         self.url = ""
         self.release = release
-        self.requests: list[Request] = []
-        self._faults: list[Fault] = []
-        self._builtin = {connection["id"] for connection in built_in_connections()}
-        self._database = Database(built_in_connections())
-        known = list(connectors) if connectors is not None else [amqp(self._minor()), *built_in()]
-        self._api = Api(self._database, {connector["id"]: connector for connector in known}, self._minor)
+        known = Release(release)
+        self._journal = Journal()
+        self._database = Database()
+        self._connectors = Connectors(known, connectors)
+        self._encryption = Encryption()
+        self._api = Api(known, self._database, self._connectors, self._encryption)
+        self._built_in = built_in_connections() if connections is None else connections
+        for connection in self._built_in:
+            self._database.put(connection)
 
     @classmethod
     @asynccontextmanager
@@ -72,13 +47,18 @@ class SyndesisServer:
         port: int = 0,
         host: str = "127.0.0.1",
         release: str = "1.13.2",
-        connectors: Iterable[Document] | None = None,
+        connectors: list[dict[str, Any]] | None = None,
+        built_in: list[dict[str, Any]] | None = None,
     ) -> AsyncIterator[SyndesisServer]:
-        """Serve until left; port 0 takes a free one."""
-        server = cls(release, connectors)
-        application = web.Application()
-        application.router.add_route("*", "/{tail:.*}", server._answer)
-        runner = web.AppRunner(application, access_log=None)
+        """A server until the end of the block. Port 0 is any free one.
+
+        ``connectors`` and ``built_in`` take the place of the reduced AMQP connector and of the connections that a fresh
+        database has.
+        """
+        server = cls(release, connectors, built_in)
+        app = web.Application(middlewares=[server._record, server._api.answer_refusals])
+        app.add_routes(server._api.routes())
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=PATIENCE)
         await runner.setup()
         try:
             await web.TCPSite(runner, host, port).start()
@@ -88,40 +68,57 @@ class SyndesisServer:
             await runner.cleanup()
 
     @property
-    def verifier_answer(self) -> list[Document] | None:
-        """What the verifier answers; None where the service behind it is away."""
+    def requests(self) -> list[Request]:
+        """Every request received, in order."""
+        return self._journal.requests
+
+    @property
+    def verifier_answer(self) -> list[Any] | None:
+        """What verifying a connector's properties is answered; None where the backend that does it is away."""
         return self._api.verifier_answer
 
     @verifier_answer.setter
-    def verifier_answer(self, results: list[Document] | None) -> None:
-        self._api.verifier_answer = results
+    def verifier_answer(self, answer: list[Any] | None) -> None:
+        self._api.verifier_answer = answer
 
     @property
-    def verified(self) -> list[dict[str, str]]:
-        """The properties that the verifier was given, in clear."""
+    def verified(self) -> list[dict[str, str | None]]:
+        """The properties that were sent to be verified, decrypted."""
         return self._api.verified
 
-    def stored(self) -> dict[str, Document]:
-        """What is in the database, without what every Syndesis has."""
-        return {row["id"]: row for row in self._database.rows() if row["id"] not in self._builtin}
+    @property
+    def cache_keeps_deleted(self) -> bool:
+        """Whether a connection that was deleted is still answered by its id, until it is deleted once more."""
+        return self._database.cache_keeps_deleted
+
+    @cache_keeps_deleted.setter
+    def cache_keeps_deleted(self, keeps: bool) -> None:
+        self._database.cache_keeps_deleted = keeps
+
+    def stored(self) -> dict[str, dict[str, Any]]:
+        """The connections in the database by id, as they are stored, without the built-in ones."""
+        built_in = {connection["id"] for connection in self._built_in}
+        return {id_: copy.deepcopy(row) for id_, row in self._database.rows.items() if id_ not in built_in}
 
     def password(self, connection_id: str) -> str | None:
-        """The password of a stored connection, in clear."""
-        properties = self.stored()[connection_id].get("configuredProperties") or {}
-        return decrypted(properties["password"]) if "password" in properties else None
+        """The password in clear, which no client can see; None where there is none, or none that can be decrypted."""
+        value = self._database.rows.get(connection_id, {}).get("configuredProperties", {}).get("password")
+        return None if value is None else self._encryption.decrypt(value)
 
-    def put_stored(self, connection: Document) -> None:
-        """Put a connection into the database as a person would through the user interface."""
-        properties = dict(connection.get("configuredProperties") or {})
-        if "password" in properties:
-            properties["password"] = encrypted(properties["password"])
-        stored = {"uses": 0, "isDerived": False, **connection, "configuredProperties": properties}
-        if not self._database.update(stored):
-            self._database.create(stored)
+    def put_stored(self, connection: dict[str, Any]) -> None:
+        """Put a connection straight into the database, secrets encrypted, whether or not its name is taken.
 
-    def take_stored(self, connection_id: str) -> None:
-        """Delete a connection as a person would."""
-        self._database.delete(connection_id)
+        ``uses`` is stored as given, which no request can do.
+        """
+        stored = copy.deepcopy(connection)
+        if properties := stored.get("configuredProperties"):
+            secret = self._connectors.secrets(stored.get("connectorId"))
+            stored["configuredProperties"] = self._encryption.encrypt_secrets(properties, secret)
+        self._database.put(stored)
+
+    def forget(self) -> None:
+        """Empty the cache, as a restart does."""
+        self._database.cache.clear()
 
     def fail(
         self,
@@ -134,37 +131,37 @@ class SyndesisServer:
         path_prefix: str | None = None,
         after: bool = False,
     ) -> None:
-        """Answer the next matching requests so; ``after``: what they ask for is done first. Status 0 is no answer."""
-        data = body.encode() if isinstance(body, str) else body
-        self._faults.append(Fault(times, status, data, content_type, method, path_prefix, after))
+        """Answer the next ``times`` matching requests so; status 0 closes the connection instead.
 
-    def heal(self) -> None:
-        """Fail no more."""
-        self._faults.clear()
+        ``after``: the request takes effect first, and only its answer is lost. ``path_prefix`` is of the whole path,
+        such as ``/api/v1/connections``.
+        """
+        encoded = body.encode() if isinstance(body, str) else body
+        fault = Fault(times, status, encoded, content_type, method, path_prefix, after)
+        self._journal.faults.append(fault)
 
-    def _minor(self) -> tuple[int, int]:
-        major, minor, *_ = self.release.split(".")
-        return int(major), int(minor)
+    @web.middleware
+    async def _record(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        record = Request(request.method, request.path_qs, dict(request.headers), _json(await request.text()))
+        self._journal.requests.append(record)
+        fault = self._journal.fault_for(record)
+        if fault is None:
+            response: web.StreamResponse = await handler(request)
+            record.status = response.status
+            return response
+        if fault.after:
+            await handler(request)
+        spoilt = fault.answer()
+        if spoilt is None:
+            if request.transport is not None:
+                request.transport.close()
+            return web.Response()
+        record.status = spoilt.status
+        return spoilt
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        fault = next((f for f in self._faults if f.matches(request)), None)
-        response: web.StreamResponse | None = None
-        if fault is None or fault.after:
-            response = await self._api.handle(request, request.raw_path.partition("?")[0].removeprefix(PREFIX))
-        if fault is not None:
-            fault.times -= 1
-            response = web.Response(status=fault.status or 500, body=fault.body, content_type=fault.content_type)
-        assert response is not None
-        status = 0 if fault is not None and fault.status == 0 else response.status
-        headers, body = dict(request.headers), _parsed(await request.read())
-        self.requests.append(Request(request.method, str(request.rel_url), headers, body, status))
-        if status == 0 and request.transport is not None:
-            request.transport.close()
-        return response
 
-
-def _parsed(data: bytes) -> Any:
+def _json(text: str) -> Any:
     try:
-        return json.loads(data) if data else None
+        return json.loads(text)
     except ValueError:
         return None
