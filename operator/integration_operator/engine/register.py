@@ -49,6 +49,7 @@ class RemoteRegister:
         """What a call has shown of one side."""
         self.begin(integration)
         entry = self._entries[integration.live.uid]
+        side = replace(side, due=False)
         if kind == "MessagingUser":
             entry.state = replace(entry.state, user=side)
         else:

@@ -1,0 +1,62 @@
+"""An AddressSpace in a ConfigMap of EnMasse ≤ 0.30 is the same as one of the kind; what is none is left out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from builders import space
+
+from integration_operator.domain.pair import Ref
+from integration_operator.sources.configmap import address_space_document
+from integration_operator.sources.enmasse import address_space
+
+
+def config_map(config: Any, **metadata: Any) -> dict[str, Any]:
+    text = config if isinstance(config, str) else json.dumps(config)
+    return {
+        "metadata": {
+            "name": "shop.orders",
+            "namespace": "enmasse",
+            "uid": "of-the-config-map",
+            "resourceVersion": "7",
+            "labels": {"type": "address-space", "namespace": "shop"},
+            **metadata,
+        },
+        "data": {"config.json": text},
+    }
+
+
+def test_the_same_as_one_of_the_kind() -> None:
+    document = address_space_document(config_map(space(uid="stale", resourceVersion="1")))
+    assert document is not None
+    found, of_kind = address_space(document, can_own=False), address_space(space())
+    assert found.ref == Ref("shop", "orders")
+    assert (found.endpoint, found.certificate, found.ready) == (of_kind.endpoint, of_kind.certificate, True)
+    assert found.uid == "of-the-config-map"
+    assert document["metadata"]["resourceVersion"] == "7"
+    assert not found.can_own
+
+
+def test_the_namespace_may_stand_in_a_label_only() -> None:
+    config = space()
+    del config["metadata"]["namespace"]
+    document = address_space_document(config_map(config))
+    assert document is not None
+    assert address_space(document).ref == Ref("shop", "orders")
+
+
+def test_annotations_of_both() -> None:
+    config = space(annotations={"enmasse.io/realm-name": "inside"})
+    both = {"enmasse.io/realm-name": "outside", "integreatly.org/allowed-namespaces": "fuse"}
+    document = address_space_document(config_map(config, annotations=both))
+    assert document is not None
+    found = address_space(document)
+    assert (found.realm, found.allowed_namespaces) == ("inside", ("fuse",))
+
+
+@pytest.mark.parametrize("config", ["", "{", "[]", "null", '{"metadata": null}', '{"metadata": {}}', '"text"'])
+def test_what_holds_no_address_space_is_none(config: str) -> None:
+    assert address_space_document(config_map(config)) is None
+    assert address_space_document({"metadata": {"name": "x"}}) is None
