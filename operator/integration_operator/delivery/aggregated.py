@@ -47,7 +47,7 @@ class AggregatedDelivery:
                 await self._cluster.client.put(path, body)
         elif not known.confirmed(action.applied, action.credentials) or _differs(there, body):
             await self._cluster.client.put(path, body)
-        return Remote("aggregated", True, None, action.applied, action.credentials)
+        return Remote("aggregated", True, action.credential.username, action.applied, action.credentials)
 
     async def withdraw(self, action: Withdraw) -> str:
         """Delete the user. It is asked for first: 0.24 answers 500 to the deletion of one that is not there."""

@@ -144,13 +144,14 @@ def _over_rest(facts: Facts, standing: Standing, *, withdraw: bool) -> Iterator[
         return
     chosen = choose(facts).user
     how = state.user.delivery or (chosen if chosen != "native" else None)
-    user = naming.user_ref(pair, facts.login)
-    if facts.space is None or how is None:
+    username = state.user.id or facts.login
+    user = naming.user_ref(pair, username)
+    if facts.space is None or how is None or pair.space.namespace in facts.terminating:
         yield LetGo("MessagingUser", user, "the user went with its AddressSpace" if facts.space is None else "")
     elif retained or facts.overdue:
         yield LetGo("MessagingUser", user, standing.message, left_behind=facts.overdue)
     else:
-        yield Withdraw("MessagingUser", how, pair, user, state.user, standing.message, facts.login, facts.space)
+        yield Withdraw("MessagingUser", how, pair, user, state.user, standing.message, username, facts.space)
 
 
 def _deliver(facts: Facts, templates: Templates) -> Decision:

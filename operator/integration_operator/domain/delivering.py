@@ -10,12 +10,13 @@ from typing import Any, NoReturn
 
 from integration_operator.api import names
 from integration_operator.domain import desired, naming, readiness, remote
-from integration_operator.domain.actions import Action, Child, Deliver, Finalize, LetGo, Made, Remove, wanted
+from integration_operator.domain.actions import Action, Child, Deliver, Finalize, LetGo, Made, Remove, Withdraw, wanted
 from integration_operator.domain.choice import choose
 from integration_operator.domain.conditions import Finding, Type
 from integration_operator.domain.credentials import Credential, of_secret, true_credential
 from integration_operator.domain.desired import Identity, TemplateName, TemplateRefused, Templates
 from integration_operator.domain.facts import Facts
+from integration_operator.domain.handover import handed_over, taken_id, with_id, written_id
 from integration_operator.domain.live import Live
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.readiness import Transport
@@ -154,6 +155,14 @@ class Delivery:
             if not user.deleting:
                 self.actions.append(Remove.of("MessagingUser", user, f"the user is made by {how} now"))
             _block("UserTerminating", f"MessagingUser {user.ref} goes before the user is made by {how}")
+        known = self._facts.remote.user
+        username = self._credential.username if self._credential else ""
+        if known.exists and known.delivery is not None and known.id not in (None, username):
+            old = naming.user_ref(self._facts.pair, known.id)
+            why = "the login has another name now"
+            pair, space = self._facts.pair, self._space
+            self.actions.append(Withdraw("MessagingUser", known.delivery, pair, old, known, why, known.id, space))
+            _block("UserTerminating", f"user {known.id} goes before {username} is made")
         api_version = self._facts.kinds.api_versions.get("MessagingUser", LATEST_USER_VERSION)
         document = self._render("messaginguser", self._user_identity(api_version))
         if self._deliver("MessagingUser", how, document, self._facts.remote.user):
@@ -181,16 +190,16 @@ class Delivery:
         if connection is not None and not connection.ours:
             _block("NameTaken", _taken("Connection", connection.ref))
         document = self._render("connection", self._connection_identity(api_version))
-        known = _written_id(connection)
+        known = written_id(connection)
         if known is None and over_rest.exists is not False:
             known = over_rest.id or naming.connection_id(self._facts.pair)
         if known is not None:
-            document = _with_id(document, known)
+            document = with_id(document, known)
         self.actions += wanted("Connection", connection, document)
         if connection is None:
             return Verdict.deny("ConnectionPending", "it is being made")
         ready = self._connection_ready(connection)
-        if ready and over_rest.exists is not False and _taken_id(connection) == known:
+        if ready and over_rest.exists is not False and taken_id(connection) == known:
             self.actions.append(LetGo("Connection", connection.ref, "its Connection is Ready under the same id"))
         return ready
 
@@ -202,8 +211,8 @@ class Delivery:
         document = self._render("connection", identity)
         claiming = connection if connection is not None and connection.ours and not connection.deleting else None
         if claiming is not None:
-            self.actions += wanted("Connection", claiming, _handed_over(document, claiming))
-            known = known if known.id else replace(known, id=_taken_id(claiming))
+            self.actions += wanted("Connection", claiming, handed_over(document, claiming))
+            known = known if known.id else replace(known, id=taken_id(claiming))
         if not self._deliver("Connection", "rest", document, known):
             return Verdict.deny("ConnectionPending", "it is being made")
         if claiming is not None:
@@ -303,30 +312,6 @@ class Delivery:
             transport=self.transport if connecting and isinstance(self.transport, Transport) else None,
         )
         return self._templates.render(template, identity, variables)
-
-
-def _written_id(connection: Live | None) -> str | None:
-    """The id of the connection that a Connection of ours takes over."""
-    spec = connection.document.get("spec") or {} if connection is not None and connection.ours else {}
-    return spec.get("connectionId")
-
-
-def _taken_id(connection: Live) -> str | None:
-    """The id of the connection that stands behind a Connection."""
-    return (connection.document.get("status") or {}).get("connectionId") or _written_id(connection)
-
-
-def _with_id(document: Document, identifier: str) -> Document:
-    return {**document, "spec": {**document["spec"], "connectionId": identifier}}
-
-
-def _handed_over(document: Document, live: Live) -> Document:
-    """The Connection as it is on its way out: whoever reconciles it leaves the connection in Syndesis alone."""
-    metadata = document["metadata"]
-    annotations = {**metadata["annotations"], names.HANDED_OVER: "rest"}
-    handed = {**document, "metadata": {**metadata, "annotations": annotations}}
-    written = _written_id(live)
-    return _with_id(handed, written) if written else handed
 
 
 def _block(reason: str, message: str) -> NoReturn:

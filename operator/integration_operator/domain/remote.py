@@ -31,7 +31,7 @@ class Remote:
     """One side's state over REST.
 
     ``exists`` is None where it is not known: something may be there. ``applied`` and ``credentials`` are the hashes of
-    what the other side was confirmed to have. ``due`` says that it is time to look whether it still has it.
+    what the other side was confirmed to have; ``id`` is the connection's, or the user's name. ``due`` says that it is time to look whether it still has it.
     ``verified`` is what Syndesis said when it tried the connection.
     """
 
@@ -84,7 +84,13 @@ def _noted(side: Document, finalizer: bool, verified: Verdict | None) -> Remote:
     if how not in OVER_REST:
         return Remote(exists=None if finalizer else False)
     return Remote(
-        how, True, side.get("id"), side.get("appliedHash") or "", side.get("credentialsHash") or "", False, verified
+        how,
+        True,
+        side.get("id") or side.get("username"),
+        side.get("appliedHash") or "",
+        side.get("credentialsHash") or "",
+        False,
+        verified,
     )
 
 

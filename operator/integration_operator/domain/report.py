@@ -69,7 +69,7 @@ def _noted(side: Remote) -> Document:
 def _delivered(delivered: Delivered) -> Document:
     found: Document = {}
     if (over_rest := delivered.user_over_rest) is not None:
-        found["user"] = {**_noted(over_rest), "username": delivered.username}
+        found["user"] = {**_noted(over_rest), "username": over_rest.id or delivered.username}
     elif delivered.user is not None:
         found["user"] = {
             "delivery": "native",

@@ -49,7 +49,9 @@ CHILDREN = ("Secret", "MessagingUser", "Connection")
 
 
 def everything_known(facts: Facts) -> Standing | None:
-    """Makes sure that nothing is concluded from a store that is not in sync."""
+    """Makes sure that nothing is concluded from a store that is not in sync, unless a deletion waits for too long."""
+    if facts.overdue:
+        return None
     unknown = [kind for kind in (*SOURCES, *CHILDREN, "Namespace") if kind in facts.kinds.out_of_sync]
     return Standing(Step.HOLD) if unknown else None
 

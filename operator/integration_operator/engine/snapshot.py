@@ -108,7 +108,7 @@ class Rehearsal:
                 self._register.begin(first_of(self.gatherer.integrations_of(pair))[0])
                 self.merge(action.kind, action.ref, {"metadata": {"finalizers": finalizers}})
             case Deliver():
-                identifier = naming.connection_id(pair) if action.kind == "Connection" else None
+                identifier = naming.connection_id(pair) if action.kind == "Connection" else action.credential.username
                 verified = Verdict.deny("NotTried", "nothing is asked offline") if action.kind == "Connection" else None
                 made = Remote(action.how, True, identifier, action.applied, action.credentials, verified=verified)
                 self._note(pair, action.kind, made)
