@@ -30,9 +30,9 @@ OVER_REST = frozenset({"aggregated", "keycloak", "rest"})
 class Remote:
     """One side's state over REST.
 
-    ``exists`` is None where it is not known: something may be there. ``applied`` and ``credentials`` are the hashes of
-    what the other side was confirmed to have; ``id`` is the connection's, or the user's name. ``due`` says that it is time to look whether it still has it.
-    ``verified`` is what Syndesis said when it tried the connection.
+    ``exists`` is None where it is not known: something may be there. ``id`` is the connection's, or the user's name.
+    ``applied`` and ``credentials`` are the hashes of what the other side was confirmed to have. ``due`` says that it is
+    time to look whether it still has it. ``verified`` is what Syndesis said when it tried the connection.
     """
 
     delivery: OverRest | None = None
