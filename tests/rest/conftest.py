@@ -10,12 +10,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
+from keycloak_fixture import keycloak
 from world import World
 
 from integration_operator.kube.client import Client
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.installation import install_all
 from integration_operator.localcluster.syndesis_server import SyndesisServer
+
+__all__ = ["keycloak"]
 
 
 @pytest.fixture(scope="session")
