@@ -302,6 +302,7 @@ class Cluster:
             callback(kind, state)
 
     def _listed(self, kind: Kind) -> None:
+        self._kinds = None  # the kind may be served from another place than before
         for callback in self._on_listed:
             callback(kind)
 

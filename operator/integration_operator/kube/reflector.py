@@ -175,10 +175,13 @@ class Reflector(Generic[T]):
         Raises ``NotFound`` where it has none of any namespace either: then the kind is gone.
         """
         documents: list[Document] = []
+        version = ""
         for namespace in self._namespaces():
-            found, _ = await self._pages(self._served_now.collection(namespace))
+            found, version = await self._pages(self._served_now.collection(namespace))
             documents += found
-        return documents, ""
+            if version:  # what answers now is no aggregated API any more
+                break
+        return documents, version
 
     def _look_again(self) -> None:
         """Ask discovery anew where something that may serve this kind has changed."""
