@@ -13,6 +13,7 @@ from integration_operator.cluster import Cluster
 from integration_operator.connections.controller import ConnectionController
 from integration_operator.delivery import RemoteDelivery
 from integration_operator.delivery.aggregated import AggregatedDelivery
+from integration_operator.delivery.keycloak.delivery import KeycloakDelivery
 from integration_operator.delivery.syndesis.delivery import SyndesisDelivery
 from integration_operator.engine.controller import Controller, Options
 from integration_operator.kube.client import Client
@@ -120,6 +121,7 @@ def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, Remo
     """All ways to make a side where no resource does it, by the name that the decisions use."""
     return {
         "aggregated": AggregatedDelivery(cluster),
+        "keycloak": KeycloakDelivery(cluster.client, settings.enmasse_namespace, settings.keycloak_url),
         "rest": SyndesisDelivery(_syndesis_url(settings), cluster.secret_value),
     }
 

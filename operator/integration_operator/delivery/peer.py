@@ -1,51 +1,71 @@
-"""A server that the operator talks to over REST: how much at once, and when to leave it alone.
+"""One host that is spoken to over REST, and may be down: how much is asked of it at once, and when to stop asking.
 
-Every server has limits of its own, so that one that is slow or away costs the others nothing. After some failures in
-a row nothing is asked for a while: the failures that follow are raised here, with the time to wait in them.
+A platform that does not answer makes each request wait for its time-out. The limit keeps a host's troubles from taking
+all of the operator's patience; the breaker answers in its place while it is known to be down, and says until when, so
+that the engine comes back then and not before.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from circuitbreaker import CircuitBreaker, CircuitBreakerError
+from circuitbreaker import CircuitBreaker
 
 from integration_operator.domain.failure import Failure
 
 T = TypeVar("T")
 
 IN_FLIGHT = 8
-FAILURES, RECOVERY = 5, 30.0
-"""Failures in a row after which a server is left alone, and for how many seconds."""
+FAILURES = 5  # in a row; a restart behind a load balancer costs one or two
+OPEN_FOR = 30  # seconds; what restarts takes 10 to 30
 
 
-class Unreachable(Failure):
-    """A server did not answer, or gave what is no answer: 5xx, HTML, half a document.
+class UnavailableType(Protocol):
+    """A type of ``Failure`` that means: this host does not work for anybody now."""
 
-    It may have done what was asked.
-    """
+    def __call__(self, message: str, *, retry_after: float | None = None) -> Failure:
+        """A failure of that type."""
 
 
 class Peer:
-    """One server, by its name for messages."""
+    """All requests to one host go through ``call``."""
 
     def __init__(
-        self, name: str, *, in_flight: int = IN_FLIGHT, failures: int = FAILURES, recovery: float = RECOVERY
+        self,
+        host: str,
+        unavailable: UnavailableType,
+        *,
+        in_flight: int = IN_FLIGHT,
+        failures: int = FAILURES,
+        open_for: int = OPEN_FOR,
     ) -> None:
-        self.name = name
+        self.host = host
+        self._unavailable = unavailable
         self._slots = asyncio.Semaphore(in_flight)
-        self._breaker = CircuitBreaker(
-            failure_threshold=failures, recovery_timeout=recovery, expected_exception=Unreachable, name=name
-        )
+        self._breaker = CircuitBreaker(failures, open_for, unavailable, name=host)
 
-    async def call(self, request: Callable[[], Awaitable[T]]) -> T:
-        """Make one request. Raises what it raises, and ``Unreachable`` without it while the server is left alone."""
+    async def call(self, make: Callable[[], Awaitable[T]]) -> T:
+        """Make one request, in its turn; while the breaker is open fail at once instead.
+
+        Only the type that means unavailable counts. Any other failure is an answer: the host works. A request that
+        was cancelled says nothing about it.
+        """
+        self._refuse_while_open()
         async with self._slots:
+            self._refuse_while_open()  # the wait for a turn may have been long
             try:
-                return await self._breaker.call_async(request)  # type: ignore[no-any-return]
-            except CircuitBreakerError:
-                wait = max(1.0, self._breaker.open_remaining)
-                message = f"{self.name} failed {self._breaker.failure_count} times in a row and is left alone for now"
-                raise Unreachable("LeftAlone", message, retry_after=wait) from None
+                answer = await make()
+            except Exception:
+                with self._breaker:
+                    raise
+            self._breaker.reset()
+            return answer
+
+    def _refuse_while_open(self) -> None:
+        if self._breaker.opened:
+            raise self._unavailable(
+                f"{self.host} has failed {self._breaker.failure_count} times in a row and is not asked for a while",
+                retry_after=float(self._breaker.open_remaining),
+            )

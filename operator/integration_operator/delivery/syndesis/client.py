@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 
 from integration_operator.api import names
-from integration_operator.delivery.peer import Peer, Unreachable
-from integration_operator.delivery.syndesis.errors import NotThere, refusal
+from integration_operator.delivery.peer import Peer
+from integration_operator.delivery.syndesis.errors import NotThere, SyndesisUnavailable, refusal
 
 Document = dict[str, Any]
 
@@ -25,6 +25,7 @@ HEADERS = {
     "SYNDESIS-XSRF-TOKEN": "none",
 }
 PAGE = 500  # the default is 20; a short page is the last one: totalCount is the page's up to 1.13
+MALFORMED = "SyndesisMalformed"
 LIMITS = aiohttp.ClientTimeout(total=15, connect=5)
 VERIFIER_LIMITS = aiohttp.ClientTimeout(total=25, connect=5)  # it gives up itself after 15 s (VerifierCommand.java:92)
 
@@ -36,7 +37,7 @@ class SyndesisClient:
         self.url = url
         self._api = f"{url.rstrip('/')}/api/v1"
         self._session = session
-        self._peer = Peer(url)
+        self._peer = Peer(url, SyndesisUnavailable)
 
     async def connector(self, identifier: str) -> Document:
         """The definition of a connector. Raises ``NotThere``."""
@@ -58,7 +59,7 @@ class SyndesisClient:
             answer = self._mapping(await self._call("GET", f"/connections{query}"), "the list")
             items = answer.get("items", [])  # left out where it is empty
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-                raise Unreachable("SyndesisMalformed", f"{self.url}: the list of connections is none")
+                raise SyndesisUnavailable(f"{self.url}: the list of connections is none", reason=MALFORMED)
             found += items
             if len(items) < PAGE:
                 return found
@@ -90,7 +91,7 @@ class SyndesisClient:
         """Have the server try a connection with these properties; encrypted ones are decrypted there."""
         answer = await self._call("POST", f"/connectors/{connector}/verifier", dict(properties), limits=VERIFIER_LIMITS)
         if not isinstance(answer, list) or not all(isinstance(result, dict) for result in answer):
-            raise Unreachable("SyndesisMalformed", f"{self.url}: the verifier's answer is no list of results")
+            raise SyndesisUnavailable(f"{self.url}: the verifier's answer is no list of results", reason=MALFORMED)
         return answer
 
     async def _call(
@@ -106,17 +107,17 @@ class SyndesisClient:
             ) as response:
                 status, data = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable("SyndesisUnreachable", f"{self.url}: {call}: {type(error).__name__}") from None
+            raise SyndesisUnavailable(f"{self.url}: {call}: {type(error).__name__}") from None
         answer = _parsed(data)
         if status >= 300:
             raise refusal(self.url, call, status, answer)
         if data and answer is None:
-            raise Unreachable("SyndesisMalformed", f"{self.url}: {call} was answered with what is no JSON")
+            raise SyndesisUnavailable(f"{self.url}: {call} was answered with what is no JSON", reason=MALFORMED)
         return answer
 
     def _mapping(self, answer: Any, what: str) -> Document:
         if not isinstance(answer, dict):
-            raise Unreachable("SyndesisMalformed", f"{self.url}: {what} came as what is no object")
+            raise SyndesisUnavailable(f"{self.url}: {what} came as what is no object", reason=MALFORMED)
         return answer
 
 

@@ -15,7 +15,6 @@ from dataclasses import replace
 import aiohttp
 import structlog
 
-from integration_operator.delivery.peer import Unreachable
 from integration_operator.delivery.syndesis.client import Document, SyndesisClient
 from integration_operator.delivery.syndesis.connection import (
     Lookup,
@@ -29,7 +28,7 @@ from integration_operator.delivery.syndesis.connection import (
     verdict_of,
     wanted,
 )
-from integration_operator.delivery.syndesis.errors import ConnectorUnfit, NameTaken, NotThere
+from integration_operator.delivery.syndesis.errors import ConnectorUnfit, NameTaken, NotThere, SyndesisUnavailable
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Deliver, Withdraw
 from integration_operator.domain.remote import Remote
@@ -152,14 +151,14 @@ class Server:
             await self._client.delete(connection["id"])
         gone = {connection["id"] for connection in ours}
         if gone and any(c["id"] in gone for c in await self._there()):
-            raise Unreachable("SyndesisFailed", f"{self._client.url}: a connection is still there")
+            raise SyndesisUnavailable(f"{self._client.url}: a connection is still there", reason="SyndesisFailed")
         return warning
 
     async def verify(self, stored: Document, want: Wanted) -> Verdict:
         """Have the server try the connection as it is stored; advisory, so a failure of the call is an answer too."""
         try:
             results = await self._client.verify(want.connector, stored.get("configuredProperties") or {})
-        except Unreachable as error:
+        except SyndesisUnavailable as error:
             return Verdict.deny("VerifierUnavailable", error.message)
         return verdict_of(results, frozenset(want.properties[key] for key in want.secret if key in want.properties))
 
@@ -217,7 +216,9 @@ class Server:
         await self._client.replace(replacement(stored, want, found, self._connectors[want.connector][2]))
         after = next((c for c in await self._there(want.connector) if c["id"] == stored["id"]), None)
         if after is None or changes(after, want, want.credentials):
-            raise Unreachable("SyndesisLostWrite", f"{self._client.url}: the write was overwritten by another")
+            raise SyndesisUnavailable(
+                f"{self._client.url}: the write was overwritten by another", reason="SyndesisLostWrite"
+            )
         return after
 
 

@@ -7,8 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from integration_operator.delivery.peer import Unreachable
 from integration_operator.domain.failure import Failure
+
+
+class SyndesisUnavailable(Failure):
+    """No answer, 5xx, or an answer that a Syndesis does not give: HTML, half a document.
+
+    It may have done what was asked.
+    """
+
+    def __init__(self, message: str, *, reason: str = "SyndesisUnavailable", retry_after: float | None = None) -> None:
+        super().__init__(reason, message, retry_after=retry_after)
 
 
 class AccessRefused(Failure):
@@ -41,7 +50,7 @@ def refusal(server: str, call: str, status: int, body: Any) -> Failure:
     """The failure for an answer other than 2xx."""
     said = f"{call} was answered with HTTP {status}"
     if status >= 500 or status < 400:  # a redirect is a proxy's log-in page
-        return Unreachable("SyndesisFailed", f"{server}: {said}")
+        return SyndesisUnavailable(f"{server}: {said}", reason="SyndesisFailed")
     if status in (401, 403):
         return AccessRefused("SyndesisAccessRefused", f"{server}: {said}", retry_after=60.0)
     if status == 404:

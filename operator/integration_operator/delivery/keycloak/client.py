@@ -1,0 +1,254 @@
+"""The users of one Keycloak: bring one to what is wanted, or remove it, safe to call again at every step.
+
+Nothing is written before the realm itself has said that it is the AddressSpace's, and to no user that is not ours.
+Written is only what differs, so that a call that changes nothing is a few reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from integration_operator.delivery.keycloak.access import KeycloakAccess
+from integration_operator.delivery.keycloak.errors import (
+    AttributesDropped,
+    KeycloakChanged,
+    KeycloakUnavailable,
+    RealmForeign,
+    RealmMissing,
+    UserForeign,
+)
+from integration_operator.delivery.keycloak.groups import group_names, is_permission
+from integration_operator.delivery.keycloak.session import AdminSession
+from integration_operator.delivery.keycloak.wanted import (
+    EnsuredUser,
+    Standing,
+    UserKey,
+    WantedUser,
+    attributes_of,
+    lost_attributes,
+    standing,
+)
+from integration_operator.delivery.peer import Peer
+
+MASTER = "master"
+PAGE = 100  # Keycloak's own default; without it an answer ends there and does not say so
+T = TypeVar("T")
+
+
+class _Realm(BaseModel):
+    realm: str
+    attributes: dict[str, str | None] | None = None
+
+
+class _Group(BaseModel):
+    id: str = Field(min_length=1)
+    name: str
+
+
+class _User(BaseModel):
+    model_config = ConfigDict(extra="allow")  # what is read is written back whole, else Keycloak drops the rest
+
+    id: str = Field(min_length=1)
+    username: str
+    attributes: dict[str, list[str]] | None = None
+    createdTimestamp: int | None = None  # noqa: N815  Keycloak's own name; milliseconds
+
+    @property
+    def created(self) -> datetime | None:
+        return None if self.createdTimestamp is None else datetime.fromtimestamp(self.createdTimestamp / 1000, UTC)
+
+
+_REALM = TypeAdapter(_Realm)
+_GROUPS = TypeAdapter(list[_Group])
+_USERS = TypeAdapter(list[_User])
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class KeycloakUsers:
+    """One for each Keycloak: its limit and its breaker are for all that is asked of the host."""
+
+    def __init__(
+        self, access: KeycloakAccess, *, peer: Peer | None = None, now: Callable[[], datetime] = _utc_now
+    ) -> None:
+        self._session = AdminSession(access, peer)
+        self._now = now
+        self._without_password: set[UserKey] = set()
+        """Users that were begun here and whose password was not seen set. What the caller knows of the password does
+        not hold for a user made anew, and the answer to the creation may have been lost."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._session.aclose()
+
+    async def ensure(self, wanted: WantedUser, *, password_known: bool) -> EnsuredUser:
+        """Bring the user to what is wanted; ``password_known`` says that its password is the wanted one already.
+
+        A caller that cannot say so, or whose last call failed, says False: the password is then written again, which
+        Keycloak does not let anyone compare. A user that a person has disabled stays disabled.
+        """
+        await self._verify_realm(wanted)
+        written: list[str] = []
+        user = await self._find(wanted)
+        created = user is None
+        if user is None:
+            user = await self._create(wanted)
+            written.append("user")
+        else:
+            self._refuse_stranger(user, wanted)
+        if lost := lost_attributes(user.attributes or {}, wanted, user.created or self._now()):
+            if standing(user.attributes or {}, wanted) is Standing.LEFTOVER:
+                self._without_password.add(_key(wanted))
+            await self._write_attributes(user, wanted, lost)
+            written.append("attributes")
+        if not password_known or _key(wanted) in self._without_password:
+            credential = {"type": "password", "value": wanted.password, "temporary": False}
+            path = (wanted.realm, "users", user.id, "reset-password")
+            await self._session.call("PUT", *path, expect=(204,), body=credential)
+            self._without_password.discard(_key(wanted))
+            written.append("password")
+        written += await self._settle_groups(user, wanted)
+        return EnsuredUser(user.id, created, tuple(written))
+
+    async def is_there(self, wanted: UserKey) -> bool:
+        """Whether there is a user of ours; one read, which shows neither its password nor its groups."""
+        user = await self._find(wanted)
+        return user is not None and standing(user.attributes or {}, wanted) is Standing.OURS
+
+    async def remove(self, wanted: UserKey) -> bool:
+        """Remove the user where it is ours, and say whether there was one to remove.
+
+        A realm that is gone has no users.
+        """
+        try:
+            await self._verify_realm(wanted)
+        except RealmMissing:
+            return False
+        user = await self._find(wanted)
+        if user is None or standing(user.attributes or {}, wanted) is not Standing.OURS:
+            return False
+        answer = await self._session.call("DELETE", wanted.realm, "users", user.id, expect=(204, 404))
+        self._without_password.discard(_key(wanted))
+        return answer.status == 204
+
+    async def _verify_realm(self, key: UserKey) -> None:
+        """Make sure that the realm is that of an AddressSpace in the wanted namespace.
+
+        Its name comes from an annotation that a tenant can write. EnMasse gives its realms both attributes
+        (``Keycloak.java:33-40`` in 0.22.0). A database that compares without case answers ``Master`` with ``master``,
+        so the answer's own name counts.
+        """
+        if not key.realm:
+            raise RealmMissing("the AddressSpace does not name its realm")
+        if key.realm.lower() == MASTER or key.realm in (".", ".."):  # as a path, dots would lead to another realm
+            raise RealmForeign(f"realm {key.realm!r} is no AddressSpace's")
+        answer = await self._session.call("GET", key.realm, expect=(200, 404))
+        if answer.status == 404:
+            await self._session.call("GET", MASTER, expect=(200,))  # it was Keycloak that said so, not a proxy
+            raise RealmMissing(f"realm {key.realm!r} is not there (yet)")
+        realm = _read(_REALM, answer.document, "a realm")
+        attributes = realm.attributes or {}
+        if (
+            realm.realm != key.realm
+            or attributes.get("namespace") != key.namespace
+            or attributes.get("enmasse-realm") != "true"
+        ):
+            raise RealmForeign(f"realm {key.realm!r} does not say that it is EnMasse's for namespace {key.namespace!r}")
+
+    async def _find(self, key: UserKey) -> _User | None:
+        """The user of exactly this name. Keycloak's search finds every name that has it as a part."""
+        seen: set[str] = set()
+        while True:
+            query = {"username": key.name, "briefRepresentation": "false", "first": str(len(seen)), "max": str(PAGE)}
+            answer = await self._session.call("GET", key.realm, "users", expect=(200,), query=query)
+            page = _read(_USERS, answer.document, "a list of users")
+            for user in page:
+                if user.username.lower() == key.name:
+                    return user
+            before = len(seen)
+            seen.update(user.id for user in page)
+            if len(page) < PAGE or len(seen) == before:  # the last page, or a server that gives the first one again
+                return None
+
+    async def _create(self, wanted: WantedUser) -> _User:
+        """Make the user and read it back. Who lost a race is told 409, and what is there then decides."""
+        self._without_password.add(_key(wanted))
+        body = {"username": wanted.name, "enabled": True, "attributes": attributes_of(wanted, self._now())}
+        answer = await self._session.call("POST", wanted.realm, "users", expect=(201, 409), body=body)
+        user = await self._find(wanted)
+        if user is None:
+            raise KeycloakChanged(f"user {wanted.name!r} of realm {wanted.realm!r} was made and is gone again")
+        if answer.created == user.id and standing(user.attributes or {}, wanted) is not Standing.OURS:
+            # Left there it would be nobody's, and EnMasse could not list its users any more.
+            await self._session.call("DELETE", wanted.realm, "users", user.id, expect=(204, 404))
+            raise AttributesDropped(
+                f"realm {wanted.realm!r} drops the attributes of its users: "
+                "allow unmanaged attributes in the realm's user profile"
+            )
+        self._refuse_stranger(user, wanted)
+        return user
+
+    def _refuse_stranger(self, user: _User, wanted: WantedUser) -> None:
+        found = standing(user.attributes or {}, wanted)
+        if found is Standing.STRANGER or (found is Standing.LEFTOVER and not wanted.adopt):
+            raise UserForeign(f"user {wanted.name!r} of realm {wanted.realm!r} is there and is not ours")
+
+    async def _write_attributes(self, user: _User, wanted: WantedUser, lost: dict[str, list[str]]) -> None:
+        """Add attributes. The whole user is written, because Keycloak replaces all attributes by those it is given."""
+        body: dict[str, Any] = user.model_dump(exclude_unset=True)
+        body["attributes"] = {**(user.attributes or {}), **lost}
+        await self._session.call("PUT", wanted.realm, "users", user.id, expect=(204,), body=body)
+
+    async def _settle_groups(self, user: _User, wanted: WantedUser) -> list[str]:
+        """Join the groups that are missing, made first where the realm has none of that name; leave those too many.
+
+        Groups that grant nothing in EnMasse are a person's, and stay.
+        """
+        names = group_names(wanted.authorization, address_space_type=wanted.address_space_type, release=wanted.release)
+        member = await self._groups(wanted.realm, "users", user.id, "groups")
+        written: list[str] = []
+        if missing := [name for name in names if name not in member]:
+            known = await self._provide_groups(wanted.realm, missing)
+            for name in missing:
+                path = (wanted.realm, "users", user.id, "groups", known[name])
+                await self._session.call("PUT", *path, expect=(204,))
+                written.append(f"join {name}")
+        for name, group in member.items():
+            if name not in names and is_permission(name):
+                path = (wanted.realm, "users", user.id, "groups", group)
+                await self._session.call("DELETE", *path, expect=(204, 404))
+                written.append(f"leave {name}")
+        return written
+
+    async def _provide_groups(self, realm: str, names: list[str]) -> dict[str, str]:
+        """The ids of these groups by name. That another has made one meanwhile is fine."""
+        known = await self._groups(realm, "groups")
+        if absent := [name for name in names if name not in known]:
+            for name in absent:
+                await self._session.call("POST", realm, "groups", expect=(201, 409), body={"name": name})
+            known = await self._groups(realm, "groups")
+        if gone := [name for name in names if name not in known]:
+            raise KeycloakChanged(f"groups {', '.join(gone)} of realm {realm!r} were made and are gone again")
+        return known
+
+    async def _groups(self, *path: str) -> dict[str, str]:
+        answer = await self._session.call("GET", *path, expect=(200,))
+        return {group.name: group.id for group in _read(_GROUPS, answer.document, "a list of groups")}
+
+
+def _key(key: UserKey) -> UserKey:
+    """The key alone, so that no password is kept here."""
+    return UserKey(realm=key.realm, namespace=key.namespace, resource_name=key.resource_name, username=key.name)
+
+
+def _read(adapter: TypeAdapter[T], document: Any, what: str) -> T:
+    try:
+        return adapter.validate_python(document)
+    except ValidationError:  # its text shows what was sent
+        raise KeycloakUnavailable(f"Keycloak's answer is not {what}") from None
