@@ -79,9 +79,19 @@ def status(name: Name = "default") -> None:
 
 @local_app.command()
 def build() -> None:
-    """Build its programs, where they are not built yet, and say where they are."""
+    """Build its programs, where they are not built yet, and say where they are; fetch Keycloak, for the tests.
+
+    Keycloak needs Java and Maven. Without them only the tests that need it miss something, and say so.
+    """
+    from integration_operator.localcluster.errors import ToolchainMissing
+    from integration_operator.localcluster.keycloak import distribution
+
     try:
         typer.echo(f"The programs of the control plane: {binaries.provide().directory}")
+        try:
+            typer.echo(f"Keycloak: {distribution.provide()}")
+        except ToolchainMissing as error:
+            typer.echo(f"No Keycloak: {error.message}")
     except LocalClusterError as error:
         if error.detail:
             typer.echo(error.detail, err=True)

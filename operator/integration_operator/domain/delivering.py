@@ -100,7 +100,9 @@ class Delivery:
         self._credential = credential
         ref = naming.secret_ref(facts.pair)
         self._want("Secret", secret, "secret", self._in_syndesis_namespace("v1", "Secret", ref))
-        return Verdict.allow("Stored", f"in Secret {ref.name}")
+        inherited = naming.space_of_proof_of_concept(username) is not None
+        replaced = "; the proof of concept kept no password, so it is a new one" if inherited else ""
+        return Verdict.allow("Stored", f"in Secret {ref.name}{replaced}")
 
     def _take_provided_credential(self) -> Verdict:
         """Make sure that the Secret which a person brought holds a credential that EnMasse will take."""
