@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         600.0, ge=10, description="Period after which what was made over REST is looked at again, one read a pair."
     )
     give_up_seconds: float = Field(
-        3600.0, ge=60, description="How long a deleted Integration waits for a server that does not answer."
+        3600.0, ge=1, description="How long a deleted Integration waits for a server that does not answer."
     )
     syndesis_url: str = Field(
         "http://syndesis-server.{namespace}.svc", description="Syndesis's server of a namespace, for REST."

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any
 
-import pytest
-from planes import INFRASTRUCTURE, before_enmasse_031, drop_space, store_space
+from planes import INFRASTRUCTURE, drop_space, store_space
 from test_migration_there_and_back import always_one
 from test_users_on_the_aggregated_api import login, realm
 from world import World, condition
@@ -16,25 +14,11 @@ from world import World, condition
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
-from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.keycloak import Keycloak
 from integration_operator.localcluster.syndesis_server import SyndesisServer
 
 SECRETS = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    with ControlPlane.start(before_controllers=before_enmasse_031) as started:
-        yield started
-
-
-@pytest.fixture
-async def old(plane: ControlPlane) -> AsyncIterator[World]:
-    async with Client.from_kubeconfig(plane.kubeconfig("person"), user_agent="kubectl") as person:
-        yield World(plane, person)
 
 
 def encoded(text: str) -> str:

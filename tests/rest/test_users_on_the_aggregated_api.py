@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from planes import before_enmasse_031, drop_space, store_space
+from planes import drop_space, store_space
 from world import OPERATOR, World, condition, decoded
 
 from integration_operator.api import names
@@ -17,21 +17,8 @@ from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.localcluster.aggregated.realms import Realms
 from integration_operator.localcluster.aggregated.server import AggregatedApi
-from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.keycloak import Keycloak
 from integration_operator.localcluster.syndesis_server import SyndesisServer
-
-
-@pytest.fixture(scope="module")
-def old_plane() -> Iterator[ControlPlane]:
-    with ControlPlane.start(before_controllers=before_enmasse_031) as started:
-        yield started
-
-
-@pytest.fixture
-async def old(old_plane: ControlPlane) -> AsyncIterator[World]:
-    async with Client.from_kubeconfig(old_plane.kubeconfig("person"), user_agent="kubectl") as person:
-        yield World(old_plane, person)
 
 
 @asynccontextmanager
@@ -46,8 +33,8 @@ async def enmasse(world: World, keycloak: Keycloak, release: str) -> AsyncIterat
         yield api
 
 
-async def old_pair(world: World, keycloak: Keycloak) -> Pair:
-    shop = await world.namespace("shop")
+async def old_pair(world: World, keycloak: Keycloak, namespace: str = "shop") -> Pair:
+    shop = await world.namespace(namespace)
     await world.create("Syndesis", shop, "syndesis", spec={}, status={"phase": "Installed"})
     pair = Pair(Ref(shop, "orders"), Ref(shop, "syndesis"))
     keycloak.create_realm(realm(pair), shop)

@@ -135,15 +135,15 @@ class Controller:
                 break
         else:  # two decisions undo each other, or somebody undoes them
             outcome.retry = True
+        waits = [outcome.wait]
         if facts.integration is not None:
             patience = await self._report(facts.integration, decision, outcome.troubles)
-            look = self._register.seconds_to_look(facts.integration)
-            outcome.wait = min((s for s in (outcome.wait, patience, look) if s), default=0.0)
+            waits += [patience, self._register.seconds_to_look(facts.integration)]
             for duplicate in facts.duplicates:
                 await self._report(duplicate, duplicate_of(facts.integration))
         if outcome.retry:
             raise RetryLater(outcome.wait)
-        return outcome.wait
+        return min((seconds for seconds in waits if seconds), default=0.0)
 
     async def _act(self, pair: Pair, actions: Iterable[Action]) -> Outcome:
         """Do what was decided, in its order, up to the first that does not succeed."""
