@@ -66,3 +66,21 @@ def test_a_missing_file_is_said(file: Path) -> None:
 def test_an_empty_file_is_fine(file: Path) -> None:
     file.write_text("")
     assert load({}, file).workers == 32
+
+
+def test_a_profile_presets_and_a_setting_of_ones_own_goes_before_it(tmp_path: Path) -> None:
+    poc = load({"profile": "poc"}, None)
+    assert (poc.address_spaces, poc.user_delivery, poc.connection_delivery) == ("configmap", "keycloak", "rest")
+    assert poc.pairing_rules == ("created-by",)
+    assert load({"profile": "poc", "user_delivery": "native"}, None).user_delivery == "native"
+    file = tmp_path / "settings.yaml"
+    file.write_text("profile: poc\nenmasse_namespace: mine\n")
+    assert load({}, file).enmasse_namespace == "mine"
+    assert load({}, file).address_spaces == "configmap"
+    assert load({}, None).address_spaces == "auto"
+
+
+@pytest.mark.parametrize("url", ["syndesis", "http://{name}.svc", "ftp://x"])
+def test_a_url_of_syndesis_is_checked(url: str) -> None:
+    with pytest.raises(SettingsError, match="syndesis-url"):
+        load({"syndesis_url": url}, None)
