@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from integration_operator.api import names
-from integration_operator.domain import desired, naming, readiness, remote
-from integration_operator.domain.actions import Action, Child, Deliver, Finalize, LetGo, Made, Remove, Withdraw, wanted
+from integration_operator.domain import desired, naming, readiness
+from integration_operator.domain.actions import Action, LetGo, Made, Remove, Withdraw, wanted
 from integration_operator.domain.choice import choose
 from integration_operator.domain.conditions import Finding, Type
 from integration_operator.domain.credentials import Credential, of_secret, true_credential
@@ -18,9 +18,10 @@ from integration_operator.domain.desired import Identity, TemplateName, Template
 from integration_operator.domain.facts import Facts
 from integration_operator.domain.handover import handed_over, taken_id, with_id, written_id
 from integration_operator.domain.live import Live
+from integration_operator.domain.over_rest import OverRestSteps
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.readiness import Transport
-from integration_operator.domain.remote import OverRest, Remote
+from integration_operator.domain.remote import OverRest
 from integration_operator.domain.verdict import Verdict
 
 Document = dict[str, Any]
@@ -55,6 +56,7 @@ class Delivery:
         self.transport = readiness.transport(facts.space, facts.integration.spec.tls or "auto")
         self.actions: list[Action] = []
         self.findings: list[Finding] = []
+        self._over_rest = OverRestSteps(facts, self.actions)
 
     def go(self) -> None:
         """Go through the steps, filling ``actions`` and ``findings``."""
@@ -80,7 +82,7 @@ class Delivery:
             self.findings.append(Finding.of("ConnectionVerified", verified))
         if blocked is None:
             self._remove_strays()
-        self._release_finalizer()
+        self._over_rest.release()
 
     def _make_credential(self) -> Verdict:
         """Make sure that the credential is in the Secret before any other system sees it."""
@@ -167,7 +169,7 @@ class Delivery:
             _block("UserTerminating", f"user {known.id} goes before {username} is made")
         api_version = self._facts.kinds.api_versions.get("MessagingUser", LATEST_USER_VERSION)
         document = self._render("messaginguser", self._user_identity(api_version))
-        if self._deliver("MessagingUser", how, document, self._facts.remote.user):
+        if self._over_rest.deliver("MessagingUser", how, document, self._credential, known):
             return Verdict.allow("UserReady", f"made by {how} as {document['spec']['username']}")
         return Verdict.deny("UserPending", "it is being made")
 
@@ -215,52 +217,17 @@ class Delivery:
         if claiming is not None:
             self.actions += wanted("Connection", claiming, handed_over(document, claiming))
             known = known if known.id else replace(known, id=taken_id(claiming))
-        if not self._deliver("Connection", "rest", document, known):
+        if not self._over_rest.deliver(
+            "Connection", "rest", document, self._credential, known, verify=self._user_is_ready
+        ):
             return Verdict.deny("ConnectionPending", "it is being made")
         if claiming is not None:
             self.actions.append(Remove.of("Connection", claiming, "the connection is kept over REST now"))
         return Verdict.allow("ConnectionReady", f"Syndesis has it as {known.id}")
 
-    def _deliver(self, kind: Child, how: OverRest, document: Document, known: Remote) -> bool:
-        """Ask for a delivery over REST where one is needed; say whether the side stands as it is wanted."""
-        assert self._credential is not None
-        applied = remote.applied_hash(document)
-        credentials = remote.credentials_hash(self._credential, naming.integration_label(self._facts.pair))
-        stands = known.delivery == how and known.confirmed(applied, credentials)
-        verify = stands and kind == "Connection" and self._user_is_ready and self._to_be_verified(known)
-        self._put_finalizer()
-        if stands and not known.due and not verify:
-            return True
-        why = "it is time to look at it" if stands else "it is not confirmed as it is wanted"
-        self.actions.append(
-            Deliver(
-                kind, how, self._facts.pair, document, self._credential, self._space, known, applied, credentials,
-                why, verify, provided=self._integration.spec.credentials_secret_ref is not None,
-            )
-        )  # fmt: skip
-        return stands
-
-    def _put_finalizer(self) -> None:
-        """Make sure that our finalizer is there before anything is that no garbage collector reaches."""
-        asked = any(isinstance(action, Finalize) for action in self.actions)
-        if not asked and not self._integration.holds_rest_state:
-            why = "what stands over REST is reached by no garbage collector"
-            self.actions.append(Finalize(self._integration.ref, self._integration.live.uid, True, why))
-
-    def _to_be_verified(self, known: Remote) -> bool:
-        return known.verified is None or (known.due and not known.verified)
-
     @property
     def _user_is_ready(self) -> bool:
         return any(f.type == "UserReady" and f.status == "True" for f in self.findings)
-
-    def _release_finalizer(self) -> None:
-        """Take our finalizer off once nothing is left over REST, and nothing is asked for."""
-        integration = self._integration
-        asked = any(isinstance(action, Deliver) for action in self.actions)
-        if integration.holds_rest_state and self._facts.remote.nothing and not asked:
-            why = "nothing is left over REST"
-            self.actions.append(Finalize(integration.ref, integration.live.uid, False, why))
 
     def _connection_ready(self, connection: Live) -> Verdict:
         return readiness.connection_ready(connection.document, reconciled=self._syndesis.native_connections)

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import IO, Any, Self
 from urllib.parse import quote, urlencode
 
+from integration_operator.localcluster.certificates import self_signed
 from integration_operator.localcluster.controlplane import LOOPBACK
 from integration_operator.localcluster.errors import LocalClusterError, StartFailed
 from integration_operator.localcluster.keycloak import distribution
-from integration_operator.localcluster.keycloak.certificate import self_signed
 from integration_operator.localcluster.keycloak.tools import find_java
 from integration_operator.localcluster.process import Process, spawn
 
@@ -75,9 +75,9 @@ class Keycloak:
         lock = (directory / "lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            certificate, key = self_signed()
-            (directory / "tls.crt").write_bytes(certificate)
-            _write_private(directory / "tls.key", key.decode())
+            pair = self_signed()
+            (directory / "tls.crt").write_text(pair.certificate)
+            _write_private(directory / "tls.key", pair.key)
             for attempt in range(ATTEMPTS):
                 port = _free_port()
                 password = secrets.token_urlsafe(24)
@@ -86,7 +86,7 @@ class Keycloak:
                 made = cls(
                     directory,
                     f"https://{LOOPBACK}:{port}/auth",
-                    certificate.decode(),
+                    pair.certificate,
                     "admin",
                     password,
                     process,
