@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
+from deliveries import Deliverer, delivering
 from world import World
 
 from integration_operator.kube.client import Client
@@ -40,3 +41,10 @@ async def syndesis_server() -> AsyncIterator[SyndesisServer]:
     async with SyndesisServer.running() as server:
         server.verifier_answer = [{"status": "OK", "scope": s} for s in ("PARAMETERS", "CONNECTIVITY")]
         yield server
+
+
+@pytest.fixture
+async def deliverer(syndesis_server: SyndesisServer) -> AsyncIterator[Deliverer]:
+    """The delivery of connections to that server, without a cluster behind it."""
+    async with delivering(syndesis_server) as started:
+        yield started
