@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from circuitbreaker import CircuitBreaker, CircuitBreakerError
+from circuitbreaker import CircuitBreaker
 
 from integration_operator.domain.failure import Failure
 
@@ -42,10 +42,14 @@ class Peer:
 
     async def call(self, request: Callable[[], Awaitable[T]]) -> T:
         """Make one request. Raises what it raises, and ``Unreachable`` without it while the server is left alone."""
+        self._unless_left_alone()
         async with self._slots:
-            try:
-                return await self._breaker.call_async(request)  # type: ignore[no-any-return]
-            except CircuitBreakerError:
-                wait = max(1.0, self._breaker.open_remaining)
-                message = f"{self.name} failed {self._breaker.failure_count} times in a row and is left alone for now"
-                raise Unreachable("LeftAlone", message, retry_after=wait) from None
+            self._unless_left_alone()  # those that waited for a slot meet what the ones before them have found
+            return await self._breaker.call_async(request)  # type: ignore[no-any-return]
+
+    def _unless_left_alone(self) -> None:
+        """Refuse here what the breaker itself refuses only to functions that are decorated with it."""
+        if self._breaker.opened:
+            wait = max(1.0, self._breaker.open_remaining)
+            message = f"{self.name} failed {self._breaker.failure_count} times in a row and is left alone for now"
+            raise Unreachable("LeftAlone", message, retry_after=wait)

@@ -7,9 +7,11 @@ as outdated, and a PUT resets the count of its uses (Equivalencer.java:449-461, 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import aiohttp
@@ -18,6 +20,7 @@ import structlog
 from integration_operator.delivery.peer import Unreachable
 from integration_operator.delivery.syndesis.client import Document, SyndesisClient
 from integration_operator.delivery.syndesis.connection import (
+    Changes,
     Lookup,
     Wanted,
     changes,
@@ -29,14 +32,18 @@ from integration_operator.delivery.syndesis.connection import (
     verdict_of,
     wanted,
 )
-from integration_operator.delivery.syndesis.errors import ConnectorUnfit, NameTaken, NotThere
+from integration_operator.delivery.syndesis.errors import ConnectorUnfit, NameTaken, NotThere, Refused
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Deliver, Withdraw
+from integration_operator.domain.failure import Failure
 from integration_operator.domain.remote import Remote
 from integration_operator.domain.verdict import Verdict
 
 CONNECTOR_FRESH = 3600.0
 """Seconds for which a connector's definition is taken as known; it changes with an upgrade of Syndesis."""
+
+UNSURE = "?"
+"""The hash of credentials that nobody has: whatever is wanted differs from it."""
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +93,13 @@ class SyndesisDelivery:
     def server(self, namespace: str) -> Server:
         """The server of a namespace: there is one Syndesis in each, and its Service has a fixed name."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(trust_env=False)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0
+                ),  # each server has limits of its own; none is to use up another's
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
         if namespace not in self._servers:
             self._servers[namespace] = Server(SyndesisClient(self._url_of(namespace), self._session), self._clock)
         return self._servers[namespace]
@@ -100,6 +113,9 @@ class Server:
         self._clock = clock
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._connectors: dict[str, tuple[float, frozenset[str], str | None]] = {}
+        self._metadata: tuple[float, bool] | None = None
+        self._unsure: set[str] = set()
+        """The connections whose secrets were sent, and of which no answer said that they arrived."""
 
     async def secret_properties(self, connector: str) -> frozenset[str]:
         """The properties of a connector that the server encrypts; the password must be one.
@@ -135,10 +151,10 @@ class Server:
             stored = await self._find(want)
             if stored is None:
                 return await self._create(want), True
-            found = changes(stored, want, confirmed)
+            found = await self._differences(stored, want, UNSURE if stored["id"] in self._unsure else confirmed)
             if not found:
                 return stored, False
-            return await self._mend(stored, want, confirmed), True
+            return await self._mend(stored, want, found), True
 
     async def drop(self, identifier: str, marker: str) -> str:
         """Delete what is ours; return a warning where integrations used it."""
@@ -147,9 +163,9 @@ class Server:
         for connection in ours:
             uses = connection.get("uses")
             if isinstance(uses, int) and uses > 0:
-                name = connection.get("name")
-                warning = f"connection {name!r} was removed from Syndesis while {uses} integrations use it"
-            await self._client.delete(connection["id"])
+                use = "1 integration uses" if uses == 1 else f"{uses} integrations use"
+                warning = f"connection {connection.get('name')!r} was removed from Syndesis while {use} it"
+            await self._delete(connection["id"])
         gone = {connection["id"] for connection in ours}
         if gone and any(c["id"] in gone for c in await self._there()):
             raise Unreachable("SyndesisFailed", f"{self._client.url}: a connection is still there")
@@ -157,68 +173,160 @@ class Server:
 
     async def verify(self, stored: Document, want: Wanted) -> Verdict:
         """Have the server try the connection as it is stored; advisory, so a failure of the call is an answer too."""
+        properties = stored.get("configuredProperties") or {}
         try:
-            results = await self._client.verify(want.connector, stored.get("configuredProperties") or {})
-        except Unreachable as error:
+            results = await self._client.verify(want.connector, properties)
+        except Failure as error:
             return Verdict.deny("VerifierUnavailable", error.message)
-        return verdict_of(results, frozenset(want.properties[key] for key in want.secret if key in want.properties))
+        sent = {str(known[key]) for known in (want.properties, properties) for key in want.secret if known.get(key)}
+        return verdict_of(results, frozenset(sent))
 
-    async def _there(self, connector: str = "amqp") -> list[Document]:
-        """All connections of a connector, from the list: by id the server also shows what was deleted (recorded)."""
-        return [c for c in await self._client.connections(connector) if isinstance(c.get("id"), str)]
+    async def _there(self, connector: str | None = None) -> list[Document]:
+        """All connections, from the list: by id the server also shows what was deleted (recorded)."""
+        return await self._client.connections(connector)
 
     async def _find(self, want: Wanted) -> Document | None:
         """The connection that is ours: by id, else by its mark. A stranger's of that name is refused.
 
-        The id is enough: releases before 1.5 keep no mark, and the id follows from the pair, or was noted.
+        The id is enough: releases before 1.5 keep no mark, and the id follows from the pair, or was noted. Others with
+        our mark are left from a race whose loser could not be removed.
         """
         there = await self._there(want.connector)
-        ours = next((c for c in there if c["id"] == want.id), None)
-        ours = ours or next((c for c in there if is_marked(c, want.marker)), None)
+        marked = [c for c in there if is_marked(c, want.marker)]
+        ours = next((c for c in there if c["id"] == want.id), None) or next(iter(marked), None)
         if ours is None and any(c.get("name") == want.name for c in there):
             raise self._taken(want)
+        for twin in marked:
+            if ours is not None and twin["id"] != ours["id"]:
+                await self._delete(twin["id"])
         return ours
+
+    async def _differences(self, stored: Document, want: Wanted, confirmed: str) -> Changes:
+        return changes(stored, want, confirmed, keeps_metadata=await self._keeps_metadata(stored))
+
+    async def _keeps_metadata(self, stored: Document) -> bool:
+        """Whether metadata that is missing can be put there; asked only where all of it is missing."""
+        if stored.get("metadata"):
+            return True
+        if self._metadata is None or self._clock() >= self._metadata[0]:
+            self._metadata = self._clock() + CONNECTOR_FRESH, await self._client.keeps_metadata()
+        return self._metadata[1]
+
+    async def _delete(self, identifier: str) -> None:
+        await self._meant_alone(identifier)
+        with suppress(NotThere):
+            await self._client.delete(identifier)
+        self._unsure.discard(identifier)
+
+    async def _meant_alone(self, identifier: str) -> None:
+        """See that a write means no other connection: in an id, ``_`` stands for any character.
+
+        (SqlJsonDB.java:512-527.) We make no such id; one may be taken over from a connection that was made otherwise.
+        """
+        if "_" not in identifier:
+            return
+        like = re.compile(re.escape(identifier).replace("_", "."))
+        if any(like.fullmatch(c["id"]) and c["id"] != identifier for c in await self._there()):
+            message = f"{self._client.url}: a write of {identifier!r} would also change another connection"
+            raise Refused("ConnectionIdAmbiguous", message)
 
     def _taken(self, want: Wanted) -> NameTaken:
         return NameTaken("ConnectionNameTaken", f"{self._client.url}: {want.name!r} is there and is not ours")
 
+    def _raced(self, want: Wanted) -> Unreachable:
+        return Unreachable("SyndesisRaced", f"{self._client.url}: somebody else is making {want.name!r}")
+
     async def _create(self, want: Wanted) -> Document:
         """Make it, and look at what came of it: two that are made at the same moment are both accepted.
 
-        What the server still shows of a deleted one would have the POST refused: a second deletion ends that.
+        Of two that are ours the one with the lower id stays, so that two who make them agree on which.
         """
-        if await self._client.connection(want.id) is not None:
-            await self._client.delete(want.id)
-        stored = await self._client.create(new(want, self._connectors[want.connector][2]))
-        in_clear = [k for k in want.secret if k in want.properties and not is_encrypted(_property(stored, k))]
-        twins = [c for c in await self._there(want.connector) if c.get("name") == want.name and c["id"] != want.id]
+        want = replace(want, id=want.id.replace("_", "-"))
+        await self._make_room(want)
+        try:
+            await self._client.create(new(want, self._connectors[want.connector][2]))
+        except NameTaken:
+            if any(is_marked(c, want.marker) for c in await self._there(want.connector)):
+                raise self._raced(want) from None
+            raise self._taken(want) from None
+        there = await self._there()
+        stored = next((c for c in there if c["id"] == want.id), None)
+        if stored is None:
+            raise self._lost()
+        twins = [c for c in there if c["id"] != want.id and (c.get("name") == want.name or is_marked(c, want.marker))]
         strangers = [c for c in twins if not is_marked(c, want.marker)]
-        if in_clear or strangers:
-            await self._client.delete(want.id)
+        in_clear = _in_clear(stored, want)
+        if in_clear or strangers or any(twin["id"] < want.id for twin in twins):
+            await self._delete(want.id)
         if in_clear:
-            raise ConnectorUnfit("ConnectorUnfit", f"{self._client.url} stored {', '.join(in_clear)} in clear")
+            raise self._unfit(want, in_clear)
         if strangers:
             raise self._taken(want)
+        if any(twin["id"] < want.id for twin in twins):
+            raise self._raced(want)
         for twin in twins:
-            await self._client.delete(twin["id"])
+            await self._delete(twin["id"])
+        if await self._differences(stored, want, want.credentials):
+            raise self._raced(want)
         return stored
 
-    async def _mend(self, stored: Document, want: Wanted, confirmed: str) -> Document:
+    async def _make_room(self, want: Wanted) -> None:
+        """See that the id is free: what the server still shows of a deleted one would have the POST refused.
+
+        A second deletion ends that. One of ours goes too where the connector is another one now.
+        """
+        if await self._client.connection(want.id) is None:
+            return
+        there = next((c for c in await self._there() if c["id"] == want.id), None)
+        if there is not None and (there.get("connectorId") == want.connector or not is_marked(there, want.marker)):
+            raise self._raced(want)
+        await self._delete(want.id)
+
+    async def _mend(self, stored: Document, want: Wanted, found: Changes) -> Document:
         """Write what differs, in the gentlest way that the server has for it; look again afterwards.
 
         The server itself reads and writes connections every 60 seconds without a lock, so a write may be lost.
         """
-        found = changes(stored, want, confirmed)
-        if not found.removed and not found.rest:
-            try:
-                return await self._client.set_properties(stored["id"], found.properties)
-            except NotThere:
-                log.debug("no call for properties", server=self._client.url)
-        await self._client.replace(replacement(stored, want, found, self._connectors[want.connector][2]))
+        await self._meant_alone(stored["id"])
+        secrets = want.secret & found.properties.keys()
+        if secrets:
+            self._unsure.add(stored["id"])
+        if found.removed or found.rest or not await self._set_properties(stored, found):
+            await self._client.replace(replacement(stored, want, found, self._connectors[want.connector][2]))
         after = next((c for c in await self._there(want.connector) if c["id"] == stored["id"]), None)
-        if after is None or changes(after, want, want.credentials):
-            raise Unreachable("SyndesisLostWrite", f"{self._client.url}: the write was overwritten by another")
+        if after is None:
+            raise self._lost()
+        if in_clear := _in_clear(after, want):
+            raise self._unfit(want, in_clear)
+        kept = any(_property(after, key) == _property(stored, key) for key in secrets)
+        if kept or await self._differences(after, want, want.credentials):
+            raise self._lost()
+        self._unsure.discard(stored["id"])
         return after
+
+    async def _set_properties(self, stored: Document, found: Changes) -> bool:
+        """Set properties alone; False where the release has no call for that."""
+        try:
+            await self._client.set_properties(stored["id"], found.properties)
+        except NotThere:
+            log.debug("no call for properties", server=self._client.url)
+            return False
+        return True
+
+    def _lost(self) -> Unreachable:
+        return Unreachable("SyndesisLostWrite", f"{self._client.url}: the write was overwritten by another")
+
+    def _unfit(self, want: Wanted, in_clear: list[str]) -> ConnectorUnfit:
+        """The connector has changed since it was looked at: it is looked at again before anything else is written."""
+        _, secret, icon = self._connectors[want.connector]
+        self._connectors[want.connector] = self._clock(), secret, icon
+        return ConnectorUnfit("ConnectorUnfit", f"{self._client.url} stored {', '.join(in_clear)} in clear")
+
+
+def _in_clear(stored: Document, want: Wanted) -> list[str]:
+    """The secrets that are to be read by everybody."""
+    values = {key: _property(stored, key) for key in sorted(want.secret & want.properties.keys())}
+    return [key for key, value in values.items() if value is not None and not is_encrypted(value)]
 
 
 def _property(stored: Document, key: str) -> object:
