@@ -94,9 +94,7 @@ class SyndesisDelivery:
         """The server of a namespace: there is one Syndesis in each, and its Service has a fixed name."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0
-                ),  # each server has limits of its own; none is to use up another's
+                connector=aiohttp.TCPConnector(limit=0),  # each Peer has its own; none is to use up another's
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
