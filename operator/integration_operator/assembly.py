@@ -14,9 +14,10 @@ from integration_operator.connections.controller import ConnectionController
 from integration_operator.delivery import RemoteDelivery
 from integration_operator.delivery.aggregated import AggregatedDelivery
 from integration_operator.delivery.keycloak.delivery import KeycloakDelivery
-from integration_operator.delivery.syndesis.delivery import SyndesisDelivery
+from integration_operator.delivery.syndesis.delivery import ConfigMaps, SyndesisDelivery
 from integration_operator.engine.controller import Controller, Options
 from integration_operator.kube.client import Client
+from integration_operator.kube.errors import NotFound
 from integration_operator.observability import metrics
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
@@ -75,7 +76,7 @@ class ConnectionControl:
         self.client = client
         self.controller = ConnectionController(
             client,
-            SyndesisDelivery(_syndesis_url(settings), lambda namespace: lambda name, key: None),
+            SyndesisDelivery(_syndesis_url(settings), lambda namespace: lambda name, key: None, _config_maps(client)),
             workers=min(settings.workers, MOST_CONNECTIONS_AT_ONCE),
             verification=settings.verification_seconds,
         )
@@ -122,8 +123,18 @@ def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, Remo
     return {
         "aggregated": AggregatedDelivery(cluster),
         "keycloak": KeycloakDelivery(cluster.client, settings.enmasse_namespace, settings.keycloak_url),
-        "rest": SyndesisDelivery(_syndesis_url(settings), cluster.secret_value),
+        "rest": SyndesisDelivery(_syndesis_url(settings), cluster.secret_value, _config_maps(cluster.client)),
     }
+
+
+def _config_maps(client: Client) -> ConfigMaps:
+    async def data(namespace: str, name: str) -> Mapping[str, str]:
+        try:
+            return (await client.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}")).get("data") or {}
+        except NotFound:
+            return {}
+
+    return data
 
 
 def _syndesis_url(settings: Settings) -> Callable[[str], str]:

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
+from deliveries import Deliverer, delivering
 from keycloak_fixture import keycloak
 from planes import before_enmasse_031
 from world import World
@@ -58,3 +59,10 @@ async def syndesis_server() -> AsyncIterator[SyndesisServer]:
     async with SyndesisServer.running() as server:
         server.verifier_answer = [{"status": "OK", "scope": s} for s in ("PARAMETERS", "CONNECTIVITY")]
         yield server
+
+
+@pytest.fixture
+async def deliverer(syndesis_server: SyndesisServer) -> AsyncIterator[Deliverer]:
+    """The delivery of connections to that server, without a cluster behind it."""
+    async with delivering(syndesis_server) as started:
+        yield started

@@ -34,9 +34,16 @@ def templates(tmp_path: Path) -> Path:
     return tmp_path
 
 
+async def options(world: World, namespace: str) -> None:
+    """What the templates take from a ConfigMap."""
+    body = {"metadata": {"name": "options"}, "data": {"client": "mine"}}
+    await world.person.post(f"/api/v1/namespaces/{namespace}/configmaps", body)
+
+
 async def test_connection(world: World, syndesis_server: SyndesisServer, templates: Path) -> None:
     async with world.enmasse_alone(), world.operator(templates=templates, syndesis_url=syndesis_server.url):
         pair = await pair_of(world)
+        await options(world, pair.syndesis.namespace)
         over_rest = await delivered(world, syndesis_server, pair)
         assert over_rest["configuredProperties"]["clientID"] == "mine"
         assert over_rest["tags"] == ["ours"]
@@ -61,6 +68,7 @@ async def test_user(
     async with enmasse(old, keycloak, "0.30"):
         for delivery in ("keycloak", "native"):
             pair = await old_pair(old, keycloak, delivery)
+            await options(old, pair.syndesis.namespace)
             async with old.operator(templates=templates, poll_seconds=1, **{**chosen, "user_delivery": delivery}):
                 await old.offered(pair)
                 await old.enable(pair)

@@ -18,7 +18,8 @@ import structlog
 from integration_operator.api import names
 from integration_operator.connections.status import status_of
 from integration_operator.delivery.syndesis.connection import Wanted, wanted
-from integration_operator.delivery.syndesis.delivery import Server, SyndesisDelivery
+from integration_operator.delivery.syndesis.delivery import SyndesisDelivery
+from integration_operator.delivery.syndesis.server import Server
 from integration_operator.domain.credentials import Credential, decode
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.live import Live

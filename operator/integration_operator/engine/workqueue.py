@@ -12,6 +12,7 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -100,10 +101,9 @@ class WorkQueue(Generic[K]):
                 return key
             self._changed.clear()
             timeout = max(0.0, self._later[0][0] - self._clock()) if self._later else None
-            try:
-                await asyncio.wait_for(self._changed.wait(), timeout)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):  # wait_for of Python 3.11 may lose a cancellation
+                    await self._changed.wait()
         return None
 
     def covers(self, key: K) -> None:

@@ -70,7 +70,10 @@ def wanted(
     document: Document, identifier: str, marker: str, credentials: str, secret: frozenset[str], look_up: Lookup,
     look_up_config: Lookup = lambda name, key: None,
 ) -> Wanted:  # fmt: skip
-    """What a rendered Connection asks for, with the values that it only names. Raises ``ValueMissing``."""
+    """What a rendered Connection asks for, with the values that it only names. Raises ``ValueMissing``.
+
+    It is put as the server would show it, which trims, and leaves out what is empty: else it differed at every look.
+    """
     spec = ConnectionSpec.model_validate(document["spec"])
     properties = dict(spec.configured_properties or {})
     for source in spec.configured_properties_from or ():
@@ -84,11 +87,11 @@ def wanted(
             raise ValueMissing("ValueMissing", f"{kind} {reference.name} has no key {reference.key}")
     return Wanted(
         id=identifier,
-        name=(spec.name or document["metadata"]["name"]).strip(),
+        name=(spec.name or "").strip() or document["metadata"]["name"],
         connector=spec.connector_id,
         description=spec.description or "",
-        tags=tuple(spec.tags or ()),
-        properties=properties,
+        tags=tuple(tag.strip() for tag in spec.tags or () if tag.strip()),
+        properties={key: value for key, value in properties.items() if value},
         secret=secret,
         credentials=credentials,
         marker=marker,
@@ -135,30 +138,29 @@ class Changes:
         return bool(self.properties or self.removed or self.rest)
 
 
-def changes(stored: Document, wanted: Wanted, confirmed_credentials: str) -> Changes:
-    """What has to be written. ``confirmed_credentials`` is the hash that was noted with the last success."""
+def changes(stored: Document, wanted: Wanted, confirmed_credentials: str, *, keeps_metadata: bool = True) -> Changes:
+    """What has to be written. ``confirmed_credentials`` is the hash that was noted with the last success.
+
+    It goes before the one beside the connection, which the call for properties leaves as it was.
+    """
     live = stored.get("configuredProperties") or {}
     noted = stored.get("metadata") or {}
-    known = wanted.credentials in (confirmed_credentials, noted.get(HASH))
+    known = wanted.credentials == (confirmed_credentials or noted.get(HASH))
     properties = {
         key: value
         for key, value in wanted.properties.items()
         if (not (known and is_encrypted(live.get(key))) if key in wanted.secret else live.get(key) != value)
     }
-    ours = str(noted.get(KEYS) or "").split(",")
-    removed = frozenset(key for key in ours if key and key in live and key not in wanted.properties)
-    fields = {
-        "name": (stored.get("name"), wanted.name),
-        "description": (stored.get("description") or "", wanted.description),
-        "tags": (set(wanted.tags) <= set(stored.get("tags") or ()), True),
-        "marker": (is_marked(stored, wanted.marker) or not noted_at_all(stored), True),
+    ours = {key for key in str(noted.get(KEYS) or "").split(",") if key}
+    removed = frozenset(key for key in ours if key in live and key not in wanted.properties)
+    fits = {
+        "name": stored.get("name") == wanted.name,
+        "description": (stored.get("description") or "") == wanted.description,
+        "tags": set(wanted.tags) <= set(stored.get("tags") or ()),
+        "marker": is_marked(stored, wanted.marker) or not keeps_metadata,
+        "keys": ours >= wanted.properties.keys() or not keeps_metadata,  # else none could be told to be ours later
     }
-    return Changes(properties, removed, tuple(name for name, (there, want) in fields.items() if there != want))
-
-
-def noted_at_all(stored: Document) -> bool:
-    """Whether the server keeps metadata: releases before 1.5 drop it (ConnectionBase.java:33 @1.5)."""
-    return "metadata" in stored or "tags" in stored
+    return Changes(properties, removed, tuple(name for name, fit in fits.items() if not fit))
 
 
 def replacement(stored: Document, wanted: Wanted, found: Changes, icon: str | None) -> Document:
@@ -186,16 +188,20 @@ def is_encrypted(value: object) -> bool:
 
 def verdict_of(results: list[Document], secrets: frozenset[str]) -> Verdict:
     """What the verifier said, as one answer; ``secrets`` are values that no message may repeat."""
+    if not results:
+        return Verdict.deny("VerifierUnavailable", "Syndesis did not say whether the connection works")
     for result in results:
         if result.get("status") == "OK":
             continue
-        errors = [e for e in result.get("errors") or () if isinstance(e, dict)]
+        given = result.get("errors")
+        errors = [e for e in given if isinstance(e, dict)] if isinstance(given, list) else []
         said = "; ".join(str(e.get("description") or e.get("code") or "") for e in errors) or "no reason given"
-        for value in secrets:
+        for value in sorted(secrets, key=len, reverse=True):
             said = said.replace(value, "***")
-        if any(str(e.get("code", "")).startswith("SYNDESIS") for e in errors):
-            return Verdict.deny("VerifierUnavailable", f"Syndesis could not try the connection: {said}")
+        said = said[:1024]
         if result.get("status") == "UNSUPPORTED":
             return Verdict.deny("VerificationUnsupported", "Syndesis cannot try this connector")
-        return Verdict.deny("VerificationFailed", f"Syndesis tried the connection: {said}"[:1024])
+        if result.get("status") != "ERROR" or any(str(e.get("code", "")).startswith("SYNDESIS") for e in errors):
+            return Verdict.deny("VerifierUnavailable", f"Syndesis could not try the connection: {said}")
+        return Verdict.deny("VerificationFailed", f"Syndesis tried the connection: {said}")
     return Verdict.allow("Verified", "Syndesis tried the connection, and it works")

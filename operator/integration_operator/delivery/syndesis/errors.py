@@ -5,6 +5,7 @@ No message holds text of an answer's body beyond names of fields: a body may rep
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from integration_operator.domain.failure import Failure
@@ -42,6 +43,12 @@ class ConnectorUnfit(Failure):
     """The connector is missing, or does not treat the password as a secret: it would be stored in clear."""
 
 
+BUSY = frozenset({408, 425, 429})
+"""4xx that say nothing of the request; a proxy in front of the server gives them."""
+
+WORD = re.compile(r"[A-Za-z][A-Za-z.]{0,63}")
+"""What the server's names of constraints and fields look like; anything else may be what was sent."""
+
 UNIQUE = "UniqueProperty"
 """The one error that says that a name is taken; the server never answers 409 (UniquePropertyValidator)."""
 
@@ -49,7 +56,7 @@ UNIQUE = "UniqueProperty"
 def refusal(server: str, call: str, status: int, body: Any) -> Failure:
     """The failure for an answer other than 2xx."""
     said = f"{call} was answered with HTTP {status}"
-    if status >= 500 or status < 400:  # a redirect is a proxy's log-in page
+    if status >= 500 or status < 400 or status in BUSY:  # a redirect is a proxy's log-in page
         return SyndesisUnavailable(f"{server}: {said}", reason="SyndesisFailed")
     if status in (401, 403):
         return AccessRefused("SyndesisAccessRefused", f"{server}: {said}", retry_after=60.0)
@@ -58,5 +65,9 @@ def refusal(server: str, call: str, status: int, body: Any) -> Failure:
     violations = [v for v in body if isinstance(v, dict)] if isinstance(body, list) else []
     if any(v.get("error") == UNIQUE and str(v.get("property", "")).endswith("name") for v in violations):
         return NameTaken("ConnectionNameTaken", f"{server}: a connection of that name is there already")
-    named = ", ".join(f"{v.get('error')} of {v.get('property')}" for v in violations)
+    named = ", ".join(f"{_word(v.get('error'))} of {_word(v.get('property'))}" for v in violations)
     return Refused("SyndesisRefused", f"{server}: {said}{': ' + named if named else ''}")
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) and WORD.fullmatch(value) else "?"

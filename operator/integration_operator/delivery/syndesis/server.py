@@ -1,0 +1,276 @@
+"""One connection at a time on one Syndesis server, in the fewest writes, whoever else writes there.
+
+A gratuitous write is not harmless: a password that is encrypted anew flags every integration that uses the connection
+as outdated, and a PUT resets the count of its uses (Equivalencer.java:449-461, UsageUpdateHandler.java:86-105).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+
+from integration_operator.delivery.syndesis.client import Document, SyndesisClient
+from integration_operator.delivery.syndesis.connection import (
+    Changes,
+    Wanted,
+    changes,
+    is_encrypted,
+    is_marked,
+    new,
+    replacement,
+    verdict_of,
+)
+from integration_operator.delivery.syndesis.errors import (
+    ConnectorUnfit,
+    NameTaken,
+    NotThere,
+    Refused,
+    SyndesisUnavailable,
+)
+from integration_operator.domain.failure import Failure
+from integration_operator.domain.verdict import Verdict
+
+CONNECTOR_FRESH = 3600.0
+"""Seconds for which a connector's definition is taken as known; it changes with an upgrade of Syndesis."""
+
+UNSURE = "?"
+"""The hash of credentials that nobody has: whatever is wanted differs from it."""
+
+log = structlog.get_logger(__name__)
+
+
+class Server:
+    """What is done on one server. Calls for one name follow each other: the server's own check of names is a race."""
+
+    def __init__(self, client: SyndesisClient, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._clock = clock
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._connectors: dict[str, tuple[float, frozenset[str], str | None]] = {}
+        self._metadata: tuple[float, bool] | None = None
+        self._unsure: set[str] = set()
+        """The connections whose secrets were sent, and of which no answer said that they arrived."""
+
+    async def secret_properties(self, connector: str) -> frozenset[str]:
+        """The properties of a connector that the server encrypts; the password must be one.
+
+        With a connector that it does not know the server stores everything in clear and says 200
+        (ConnectionHandler.getConnectorProperties). Raises ``ConnectorUnfit``.
+        """
+        known = self._connectors.get(connector)
+        if known is not None and self._clock() < known[0]:
+            return known[1]
+        try:
+            definition = await self._client.connector(connector)
+        except NotThere:
+            raise ConnectorUnfit("ConnectorMissing", f"{self._client.url} has no connector {connector!r}") from None
+        properties = definition.get("properties")
+        properties = properties if isinstance(properties, dict) else {}
+        secret = frozenset(k for k, p in properties.items() if isinstance(p, dict) and p.get("secret") is True)
+        if "password" not in secret:
+            raise ConnectorUnfit(
+                "ConnectorUnfit", f"{self._client.url}: connector {connector!r} would store the password in clear"
+            )
+        icon = definition.get("icon")
+        self._connectors[connector] = self._clock() + CONNECTOR_FRESH, secret, icon if isinstance(icon, str) else None
+        return secret
+
+    async def keep(self, want: Wanted, confirmed: str) -> tuple[Document, bool]:
+        """See that the connection is as it is wanted; return what is stored, and whether it was written.
+
+        ``confirmed`` is the hash of the credential that was seen to be there. Raises ``NameTaken`` where a stranger
+        has the name.
+        """
+        async with self._locks[want.name]:
+            stored = await self._find(want)
+            if stored is None:
+                return await self._create(want), True
+            found = await self._differences(stored, want, UNSURE if stored["id"] in self._unsure else confirmed)
+            if not found:
+                return stored, False
+            return await self._mend(stored, want, found), True
+
+    async def drop(self, identifier: str, marker: str) -> str:
+        """Delete what is ours; return a warning where integrations used it."""
+        ours = [c for c in await self._there() if c["id"] == identifier or is_marked(c, marker)]
+        warning = ""
+        for connection in ours:
+            uses = connection.get("uses")
+            if isinstance(uses, int) and uses > 0:
+                use = "1 integration uses" if uses == 1 else f"{uses} integrations use"
+                warning = f"connection {connection.get('name')!r} was removed from Syndesis while {use} it"
+            await self._delete(connection["id"])
+        gone = {connection["id"] for connection in ours}
+        if gone and any(c["id"] in gone for c in await self._there()):
+            raise SyndesisUnavailable(f"{self._client.url}: a connection is still there", reason="SyndesisFailed")
+        return warning
+
+    async def verify(self, stored: Document, want: Wanted) -> Verdict:
+        """Have the server try the connection as it is stored; advisory, so a failure of the call is an answer too."""
+        properties = stored.get("configuredProperties") or {}
+        try:
+            results = await self._client.verify(want.connector, properties)
+        except Failure as error:
+            return Verdict.deny("VerifierUnavailable", error.message)
+        sent = {str(known[key]) for known in (want.properties, properties) for key in want.secret if known.get(key)}
+        return verdict_of(results, frozenset(sent))
+
+    async def _there(self, connector: str | None = None) -> list[Document]:
+        """All connections, from the list: by id the server also shows what was deleted (recorded)."""
+        return await self._client.connections(connector)
+
+    async def _find(self, want: Wanted) -> Document | None:
+        """The connection that is ours: by id, else by its mark. A stranger's of that name is refused.
+
+        The id is enough: releases before 1.5 keep no mark, and the id follows from the pair, or was noted. Others with
+        our mark are left from a race whose loser could not be removed.
+        """
+        there = await self._there(want.connector)
+        marked = [c for c in there if is_marked(c, want.marker)]
+        ours = next((c for c in there if c["id"] == want.id), None) or next(iter(marked), None)
+        if ours is None and any(c.get("name") == want.name for c in there):
+            raise self._taken(want)
+        for twin in marked:
+            if ours is not None and twin["id"] != ours["id"]:
+                await self._delete(twin["id"])
+        return ours
+
+    async def _differences(self, stored: Document, want: Wanted, confirmed: str) -> Changes:
+        return changes(stored, want, confirmed, keeps_metadata=await self._keeps_metadata(stored))
+
+    async def _keeps_metadata(self, stored: Document) -> bool:
+        """Whether metadata that is missing can be put there; asked only where all of it is missing."""
+        if stored.get("metadata"):
+            return True
+        if self._metadata is None or self._clock() >= self._metadata[0]:
+            self._metadata = self._clock() + CONNECTOR_FRESH, await self._client.keeps_metadata()
+        return self._metadata[1]
+
+    async def _delete(self, identifier: str) -> None:
+        await self._meant_alone(identifier)
+        with suppress(NotThere):
+            await self._client.delete(identifier)
+        self._unsure.discard(identifier)
+
+    async def _meant_alone(self, identifier: str) -> None:
+        """See that a write means no other connection: in an id, ``_`` stands for any character.
+
+        (SqlJsonDB.java:512-527.) We make no such id; one may be taken over from a connection that was made otherwise.
+        """
+        if "_" not in identifier:
+            return
+        like = re.compile(re.escape(identifier).replace("_", "."))
+        if any(like.fullmatch(c["id"]) and c["id"] != identifier for c in await self._there()):
+            message = f"{self._client.url}: a write of {identifier!r} would also change another connection"
+            raise Refused("ConnectionIdAmbiguous", message)
+
+    def _taken(self, want: Wanted) -> NameTaken:
+        return NameTaken("ConnectionNameTaken", f"{self._client.url}: {want.name!r} is there and is not ours")
+
+    def _raced(self, want: Wanted) -> SyndesisUnavailable:
+        return SyndesisUnavailable(f"{self._client.url}: somebody else is making {want.name!r}", reason="SyndesisRaced")
+
+    async def _create(self, want: Wanted) -> Document:
+        """Make it, and look at what came of it: two that are made at the same moment are both accepted.
+
+        Of two that are ours the one with the lower id stays, so that two who make them agree on which.
+        """
+        want = replace(want, id=want.id.replace("_", "-"))
+        await self._make_room(want)
+        try:
+            await self._client.create(new(want, self._connectors[want.connector][2]))
+        except NameTaken:
+            if any(is_marked(c, want.marker) for c in await self._there(want.connector)):
+                raise self._raced(want) from None
+            raise self._taken(want) from None
+        there = await self._there()
+        stored = next((c for c in there if c["id"] == want.id), None)
+        if stored is None:
+            raise self._lost()
+        twins = [c for c in there if c["id"] != want.id and (c.get("name") == want.name or is_marked(c, want.marker))]
+        strangers = [c for c in twins if not is_marked(c, want.marker)]
+        in_clear = _in_clear(stored, want)
+        if in_clear or strangers or any(twin["id"] < want.id for twin in twins):
+            await self._delete(want.id)
+        if in_clear:
+            raise self._unfit(want, in_clear)
+        if strangers:
+            raise self._taken(want)
+        if any(twin["id"] < want.id for twin in twins):
+            raise self._raced(want)
+        for twin in twins:
+            await self._delete(twin["id"])
+        if await self._differences(stored, want, want.credentials):
+            raise self._raced(want)
+        return stored
+
+    async def _make_room(self, want: Wanted) -> None:
+        """See that the id is free: what the server still shows of a deleted one would have the POST refused.
+
+        A second deletion ends that. One of ours goes too where the connector is another one now.
+        """
+        if await self._client.connection(want.id) is None:
+            return
+        there = next((c for c in await self._there() if c["id"] == want.id), None)
+        if there is not None and (there.get("connectorId") == want.connector or not is_marked(there, want.marker)):
+            raise self._raced(want)
+        await self._delete(want.id)
+
+    async def _mend(self, stored: Document, want: Wanted, found: Changes) -> Document:
+        """Write what differs, in the gentlest way that the server has for it; look again afterwards.
+
+        The server itself reads and writes connections every 60 seconds without a lock, so a write may be lost.
+        """
+        await self._meant_alone(stored["id"])
+        secrets = want.secret & found.properties.keys()
+        if secrets:
+            self._unsure.add(stored["id"])
+        if found.removed or found.rest or not await self._set_properties(stored, found):
+            await self._client.replace(replacement(stored, want, found, self._connectors[want.connector][2]))
+        after = next((c for c in await self._there(want.connector) if c["id"] == stored["id"]), None)
+        if after is None:
+            raise self._lost()
+        if in_clear := _in_clear(after, want):
+            raise self._unfit(want, in_clear)
+        kept = any(_property(after, key) == _property(stored, key) for key in secrets)
+        if kept or await self._differences(after, want, want.credentials):
+            raise self._lost()
+        self._unsure.discard(stored["id"])
+        return after
+
+    async def _set_properties(self, stored: Document, found: Changes) -> bool:
+        """Set properties alone; False where the release has no call for that."""
+        try:
+            await self._client.set_properties(stored["id"], found.properties)
+        except NotThere:
+            log.debug("no call for properties", server=self._client.url)
+            return False
+        return True
+
+    def _lost(self) -> SyndesisUnavailable:
+        return SyndesisUnavailable(
+            f"{self._client.url}: the write was overwritten by another", reason="SyndesisLostWrite"
+        )
+
+    def _unfit(self, want: Wanted, in_clear: list[str]) -> ConnectorUnfit:
+        """The connector has changed since it was looked at: it is looked at again before anything else is written."""
+        _, secret, icon = self._connectors[want.connector]
+        self._connectors[want.connector] = self._clock(), secret, icon
+        return ConnectorUnfit("ConnectorUnfit", f"{self._client.url} stored {', '.join(in_clear)} in clear")
+
+
+def _in_clear(stored: Document, want: Wanted) -> list[str]:
+    """The secrets that are to be read by everybody."""
+    values = {key: _property(stored, key) for key in sorted(want.secret & want.properties.keys())}
+    return [key for key, value in values.items() if value is not None and not is_encrypted(value)]
+
+
+def _property(stored: Document, key: str) -> object:
+    properties = stored.get("configuredProperties")
+    return properties.get(key) if isinstance(properties, dict) else None
