@@ -1,14 +1,24 @@
-"""The real Keycloak that the promises of the Keycloak delivery are tried on: one for each worker process."""
+"""The real Keycloak that the promises of the Keycloak delivery are tried on: one for each worker process.
+
+``conftest.py`` imports the fixtures from here.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
+from integration_operator.delivery.keycloak import KeycloakAccess, KeycloakUsers, UserKey, WantedUser
 from integration_operator.localcluster.errors import ToolchainMissing
 from integration_operator.localcluster.keycloak import Keycloak
+
+NAMESPACE = "team-a"
+SEND_AND_RECEIVE = ({"operations": ["send", "recv"], "addresses": ["*"]},)
+ENMASSE_ATTRIBUTES = {"resourceName", "resourceNamespace", "authenticationType", "creationTimestamp"}
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +32,53 @@ def keycloak() -> Iterator[Keycloak]:
         pytest.skip(error.message)
     with running:
         yield running
+
+
+@pytest.fixture
+def realm(keycloak: Keycloak) -> Iterator[str]:
+    """A test's own realm, as EnMasse makes one for an AddressSpace of ``NAMESPACE``."""
+    name = f"{NAMESPACE}-{secrets.token_hex(4)}"
+    keycloak.create_realm(name, NAMESPACE)
+    yield name
+    keycloak.delete_realm(name)
+
+
+@pytest.fixture
+async def users(keycloak: Keycloak) -> AsyncIterator[KeycloakUsers]:
+    """What is under test, speaking to Keycloak as the operator does."""
+    made = KeycloakUsers(access(keycloak))
+    yield made
+    await made.aclose()
+
+
+def access(keycloak: Keycloak, **changes: Any) -> KeycloakAccess:
+    """The access that EnMasse's Secrets would give."""
+    known = {
+        "url": keycloak.url,
+        "username": keycloak.admin_username,
+        "password": keycloak.admin_password,
+        "certificate": keycloak.certificate,
+    }
+    return KeycloakAccess(**{**known, **changes})
+
+
+def wanted(realm: str, **changes: Any) -> WantedUser:
+    """A user that may send and receive everything in a standard space, with a password of its own."""
+    username = changes.get("username", "connection-7d4f")
+    values = {
+        "realm": realm,
+        "namespace": NAMESPACE,
+        "resource_name": f"myspace.{username}",
+        "username": username,
+        "password": secrets.token_urlsafe(24),
+        "authorization": SEND_AND_RECEIVE,
+        "address_space_type": "standard",
+        "release": "0.30",
+        **changes,
+    }
+    return WantedUser(**values)
+
+
+def key_of(user: WantedUser) -> UserKey:
+    """What remains known of a user when only its removal is wanted."""
+    return UserKey(realm=user.realm, namespace=user.namespace, resource_name=user.resource_name, username=user.username)
