@@ -43,6 +43,15 @@ def realm(keycloak: Keycloak) -> Iterator[str]:
     keycloak.delete_realm(name)
 
 
+@pytest.fixture(scope="module")
+def shared_realm(keycloak: Keycloak) -> Iterator[str]:
+    """One realm for all tests of a module whose users have names of their own: making one takes a second or more."""
+    name = f"{NAMESPACE}-{secrets.token_hex(4)}"
+    keycloak.create_realm(name, NAMESPACE)
+    yield name
+    keycloak.delete_realm(name)
+
+
 @pytest.fixture
 async def users(keycloak: Keycloak) -> AsyncIterator[KeycloakUsers]:
     """What is under test, speaking to Keycloak as the operator does."""

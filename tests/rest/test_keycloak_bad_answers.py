@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import traceback
 from collections.abc import AsyncIterator
 
@@ -13,6 +14,7 @@ from integration_operator.delivery.keycloak import KeycloakAccess, KeycloakUsers
 from integration_operator.delivery.keycloak.errors import AdminRefused, KeycloakFailure, KeycloakUnavailable
 from integration_operator.delivery.peer import Peer
 from integration_operator.localcluster.keycloak import Keycloak
+from integration_operator.localcluster.keycloak.certificate import self_signed
 
 SECRET = "an-answer-that-echoes-a-secret"
 HTML = f"<html><body>{SECRET}</body></html>"
@@ -29,6 +31,11 @@ async def through(front: Front, keycloak: Keycloak) -> AsyncIterator[KeycloakUse
     made = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
     yield made
     await made.aclose()
+
+
+def own(realm: str) -> WantedUser:
+    """A user that no other test has."""
+    return wanted(realm, username=f"connection-{secrets.token_hex(4)}")
 
 
 def shows_no_secret(error: KeycloakFailure, user: WantedUser, keycloak: Keycloak) -> None:
@@ -58,20 +65,20 @@ async def test_to_a_question(
     keycloak: Keycloak,
     front: Front,
     through: KeycloakUsers,
-    realm: str,
+    shared_realm: str,
     path: str,
     status: int,
     body: str,
     content_type: str,
 ) -> None:
-    user = wanted(realm)
+    user = own(shared_realm)
     front.lie("GET", path, status=status, body=body, content_type=content_type)
     with pytest.raises(KeycloakUnavailable) as caught:
         await through.ensure(user, password_known=False)
     assert not caught.value.stalls
     shows_no_secret(caught.value, user, keycloak)
     await through.ensure(user, password_known=True)
-    assert keycloak.can_log_in(realm, user.username, user.password), "nothing was left half done"
+    assert keycloak.can_log_in(shared_realm, user.username, user.password), "nothing was left half done"
 
 
 @pytest.mark.parametrize(("status", "body", "content_type"), ANSWERS)
@@ -79,12 +86,12 @@ async def test_to_a_log_in(
     keycloak: Keycloak,
     front: Front,
     through: KeycloakUsers,
-    realm: str,
+    shared_realm: str,
     status: int,
     body: str,
     content_type: str,
 ) -> None:
-    user = wanted(realm)
+    user = own(shared_realm)
     front.lie("POST", LOG_IN, status=status, body=body, content_type=content_type)
     with pytest.raises(KeycloakUnavailable) as caught:
         await through.ensure(user, password_known=False)
@@ -94,50 +101,50 @@ async def test_to_a_log_in(
 
 @pytest.mark.parametrize(("verb", "path"), [("POST", r".*/users"), ("PUT", r".*/reset-password")])
 async def test_to_a_write(
-    keycloak: Keycloak, front: Front, through: KeycloakUsers, realm: str, verb: str, path: str
+    keycloak: Keycloak, front: Front, through: KeycloakUsers, shared_realm: str, verb: str, path: str
 ) -> None:
-    user = wanted(realm)
+    user = own(shared_realm)
     front.lie(verb, path, body=HTML, content_type="text/html")
     with pytest.raises(KeycloakUnavailable) as caught:
         await through.ensure(user, password_known=False)
     shows_no_secret(caught.value, user, keycloak)
     await through.ensure(user, password_known=True)
-    assert keycloak.can_log_in(realm, user.username, user.password)
+    assert keycloak.can_log_in(shared_realm, user.username, user.password)
 
 
 async def test_a_proxy_without_keycloak_does_not_make_a_removal_a_success(
-    keycloak: Keycloak, front: Front, through: KeycloakUsers, realm: str
+    keycloak: Keycloak, front: Front, through: KeycloakUsers, shared_realm: str
 ) -> None:
-    user = wanted(realm)
+    user = own(shared_realm)
     await through.ensure(user, password_known=False)
     front.lie("GET", r".*/admin/realms/.*", status=404, body=HTML, content_type="text/html", times=2)
     with pytest.raises(KeycloakFailure):
         await through.remove(key_of(user))
-    assert keycloak.can_log_in(realm, user.username, user.password)
+    assert keycloak.can_log_in(shared_realm, user.username, user.password)
     assert await through.remove(key_of(user))
 
 
 async def test_a_401_in_mid_call_logs_in_again_once(
-    keycloak: Keycloak, front: Front, through: KeycloakUsers, realm: str
+    keycloak: Keycloak, front: Front, through: KeycloakUsers, shared_realm: str
 ) -> None:
-    user = wanted(realm)
+    user = own(shared_realm)
     front.lie("PUT", r".*/reset-password", status=401)
     assert (await through.ensure(user, password_known=False)).created
     assert front.log_ins == 2
-    assert keycloak.can_log_in(realm, user.username, user.password)
+    assert keycloak.can_log_in(shared_realm, user.username, user.password)
 
 
 async def test_a_401_that_stays_is_the_admins(
-    keycloak: Keycloak, front: Front, through: KeycloakUsers, realm: str
+    keycloak: Keycloak, front: Front, through: KeycloakUsers, shared_realm: str
 ) -> None:
     front.lie("GET", r".*/users", status=401, times=100)
     with pytest.raises(AdminRefused):
-        await through.ensure(wanted(realm), password_known=False)
+        await through.ensure(own(shared_realm), password_known=False)
     assert front.log_ins == 2
 
 
-async def test_a_wrong_password_of_the_admin_is_rarely_tried_again(keycloak: Keycloak, realm: str) -> None:
-    user = wanted(realm)
+async def test_a_wrong_password_of_the_admin_is_rarely_tried_again(keycloak: Keycloak, shared_realm: str) -> None:
+    user = own(shared_realm)
     users = KeycloakUsers(access(keycloak, password="not-the-admins"))
     with pytest.raises(AdminRefused) as caught:
         await users.ensure(user, password_known=False)
@@ -146,32 +153,33 @@ async def test_a_wrong_password_of_the_admin_is_rarely_tried_again(keycloak: Key
     assert "not-the-admins" not in "".join(traceback.format_exception(caught.value))
 
 
-async def test_a_certificate_that_is_not_the_given_one_is_no_keycloak(keycloak: Keycloak, realm: str) -> None:
+async def test_a_certificate_that_is_not_the_given_one_is_no_keycloak(keycloak: Keycloak, shared_realm: str) -> None:
     for certificate in (None, another_certificate()):
         users = KeycloakUsers(access(keycloak, certificate=certificate))
         with pytest.raises(KeycloakUnavailable):
-            await users.ensure(wanted(realm), password_known=False)
+            await users.ensure(own(shared_realm), password_known=False)
         await users.aclose()
 
 
-async def test_the_hosts_name_is_not_compared_where_the_certificate_is_given(keycloak: Keycloak, realm: str) -> None:
-    users = KeycloakUsers(access(keycloak, url=keycloak.url.replace("127.0.0.1", "127.0.0.2").replace("0.2", "0.1")))
-    assert not access(keycloak).ssl_context().check_hostname
-    assert (await users.ensure(wanted(realm), password_known=False)).created
+async def test_the_hosts_name_is_not_compared_where_the_certificate_is_given(
+    keycloak: Keycloak, shared_realm: str
+) -> None:
+    users = KeycloakUsers(access(keycloak, url=keycloak.url.replace("127.0.0.1", "127.1")))
+    assert (await users.ensure(own(shared_realm), password_known=False)).created
     await users.aclose()
 
 
-async def test_the_breaker_opens_and_says_until_when(keycloak: Keycloak, front: Front, realm: str) -> None:
+async def test_the_breaker_opens_and_says_until_when(keycloak: Keycloak, front: Front, shared_realm: str) -> None:
     peer = Peer("keycloak", KeycloakUnavailable, failures=3, open_for=30)
     credentials = (keycloak.admin_username, keycloak.admin_password)
     users = KeycloakUsers(KeycloakAccess(front.url, *credentials), peer=peer)
     front.lie("GET", r".*/admin/realms/.*", status=503, times=3)
     for _ in range(3):
         with pytest.raises(KeycloakUnavailable):
-            await users.ensure(wanted(realm), password_known=False)
+            await users.ensure(own(shared_realm), password_known=False)
     front.asked.clear()
     with pytest.raises(KeycloakUnavailable) as caught:
-        await users.ensure(wanted(realm), password_known=False)
+        await users.ensure(own(shared_realm), password_known=False)
     await users.aclose()
     assert caught.value.retry_after is not None
     assert 25 <= caught.value.retry_after <= 30
@@ -179,6 +187,4 @@ async def test_the_breaker_opens_and_says_until_when(keycloak: Keycloak, front: 
 
 
 def another_certificate() -> str:
-    from integration_operator.localcluster.keycloak.certificate import self_signed
-
     return self_signed()[0].decode()
