@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "controlplane"))
 
 from deliveries import Deliverer, delivering
-from keycloak_fixture import keycloak
+from keycloak_fixture import keycloak, realm, shared_realm, users
 from planes import before_enmasse_031
 from world import World
 
@@ -20,7 +20,7 @@ from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.installation import install_all
 from integration_operator.localcluster.syndesis_server import SyndesisServer
 
-__all__ = ["keycloak"]
+__all__ = ["keycloak", "realm", "shared_realm", "users"]
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from keycloak_front import LOG_IN, Front
 from integration_operator.delivery.keycloak import KeycloakAccess, KeycloakUsers, WantedUser
 from integration_operator.delivery.keycloak.errors import AdminRefused, KeycloakFailure, KeycloakUnavailable
 from integration_operator.delivery.peer import Peer
+from integration_operator.localcluster.certificates import self_signed
 from integration_operator.localcluster.keycloak import Keycloak
-from integration_operator.localcluster.keycloak.certificate import self_signed
 
 SECRET = "an-answer-that-echoes-a-secret"
 HTML = f"<html><body>{SECRET}</body></html>"
@@ -187,4 +187,4 @@ async def test_the_breaker_opens_and_says_until_when(keycloak: Keycloak, front: 
 
 
 def another_certificate() -> str:
-    return self_signed()[0].decode()
+    return self_signed().certificate
