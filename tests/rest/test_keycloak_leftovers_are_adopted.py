@@ -18,13 +18,13 @@ async def test_a_leftover_gets_the_attributes_the_password_and_the_groups(
 ) -> None:
     user = wanted(realm, adopt=True)
     old = keycloak.make_user(
-        realm, user.username, "of-the-leftover", attributes={"department": ["sales"]}, firstName="Syndesis"
+        realm, user.username, "of-the-leftover", attributes={"department": ["sales"]}, email="queue@example.com"
     )
     made = await users.ensure(user, password_known=True)
     assert (made.id, made.created) == (old, False)
     found = keycloak.user(realm, user.username)
     assert set(found["attributes"]) == {*ENMASSE_ATTRIBUTES, "department"}
-    assert found["firstName"] == "Syndesis", "what the user has besides is kept"
+    assert found["email"] == "queue@example.com", "what the user has besides is kept"
     assert keycloak.can_log_in(realm, user.username, user.password)
     assert keycloak.groups_of(realm, user.username) == {"send_*", "recv_*"}
     assert await users.remove(key_of(user))

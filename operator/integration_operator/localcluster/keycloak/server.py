@@ -47,6 +47,13 @@ USER_PROFILE = {
 """Since Keycloak 24 a realm drops attributes that its user profile does not name, and refuses log-ins of users without
 the names and e-mail that the default profile requires. EnMasse's Keycloak 3 and 4 did neither."""
 
+KEY_PROVIDERS = [
+    {"name": "signing", "providerId": "ecdsa-generated"},
+    {"name": "hashing", "providerId": "hmac-generated", "config": {"algorithm": ["HS512"]}},
+    {"name": "encryption", "providerId": "aes-generated"},
+]
+"""Without the two RSA keys of 2048 bits that a realm gets by itself and that take seconds to find."""
+
 
 class NotAnswered(LocalClusterError):
     """Keycloak did not do what a test asked of it."""
@@ -132,7 +139,11 @@ class Keycloak:
             "realm": name,
             "enabled": True,
             "attributes": {"namespace": namespace, "enmasse-realm": "true"},
-            "components": {"org.keycloak.userprofile.UserProfileProvider": [profile]},
+            "defaultSignatureAlgorithm": "ES256",
+            "components": {
+                "org.keycloak.userprofile.UserProfileProvider": [profile],
+                "org.keycloak.keys.KeyProvider": KEY_PROVIDERS,
+            },
         }
         self.admin("POST", "", realm)
 
