@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from integration_operator.delivery.keycloak import KeycloakAccess, KeycloakUsers, UserKey, WantedUser
+from integration_operator.delivery.keycloak.access import KeycloakAccess
+from integration_operator.delivery.keycloak.client import KeycloakUsers
+from integration_operator.delivery.keycloak.wanted import UserKey, WantedUser
 from integration_operator.localcluster.errors import ToolchainMissing
 from integration_operator.localcluster.keycloak import Keycloak
 

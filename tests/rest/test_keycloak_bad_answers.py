@@ -10,8 +10,10 @@ import pytest
 from keycloak_fixture import access, key_of, wanted
 from keycloak_front import LOG_IN, Front
 
-from integration_operator.delivery.keycloak import KeycloakAccess, KeycloakUsers, WantedUser
+from integration_operator.delivery.keycloak.access import KeycloakAccess
+from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.delivery.keycloak.errors import AdminRefused, KeycloakFailure, KeycloakUnavailable
+from integration_operator.delivery.keycloak.wanted import WantedUser
 from integration_operator.delivery.peer import Peer
 from integration_operator.localcluster.certificates import self_signed
 from integration_operator.localcluster.keycloak import Keycloak

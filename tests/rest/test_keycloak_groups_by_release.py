@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from keycloak_fixture import wanted
 
-from integration_operator.delivery.keycloak import KeycloakUsers
+from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.localcluster.keycloak import Keycloak
 
 QUEUES = ({"operations": ["send"], "addresses": ["a/b", "x y"]}, {"operations": ["recv"], "addresses": ["t/*"]})

@@ -8,7 +8,8 @@ import pytest
 from keycloak_fixture import ENMASSE_ATTRIBUTES, key_of, wanted
 from keycloak_front import Front
 
-from integration_operator.delivery.keycloak import KeycloakAccess, KeycloakUsers
+from integration_operator.delivery.keycloak.access import KeycloakAccess
+from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.delivery.keycloak.errors import KeycloakUnavailable
 from integration_operator.localcluster.keycloak import Keycloak
 

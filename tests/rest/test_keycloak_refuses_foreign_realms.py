@@ -12,7 +12,8 @@ import pytest
 from keycloak_fixture import key_of, wanted
 from keycloak_front import Front
 
-from integration_operator.delivery.keycloak import KeycloakAccess, KeycloakUsers
+from integration_operator.delivery.keycloak.access import KeycloakAccess
+from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.delivery.keycloak.errors import KeycloakFailure, RealmForeign, RealmMissing
 from integration_operator.localcluster.keycloak import Keycloak
 

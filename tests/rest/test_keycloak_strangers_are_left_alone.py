@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from keycloak_fixture import key_of, wanted
 
-from integration_operator.delivery.keycloak import KeycloakUsers
+from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.delivery.keycloak.errors import UserForeign
 from integration_operator.localcluster.keycloak import Keycloak
 

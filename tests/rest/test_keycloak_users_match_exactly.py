@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keycloak_fixture import key_of, wanted
 
-from integration_operator.delivery.keycloak import KeycloakUsers
+from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.localcluster.keycloak import Keycloak
 
 

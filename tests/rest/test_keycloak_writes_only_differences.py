@@ -7,7 +7,8 @@ from dataclasses import replace
 from keycloak_fixture import wanted
 from keycloak_front import Front
 
-from integration_operator.delivery.keycloak import KeycloakAccess, KeycloakUsers
+from integration_operator.delivery.keycloak.access import KeycloakAccess
+from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.localcluster.keycloak import Keycloak
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
-from integration_operator.delivery.syndesis.delivery import CONNECTOR_FRESH
 from integration_operator.delivery.syndesis.errors import ConnectorUnfit
+from integration_operator.delivery.syndesis.server import CONNECTOR_FRESH
 from integration_operator.localcluster.syndesis_server import SyndesisServer
 from integration_operator.localcluster.syndesis_server.connectors import amqp_connector
 from integration_operator.localcluster.syndesis_server.release import Release

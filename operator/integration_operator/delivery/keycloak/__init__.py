@@ -4,9 +4,3 @@ It takes Keycloak's admin password, the power over all tenants, to make one user
 written before the realm has said whose it is, nothing that is not ours is ever touched, and what is written is what
 EnMasse itself would have written, so that EnMasse goes on working, and a later release takes the user over.
 """
-
-from integration_operator.delivery.keycloak.access import KeycloakAccess
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator.delivery.keycloak.wanted import EnsuredUser, UserKey, WantedUser
-
-__all__ = ["EnsuredUser", "KeycloakAccess", "KeycloakUsers", "UserKey", "WantedUser"]

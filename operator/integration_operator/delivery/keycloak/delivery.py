@@ -6,7 +6,7 @@ and again when Keycloak refuses the admin: a password that was changed is found 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from integration_operator.delivery.keycloak.access import (
     DEFAULT_SERVICE,
@@ -15,7 +15,6 @@ from integration_operator.delivery.keycloak.access import (
     access_from,
     object_names,
 )
-from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.delivery.keycloak.errors import AccessMissing, AdminRefused, RealmMissing
 from integration_operator.delivery.keycloak.wanted import UserKey, WantedUser
 from integration_operator.domain.actions import Deliver, Withdraw
@@ -24,6 +23,9 @@ from integration_operator.domain.platforms import AddressSpace
 from integration_operator.domain.remote import Remote
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import Forbidden, NotFound
+
+if TYPE_CHECKING:
+    from integration_operator.delivery.keycloak.client import KeycloakUsers
 
 Document = dict[str, Any]
 
@@ -80,6 +82,9 @@ class KeycloakDelivery:
 
     async def _connected(self) -> KeycloakUsers:
         if self._users is None:
+            # The library takes 14 MiB, and most clusters never need it.
+            from integration_operator.delivery.keycloak.client import KeycloakUsers
+
             self._users = KeycloakUsers(await self._access())
         return self._users
 
