@@ -130,8 +130,8 @@ class TestComponents:
         self, control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         order: list[str] = []
-        free_port, chosen = controlplane._free_port, iter([control_plane._ports["etcd"]])  # somebody took it meanwhile
-        monkeypatch.setattr(controlplane, "_free_port", lambda: next(chosen, None) or free_port())
+        free_port, chosen = controlplane.free_port, iter([control_plane._ports["etcd"]])  # somebody took it meanwhile
+        monkeypatch.setattr(controlplane, "free_port", lambda: next(chosen, None) or free_port())
         with ControlPlane.start(before_controllers=lambda plane: order.append(plane.server)) as plane:
             directory = plane.directory
             assert order == [plane.server] != [control_plane.server]

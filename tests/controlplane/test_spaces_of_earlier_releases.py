@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from planes import DEFINITIONS, before_enmasse_031, drop_space, store_space
+from planes import DEFINITIONS, drop_space, store_space
 from world import World, space_status
 
 from integration_operator.domain.pair import Pair, Ref
@@ -14,20 +13,7 @@ from integration_operator.kube.client import Client
 from integration_operator.kube.reflector import State
 from integration_operator.localcluster.aggregated.realms import Realms
 from integration_operator.localcluster.aggregated.server import AggregatedApi
-from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.kinds import install_kinds
-
-
-@pytest.fixture(scope="module")
-def plane() -> Iterator[ControlPlane]:
-    with ControlPlane.start(before_controllers=before_enmasse_031) as started:
-        yield started
-
-
-@pytest.fixture
-async def old(plane: ControlPlane) -> AsyncIterator[World]:
-    async with Client.from_kubeconfig(plane.kubeconfig("person"), user_agent="kubectl") as person:
-        yield World(plane, person)
 
 
 async def stored_pair(world: World) -> Pair:

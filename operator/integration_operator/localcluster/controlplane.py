@@ -13,7 +13,6 @@ from __future__ import annotations
 import fcntl
 import http.client
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -32,9 +31,9 @@ import yaml
 from integration_operator.localcluster import binaries
 from integration_operator.localcluster.binaries import API_SERVER, CONTROLLER_MANAGER, ETCD, PROGRAMS, Binaries
 from integration_operator.localcluster.errors import InUse, LocalClusterError, PortTaken, StartFailed
+from integration_operator.localcluster.machine import LOOPBACK, free_port, remove_abandoned, write_private
 from integration_operator.localcluster.process import Identity, Process, spawn
 
-LOOPBACK = "127.0.0.1"
 ATTEMPTS = 5  # a port that was free a moment ago is taken now and then; five times in a row it is something else
 POLL = 0.05
 SHOWN_LINES = 12  # of a component's log, when it failed
@@ -115,7 +114,7 @@ class ControlPlane:
         if detached and directory is None:
             raise LocalClusterError("a detached control plane needs a directory, or nobody could find it again")
         programs = programs or binaries.provide()
-        _remove_abandoned()
+        remove_abandoned(TEMPORARY, ABANDONED)
         place = Path(tempfile.mkdtemp(prefix=TEMPORARY)) if directory is None else directory.absolute()
         plane = cls(place, programs, temporary=directory is None, detached=detached)
         plane._take_directory()
@@ -231,7 +230,7 @@ class ControlPlane:
             "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
             "current-context": name,
         }
-        _write_private(path, yaml.safe_dump(document, sort_keys=False))
+        write_private(path, yaml.safe_dump(document, sort_keys=False))
         return path
 
     @property
@@ -278,12 +277,12 @@ class ControlPlane:
             f'{token},{USERS[user].name},{user},"{",".join(USERS[user].groups)}"'
             for user, token in self._tokens.items()
         )
-        _write_private(self.directory / "tokens.csv", "\n".join(rows) + "\n")
-        _write_private(self.directory / "audit-policy.yaml", yaml.safe_dump(AUDIT_POLICY))
+        write_private(self.directory / "tokens.csv", "\n".join(rows) + "\n")
+        write_private(self.directory / "audit-policy.yaml", yaml.safe_dump(AUDIT_POLICY))
 
     def _start_serving(self, timeout: float) -> None:
         for name in PROGRAMS:
-            self._ports.setdefault(name, _free_port())
+            self._ports.setdefault(name, free_port())
         self._launch(ETCD)
         self._launch(API_SERVER)  # it waits for etcd itself
         self._wait_for(API_SERVER, timeout)
@@ -297,7 +296,7 @@ class ControlPlane:
             except PortTaken:
                 if attempt == ATTEMPTS - 1:
                     raise
-                self._ports[CONTROLLER_MANAGER] = _free_port()
+                self._ports[CONTROLLER_MANAGER] = free_port()
             else:
                 return
 
@@ -420,7 +419,7 @@ class ControlPlane:
             "tokens": self._tokens,
         }
         new = self._state_file.with_suffix(".new")
-        _write_private(new, json.dumps(state, indent=2))
+        write_private(new, json.dumps(state, indent=2))
         new.replace(self._state_file)
 
     def _read_state(self) -> None:
@@ -438,21 +437,6 @@ class ControlPlane:
             self._lock = None
 
 
-def _remove_abandoned() -> None:
-    """Remove temporary directories whose process was killed before it could; their lock went with it."""
-    for directory in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
-        with suppress(OSError), (directory / "lock").open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if time.time() - os.fstat(lock.fileno()).st_mtime > ABANDONED:
-                shutil.rmtree(directory, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
 def _becomes_free(port: int, within: float) -> bool:
     """Whether a port can be had again; what was killed a moment ago may not have let go of it yet."""
     deadline = time.monotonic() + within
@@ -464,9 +448,3 @@ def _becomes_free(port: int, within: float) -> bool:
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL)
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)

@@ -10,11 +10,9 @@ from __future__ import annotations
 import fcntl
 import http.client
 import json
-import os
 import secrets
 import shlex
 import shutil
-import socket
 import ssl
 import tempfile
 import time
@@ -25,10 +23,10 @@ from typing import IO, Any, Self
 from urllib.parse import quote, urlencode
 
 from integration_operator.localcluster.certificates import self_signed
-from integration_operator.localcluster.controlplane import LOOPBACK
 from integration_operator.localcluster.errors import LocalClusterError, StartFailed
 from integration_operator.localcluster.keycloak import distribution
 from integration_operator.localcluster.keycloak.tools import find_java
+from integration_operator.localcluster.machine import LOOPBACK, free_port, remove_abandoned, write_private
 from integration_operator.localcluster.process import Process, spawn
 
 TEMPORARY = "integration-operator-keycloak-"
@@ -77,16 +75,16 @@ class Keycloak:
     def start(cls) -> Keycloak:
         """Start one, and return when it serves. Fetches it first where that has never been done."""
         java, home = find_java(), distribution.provide()
-        _remove_abandoned()
+        remove_abandoned(TEMPORARY, ABANDONED)
         directory = Path(tempfile.mkdtemp(prefix=TEMPORARY))
         lock = (directory / "lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             pair = self_signed()
             (directory / "tls.crt").write_text(pair.certificate)
-            _write_private(directory / "tls.key", pair.key)
+            write_private(directory / "tls.key", pair.key)
             for attempt in range(ATTEMPTS):
-                port = _free_port()
+                port = free_port()
                 password = secrets.token_urlsafe(24)
                 launcher = _launcher(java, home, directory, port, password)
                 process = spawn(["/bin/sh", str(launcher)], log=directory / "log", directory=directory, detached=False)
@@ -256,31 +254,10 @@ def _launcher(java: Path, home: Path, directory: Path, port: int, password: str)
         ],
     )
     path = directory / "launch.sh"
-    _write_private(
+    write_private(
         path,
         "export KC_BOOTSTRAP_ADMIN_USERNAME=admin\n"
         f"export KC_BOOTSTRAP_ADMIN_PASSWORD={shlex.quote(password)}\n"
         f"exec {shlex.join(command)}\n",
     )
     return path
-
-
-def _remove_abandoned() -> None:
-    """Remove directories whose process was killed before it could; their lock went with it."""
-    for directory in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
-        with suppress(OSError), (directory / "lock").open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if time.time() - os.fstat(lock.fileno()).st_mtime > ABANDONED:
-                shutil.rmtree(directory, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)

@@ -1,10 +1,11 @@
-"""One real control plane for each worker process of the test run, with all kinds and the operator's own permissions."""
+"""Real control planes, one of each sort for each worker process, with the operator's own permissions."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from planes import before_enmasse_031
 from world import World
 
 from integration_operator.kube.client import Client
@@ -26,3 +27,17 @@ async def world(control_plane: ControlPlane) -> AsyncIterator[World]:
         made = World(control_plane, person)
         yield made
         await made.clean()
+
+
+@pytest.fixture(scope="session")
+def old_plane() -> Iterator[ControlPlane]:
+    """A control plane as EnMasse ≤ 0.30 has it, without its kinds."""
+    with ControlPlane.start(before_controllers=before_enmasse_031) as plane:
+        yield plane
+
+
+@pytest.fixture
+async def old(old_plane: ControlPlane) -> AsyncIterator[World]:
+    """A test's own part of that one; the test takes its AddressSpaces back."""
+    async with Client.from_kubeconfig(old_plane.kubeconfig("person"), user_agent="kubectl") as person:
+        yield World(old_plane, person)
