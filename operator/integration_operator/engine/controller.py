@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,24 +19,22 @@ from integration_operator.api import names
 from integration_operator.cluster import Cluster
 from integration_operator.delivery import Delivery, RemoteDelivery
 from integration_operator.delivery.native import NativeDelivery
-from integration_operator.domain.actions import Action, Apply, Deliver, Finalize, LetGo, Remove, Withdraw
-from integration_operator.domain.conditions import Announcement, Finding, Type, announcements, summarise
+from integration_operator.domain.conditions import Finding, announcements, summarise
 from integration_operator.domain.decisions import Decision, decide, duplicate_of, unpaired
 from integration_operator.domain.desired import Identity, TemplateName, Templates
 from integration_operator.domain.failure import Failure
-from integration_operator.domain.integration import Integration, first_of
+from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.pairing import DEFAULT_RULES
-from integration_operator.domain.remote import Remote
 from integration_operator.domain.report import status_changed, status_of
 from integration_operator.domain.verdict import Verdict
+from integration_operator.engine.acting import Actor
 from integration_operator.engine.events import EventRecorder
 from integration_operator.engine.gathering import Gatherer, Key
-from integration_operator.engine.guards import MassDeletionGuard, RepairLimit
+from integration_operator.engine.guards import MassDeletionGuard
 from integration_operator.engine.register import RemoteRegister
 from integration_operator.engine.triggers import Triggers
 from integration_operator.engine.workqueue import WorkQueue
-from integration_operator.kube.errors import Conflict
 from integration_operator.observability import metrics
 
 MOST_PASSES = 8
@@ -44,13 +42,6 @@ MOST_PASSES = 8
 
 YOUNG = 5.0
 """Seconds in which a new Integration is not yet told that its AddressSpace is not ready: mostly it soon is."""
-
-SIDE_OF: dict[str, Type] = {
-    "Integration": "Paired",
-    "Secret": "CredentialsReady",
-    "MessagingUser": "UserReady",
-    "Connection": "ConnectionReady",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +57,6 @@ class Options:
     connection: str = "auto"
     verification: float = 600.0
     give_up: float = 3600.0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of the actions of one pass.
-
-    ``again`` asks for another pass. ``troubles`` are conditions that take the place of the decided ones. ``retry`` asks
-    for the queue's back-off, ``wait`` are the seconds to wait at least.
-    """
-
-    again: bool = False
-    troubles: list[Finding] = field(default_factory=list)
-    retry: bool = False
-    wait: float = 0.0
 
 
 class Controller:
@@ -100,8 +77,6 @@ class Controller:
         self._cluster = cluster
         self._templates = templates
         self._options = options
-        self._delivery = delivery or NativeDelivery(cluster)
-        self._over_rest = over_rest or {}
         self._register = RemoteRegister(options.verification, self._clock)
         self._gatherer = Gatherer(
             cluster,
@@ -112,9 +87,16 @@ class Controller:
             {"user": options.user, "connection": options.connection},
             self._is_overdue,
         )
-        self._repairs = RepairLimit()
-        self._futile: dict[tuple[str, Ref], dict[str, Any]] = {}
         self._events = EventRecorder(cluster.client, clock=self._clock, now=self._timestamp)
+        self._actor = Actor(
+            cluster,
+            self._gatherer,
+            self._register,
+            self._events,
+            delivery or NativeDelivery(cluster),
+            over_rest or {},
+            clock=self._clock,
+        )
         self._log = structlog.get_logger(__name__)
         self.queue: WorkQueue[Key] = WorkQueue(clock=self._clock)
         Triggers(cluster, self._gatherer, self.queue)
@@ -130,7 +112,7 @@ class Controller:
             self.queue.covers(pair)
             facts = self._gatherer.facts(pair, self._cluster.kinds())  # the stores, no request
             decision = decide(facts, templates)  # pure; the same call answers render and explain
-            outcome = await self._act(pair, decision.actions)  # the only place that writes
+            outcome = await self._actor.act(pair, decision.actions)  # the only place that writes
             if not outcome.again:
                 break
         else:  # two decisions undo each other, or somebody undoes them
@@ -144,26 +126,6 @@ class Controller:
         if outcome.retry:
             raise RetryLater(outcome.wait)
         return min((seconds for seconds in waits if seconds), default=0.0)
-
-    async def _act(self, pair: Pair, actions: Iterable[Action]) -> Outcome:
-        """Do what was decided, in its order, up to the first that does not succeed."""
-        outcome = Outcome()
-        for action in actions:
-            if self._is_futile(action):
-                continue
-            if wait := self._repair_wait(action):
-                return Outcome(troubles=[self._contested(action)], wait=wait)
-            try:
-                await self._do(pair, action)
-            except Failure as error:
-                self._log.info("refused", pair=str(pair), object=f"{action.kind} {action.ref}", error=str(error))
-                troubles = [_trouble(action, error)] if _worth_saying(action, error) else []
-                wait = error.retry_after or 0.0
-                if error.stalls and isinstance(action, (Deliver, Withdraw)):
-                    wait = self._options.verification  # nobody tells when it has changed
-                return Outcome(troubles=troubles, retry=not error.stalls, wait=wait)
-            outcome.again = True
-        return outcome
 
     async def _report(self, integration: Integration, decision: Decision, troubles: Iterable[Finding] = ()) -> float:
         """Write the conditions, once, if they changed, and post the Event that the change is worth.
@@ -256,110 +218,6 @@ class Controller:
             for key in self._gatherer.known_keys():
                 self.queue.add_after(key, random.uniform(0, self._options.resync * 0.8))  # noqa: S311  only a jitter
 
-    async def _do(self, pair: Pair, action: Action) -> None:
-        log = self._log.bind(pair=str(pair), kind=action.kind, object=str(action.ref), why=action.why)
-        match action:
-            case Apply():
-                await self._apply(pair, action, log)
-            case Remove():
-                if action.kind == "Integration":
-                    self._gatherer.we_remove(action.uid)
-                await self._delivery.remove(action)
-                self._futile.pop((action.kind, action.ref), None)
-                self._repairs.forget(action.kind, action.ref)
-                log.info("removed")
-            case Finalize():
-                await self._finalize(action)
-                log.info("finalizer", present=action.present)
-            case Deliver() | Withdraw() | LetGo():
-                await self._do_over_rest(pair, action, log)
-
-    async def _do_over_rest(self, pair: Pair, action: Deliver | Withdraw | LetGo, log: Any) -> None:
-        """Do what no store will show, and note what came of it."""
-        integration = first_of(self._gatherer.integrations_of(pair))[0]
-        if isinstance(action, LetGo):
-            self._register.note(integration, action.kind, Remote())
-            if action.left_behind:
-                left = f"{action.kind} {action.ref} could not be reached for too long and is left behind"
-                self._events.post(integration, Announcement("Warning", "LeftBehind", left))
-            log.info("let go")
-            return
-        delivery = self._over_rest.get(action.how)
-        if delivery is None:
-            raise Failure("DeliveryNotAvailable", f"delivery {action.how!r} is not set up")
-        if isinstance(action, Deliver):
-            if not integration.holds_rest_state:
-                raise FinalizerMissing("FinalizerMissing", "the finalizer was taken off just now")
-            self._register.note(integration, action.kind, await delivery.deliver(action))
-            log.info("delivered", how=action.how)
-            return
-        warning = await delivery.withdraw(action)
-        self._register.note(integration, action.kind, Remote())
-        if warning:
-            self._events.post(integration, Announcement("Warning", "ConnectionInUse", warning))
-        log.info("withdrawn", how=action.how)
-
-    async def _finalize(self, action: Finalize) -> None:
-        """Put our finalizer on an Integration or take it off, touching nothing else of it.
-
-        It is applied under a field manager of its own: so it is one entry in a set, whoever else is in it, and the
-        Integration stays a person's where a person wrote it.
-        """
-        served = self._cluster.served("Integration")
-        integration = self._cluster.integrations.get(action.ref)
-        if integration is not None and action.present:
-            self._register.begin(integration)
-        if served is None:
-            raise Failure("IntegrationNotServed", "the cluster does not serve Integration")
-        document = {
-            "apiVersion": served.api_version,
-            "kind": "Integration",
-            "metadata": {
-                "name": action.ref.name,
-                "namespace": action.ref.namespace,
-                "uid": action.uid,
-                "finalizers": [names.REST_STATE_FINALIZER] if action.present else [],
-            },
-        }
-        answer = await self._cluster.client.apply(
-            served.item(*action.ref), document, manager=names.FINALIZER_MANAGER, force=True
-        )
-        self._cluster.integrations.wrote(answer)
-
-    async def _apply(self, pair: Pair, action: Apply, log: Any) -> None:
-        not_kept = await self._delivery.apply(action)
-        if not_kept:
-            self._futile[action.kind, action.ref] = action.document
-            log.warning("the server does not keep what the template says", fields=not_kept)
-        if action.kind == "Integration":
-            self._gatherer.offered(pair)
-        log.info("applied")
-
-    def _is_futile(self, action: Action) -> bool:
-        """Whether this very document was applied before and the server did not keep all of it."""
-        return (
-            isinstance(action, Apply)
-            and bool(action.uid)
-            and (self._futile.get((action.kind, action.ref)) == action.document)
-        )
-
-    def _repair_wait(self, action: Action) -> float:
-        """Seconds until an object may be repaired once more; what is new is made at once."""
-        if not isinstance(action, Apply) or action.uid is None:
-            return 0.0
-        return self._repairs.wait(action.kind, action.ref, self._clock())
-
-    def _contested(self, action: Action) -> Finding:
-        known = self._cluster.store(action.kind).get(action.ref)
-        live = known.live if isinstance(known, Integration) else known
-        rivals = ", ".join(sorted(set(live.rivals))) if live else "somebody"
-        return Finding(
-            SIDE_OF[action.kind],
-            "False",
-            "FieldContested",
-            f"{action.kind} {action.ref} is changed again and again ({action.why}), by one of: {rivals}",
-        )
-
     def _is_overdue(self, integration: Integration) -> bool:
         """Whether an Integration has waited in deletion for longer than anybody should."""
         began = integration.live.document["metadata"].get("deletionTimestamp")
@@ -385,12 +243,6 @@ class RetryLater(Exception):
         self.seconds = seconds
 
 
-class FinalizerMissing(Failure):
-    """State over REST was about to be made without anything that would have it removed."""
-
-    quiet = True
-
-
 class Memo:
     """Templates that render a document once for all passes over a pair."""
 
@@ -406,16 +258,3 @@ class Memo:
         document = self._templates.render(name, identity, variables)
         self._rendered[name] = (identity, variables, document)
         return document
-
-
-def _worth_saying(action: Action, error: Failure) -> bool:
-    """A conflict passes by itself, unless it is about a new object: then a stranger has its name."""
-    return not error.quiet or (isinstance(action, Apply) and action.uid is None and isinstance(error, Conflict))
-
-
-def _trouble(action: Action, error: Failure) -> Finding:
-    if isinstance(error, Conflict):
-        reason, message = "NameTaken", f"{action.kind} {action.ref} is there already and is not ours"
-    else:
-        reason, message = error.reason or "ServerError", f"{action.kind} {action.ref}: {error.message}"
-    return Finding(SIDE_OF[action.kind], "False", reason, message[:1024])
