@@ -15,6 +15,7 @@ from integration_operator.delivery import RemoteDelivery
 from integration_operator.delivery.aggregated import AggregatedDelivery
 from integration_operator.delivery.keycloak.delivery import KeycloakDelivery
 from integration_operator.delivery.syndesis.delivery import ConfigMaps, SyndesisDelivery
+from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.engine.controller import Controller, Options
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import NotFound
@@ -76,7 +77,7 @@ class ConnectionControl:
         self.client = client
         self.controller = ConnectionController(
             client,
-            SyndesisDelivery(_syndesis_url(settings), lambda namespace: lambda name, key: None, _config_maps(client)),
+            _syndesis_servers(settings),
             workers=min(settings.workers, MOST_CONNECTIONS_AT_ONCE),
             verification=settings.verification_seconds,
         )
@@ -123,7 +124,7 @@ def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, Remo
     return {
         "aggregated": AggregatedDelivery(cluster),
         "keycloak": KeycloakDelivery(cluster.client, settings.enmasse_namespace, settings.keycloak_url),
-        "rest": SyndesisDelivery(_syndesis_url(settings), cluster.secret_value, _config_maps(cluster.client)),
+        "rest": SyndesisDelivery(_syndesis_servers(settings), cluster.secret_value, _config_maps(cluster.client)),
     }
 
 
@@ -137,8 +138,8 @@ def _config_maps(client: Client) -> ConfigMaps:
     return data
 
 
-def _syndesis_url(settings: Settings) -> Callable[[str], str]:
-    return lambda namespace: settings.syndesis_url.format(namespace=namespace)
+def _syndesis_servers(settings: Settings) -> Servers:
+    return Servers(lambda namespace: settings.syndesis_url.format(namespace=namespace))
 
 
 def client_of(settings: Settings) -> Client:

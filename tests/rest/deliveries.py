@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from integration_operator.delivery.syndesis.delivery import SyndesisDelivery
+from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Deliver, Withdraw
 from integration_operator.domain.credentials import Credential
@@ -100,12 +101,10 @@ class Deliverer:
         self.known: dict[Pair, Remote] = {}
         self.now = 0.0
         self._passwords: dict[str, Credential] = {}
-        self.delivery = SyndesisDelivery(
-            lambda namespace: servers[0].url if servers else servers_of[namespace].url,
-            lambda namespace: self._value,
-            self._config_map,
-            clock=lambda: self.now,
+        self.servers = Servers(
+            lambda namespace: servers[0].url if servers else servers_of[namespace].url, clock=lambda: self.now
         )
+        self.delivery = SyndesisDelivery(self.servers, lambda namespace: self._value, self._config_map)
 
     async def _config_map(self, namespace: str, name: str) -> dict[str, str]:
         return {}

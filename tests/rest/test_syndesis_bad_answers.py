@@ -242,10 +242,10 @@ async def test_many_hanging_servers_do_not_use_up_what_another_needs() -> None:
         return web.json_response({})
 
     async with answering(hang) as url, SyndesisServer.running() as well, delivering(well) as deliverer:
-        delivery = deliverer.delivery
-        delivery._url_of = lambda namespace: well.url if namespace == WISH.namespace else url
+        servers = deliverer.servers
+        servers._url_of = lambda namespace: well.url if namespace == WISH.namespace else url
         tasks = [
-            asyncio.create_task(delivery.server(f"hanging-{n}").secret_properties(f"connector-{m}"))
+            asyncio.create_task(servers.of(f"hanging-{n}").secret_properties(f"connector-{m}"))
             for n in range(100 // IN_FLIGHT + 4)
             for m in range(IN_FLIGHT)
         ]

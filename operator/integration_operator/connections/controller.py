@@ -18,8 +18,8 @@ import structlog
 from integration_operator.api import names
 from integration_operator.connections.status import status_of
 from integration_operator.delivery.syndesis.connection import Wanted, wanted
-from integration_operator.delivery.syndesis.delivery import SyndesisDelivery
 from integration_operator.delivery.syndesis.server import Server
+from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain.credentials import Credential, decode
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.live import Live
@@ -49,7 +49,7 @@ class ConnectionController:
     def __init__(
         self,
         client: Client,
-        deliveries: SyndesisDelivery,
+        servers: Servers,
         *,
         workers: int = 8,
         verification: float = 600.0,
@@ -60,7 +60,7 @@ class ConnectionController:
         self.connections: Store[Live] = Store(Live.of, {"namespace": lambda c: (c.ref.namespace,)})
         self.secrets: Store[Live] = Store(Live.of)
         self.instances: Store[Syndesis] = Store(syndesis, {"namespace": lambda s: (s.ref.namespace,)})
-        self._deliveries = deliveries
+        self._servers = servers
         self._workers = workers
         self._verification = verification
         self._clock = asyncio.get_running_loop().time
@@ -93,7 +93,7 @@ class ConnectionController:
             await self._say(connection, serving)
             return 0.0
         await self._finalize(connection, present=True)
-        server = self._deliveries.server(ref.namespace)
+        server = self._servers.of(ref.namespace)
         try:
             want = await self._wanted(connection, server)
             before = connection.document.get("status") or {}
@@ -126,7 +126,7 @@ class ConnectionController:
         """Take no more keys, and return once what is in flight is finished."""
         self.queue.close()
         await self.queue.finished()
-        await self._deliveries.close()
+        await self._servers.close()
 
     def unsettled(self) -> dict[str, str]:
         """The kinds that are neither in sync nor absent, with what is wrong."""
@@ -206,7 +206,7 @@ class ConnectionController:
             return
         handed_over = connection.annotations.get(names.HANDED_OVER) == "rest"
         if not handed_over and self.instances.by("namespace", connection.ref.namespace):
-            server = self._deliveries.server(connection.ref.namespace)
+            server = self._servers.of(connection.ref.namespace)
             if warning := await server.drop(*_identity(connection)):
                 self._log.warning("in use", connection=str(connection.ref), warning=warning)
         await self._finalize(connection, present=False)

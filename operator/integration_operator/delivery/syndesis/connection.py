@@ -77,10 +77,11 @@ def wanted(
     spec = ConnectionSpec.model_validate(document["spec"])
     properties = dict(spec.configured_properties or {})
     for source in spec.configured_properties_from or ():
-        kind, reference = ("Secret", source.secret_key_ref) if source.secret_key_ref else ("ConfigMap", None)
-        reference = reference or source.config_map_key_ref
+        kind, reference, find = "Secret", source.secret_key_ref, look_up
+        if reference is None:
+            kind, reference, find = "ConfigMap", source.config_map_key_ref, look_up_config
         assert reference is not None
-        value = (look_up if kind == "Secret" else look_up_config)(reference.name, reference.key)
+        value = find(reference.name, reference.key)
         if value is not None:
             properties[source.property] = value
         elif not reference.optional:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
-import aiohttp
-
-from integration_operator.delivery.syndesis.client import Document, SyndesisClient
+from integration_operator.delivery.syndesis.client import Document
 from integration_operator.delivery.syndesis.connection import Lookup, marker_of, wanted
-from integration_operator.delivery.syndesis.server import Server
+from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Deliver, Withdraw
 from integration_operator.domain.remote import Remote
@@ -20,27 +17,17 @@ ConfigMaps = Callable[[str, str], Awaitable[Mapping[str, str]]]
 
 
 class SyndesisDelivery:
-    """Connections on all Syndesis servers; ``url_of`` gives the server of a namespace."""
+    """Connections on all Syndesis servers; ``secrets_of`` looks Secrets of a namespace up."""
 
-    def __init__(
-        self,
-        url_of: Callable[[str], str],
-        secrets_of: Callable[[str], Lookup],
-        config_map: ConfigMaps,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._url_of = url_of
+    def __init__(self, servers: Servers, secrets_of: Callable[[str], Lookup], config_map: ConfigMaps) -> None:
+        self._servers = servers
         self._secrets_of = secrets_of
         self._config_map = config_map
-        self._session: aiohttp.ClientSession | None = None
-        self._servers: dict[str, Server] = {}
-        self._clock = clock
 
     async def deliver(self, action: Deliver) -> Remote:
         """Make or mend the connection, or see that it is as it was left."""
         namespace = action.pair.syndesis.namespace
-        server = self.server(namespace)
+        server = self._servers.of(namespace)
         identifier = action.known.id or naming.connection_id(action.pair)
         secret = await server.secret_properties(action.document["spec"]["connectorId"])
         look_up, look_up_config = self._secrets_of(namespace), await self._config_maps_of(namespace, action.document)
@@ -64,21 +51,8 @@ class SyndesisDelivery:
     async def withdraw(self, action: Withdraw) -> str:
         """Delete the connection; say so where integrations use it."""
         identifier = action.known.id or naming.connection_id(action.pair)
-        return await self.server(action.pair.syndesis.namespace).drop(identifier, marker_of(action.pair))
+        return await self._servers.of(action.pair.syndesis.namespace).drop(identifier, marker_of(action.pair))
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-
-    def server(self, namespace: str) -> Server:
-        """The server of a namespace: there is one Syndesis in each, and its Service has a fixed name."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),  # each Peer has its own; none is to use up another's
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-            )
-        if namespace not in self._servers:
-            self._servers[namespace] = Server(SyndesisClient(self._url_of(namespace), self._session), self._clock)
-        return self._servers[namespace]
+        await self._servers.close()

@@ -125,6 +125,10 @@ class Server:
         """All connections, from the list: by id the server also shows what was deleted (recorded)."""
         return await self._client.connections(connector)
 
+    async def _stored(self, identifier: str, connector: str | None = None) -> Document | None:
+        """The connection of that id, from the list."""
+        return next((c for c in await self._there(connector) if c["id"] == identifier), None)
+
     async def _find(self, want: Wanted) -> Document | None:
         """The connection that is ours: by id, else by its mark. A stranger's of that name is refused.
 
@@ -217,7 +221,7 @@ class Server:
         """
         if await self._client.connection(want.id) is None:
             return
-        there = next((c for c in await self._there() if c["id"] == want.id), None)
+        there = await self._stored(want.id)
         if there is not None and (there.get("connectorId") == want.connector or not is_marked(there, want.marker)):
             raise self._raced(want)
         await self._delete(want.id)
@@ -233,7 +237,7 @@ class Server:
             self._unsure.add(stored["id"])
         if found.removed or found.rest or not await self._set_properties(stored, found):
             await self._client.replace(replacement(stored, want, found, self._connectors[want.connector][2]))
-        after = next((c for c in await self._there(want.connector) if c["id"] == stored["id"]), None)
+        after = await self._stored(stored["id"], want.connector)
         if after is None:
             raise self._lost()
         if in_clear := _in_clear(after, want):

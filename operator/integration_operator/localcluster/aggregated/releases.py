@@ -19,7 +19,6 @@ class Release:
     cluster_wide_spaces: bool
     cluster_wide_users: bool
     strict_metadata: bool
-    keeps_annotations: bool
     patch: bool
     password_with_each_put: bool
     found_by_username: bool
@@ -27,7 +26,7 @@ class Release:
     user_name: re.Pattern[str]
     username: re.Pattern[str]
 
-    def groups(self, operation: str, address: str | None, *, brokered: bool) -> set[str]:
+    def groups(self, operation: str, address: str | None) -> set[str]:
         """The groups for one operation on one address (KeycloakUserApi.java:156-177 @0.22, :402-431 @0.30)."""
         if operation == "manage":
             return {"manage"} if self.name == "0.30" else {"manage", "manage_#"}
@@ -62,7 +61,6 @@ RELEASES = {
             cluster_wide_spaces=False,
             cluster_wide_users=False,
             strict_metadata=True,
-            keeps_annotations=False,
             patch=False,
             password_with_each_put=True,
             found_by_username=True,
@@ -77,7 +75,6 @@ RELEASES = {
             cluster_wide_spaces=True,
             cluster_wide_users=True,
             strict_metadata=False,
-            keeps_annotations=False,
             patch=False,
             password_with_each_put=False,
             found_by_username=False,
@@ -92,7 +89,6 @@ RELEASES = {
             cluster_wide_spaces=True,
             cluster_wide_users=True,
             strict_metadata=False,
-            keeps_annotations=True,
             patch=True,
             password_with_each_put=False,
             found_by_username=False,

@@ -31,7 +31,6 @@ class Users:
     def __init__(self, release: Release, realms: Realms, space: Document) -> None:
         self._release = release
         self._realms = realms
-        self._space = space
         self._realm = space["metadata"]["annotations"]["enmasse.io/realm-name"]
 
     async def all(self) -> list[Document]:
@@ -142,13 +141,12 @@ class Users:
                 raise Answer(400, "BadRequest", "java.lang.NullPointerException: 'addresses' must be set")
 
     def _groups(self, spec: Document) -> set[str]:
-        brokered = self._space["spec"].get("type") == "brokered"
         return {
             group
             for rule in spec.get("authorization") or ()
             for operation in rule["operations"]
             for address in rule.get("addresses") or (None,)
-            for group in self._release.groups(operation, address, brokered=brokered)
+            for group in self._release.groups(operation, address)
         }
 
 

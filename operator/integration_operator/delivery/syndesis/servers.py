@@ -1,0 +1,38 @@
+"""All Syndesis servers that the process talks to, on one session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import aiohttp
+
+from integration_operator.delivery.syndesis.client import SyndesisClient
+from integration_operator.delivery.syndesis.server import Server
+
+
+class Servers:
+    """The servers, each made when it is first needed; ``url_of`` gives the one of a namespace."""
+
+    def __init__(self, url_of: Callable[[str], str], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url_of = url_of
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._servers: dict[str, Server] = {}
+
+    def of(self, namespace: str) -> Server:
+        """The server of a namespace: there is one Syndesis in each, and its Service has a fixed name."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),  # each Peer has its own; none is to use up another's
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        if namespace not in self._servers:
+            self._servers[namespace] = Server(SyndesisClient(self._url_of(namespace), self._session), self._clock)
+        return self._servers[namespace]
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
