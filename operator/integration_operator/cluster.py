@@ -129,9 +129,14 @@ class Cluster:
             on_state=self._state_changed,
             on_listed=self._listed,
             poll=self._poll,
-            namespaces=lambda: [name for name, terminating in self.terminating if not terminating],
+            namespaces=self._namespaces,
             translate=configmap.address_space_document if kind is kinds.SPACE_CONFIG_MAP else None,
         )
+
+    async def _namespaces(self) -> list[str]:
+        """The names of all namespaces, once they are known: what is in none that is known yet is not gone."""
+        await self.reflectors[kinds.NAMESPACE.name].listed()
+        return [name for name, _ in self.terminating]
 
     @property
     def spaces(self) -> Store[AddressSpace]:

@@ -25,7 +25,7 @@ from integration_operator.kube.store import Store
 Document = dict[str, Any]
 Watch = Callable[[web.StreamResponse], Awaitable[None]]
 
-KIND = Kind("Thing", "example.io", "things", version="v1")
+KIND = Kind("Thing", "example.io", "things", version="v1", polled=True)
 
 
 def thing(name: str, version: int, **more: Any) -> Document:
@@ -50,6 +50,8 @@ class Server:
         self.watched: list[str] = []
         self.served = True
         self.pages = False
+        self.aggregated = False
+        """Serves as EnMasse 0.24 does: without watch, and lists of one namespace only."""
 
     async def group(self, _: web.Request) -> web.Response:
         if not self.served:
@@ -58,11 +60,17 @@ class Server:
         return web.json_response({"versions": versions, "preferredVersion": versions[0]})
 
     async def resources(self, _: web.Request) -> web.Response:
-        return web.json_response({"resources": [{"name": "things", "verbs": ["list", "watch"]}]})
+        verbs = ["list"] if self.aggregated else ["list", "watch"]
+        return web.json_response({"resources": [{"name": "things", "verbs": verbs}]})
 
     async def things(self, request: web.Request) -> web.StreamResponse:
-        if not self.served:
+        namespace = request.match_info.get("namespace")
+        if not self.served or (self.aggregated and namespace is None):
             raise web.HTTPNotFound
+        if self.aggregated:
+            self.lists += 1
+            items = [o for o in self.objects if o["metadata"]["namespace"] == namespace]
+            return web.json_response({"items": items, "metadata": {}})
         if "watch" in request.query:
             self.watched.append(request.query["resourceVersion"])
             response = web.StreamResponse()
@@ -94,11 +102,14 @@ def status(code: int, reason: str = "", **headers: str) -> web.Response:
 
 
 @asynccontextmanager
-async def running(server: Server, tmp_path: Path) -> AsyncIterator[Reflector[Document]]:
+async def running(
+    server: Server, tmp_path: Path, namespaces: Callable[[], Awaitable[list[str]]] | None = None
+) -> AsyncIterator[Reflector[Document]]:
     application = web.Application()
     application.router.add_get("/apis/example.io", server.group)
     application.router.add_get("/apis/example.io/v1", server.resources)
     application.router.add_get("/apis/example.io/v1/things", server.things)
+    application.router.add_get("/apis/example.io/v1/namespaces/{namespace}/things", server.things)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -116,7 +127,9 @@ async def running(server: Server, tmp_path: Path) -> AsyncIterator[Reflector[Doc
         )
     )
     async with Client.from_kubeconfig(kubeconfig) as client:
-        reflector: Reflector[Document] = Reflector(client, KIND, Store(lambda d: d), jitter=lambda: 0.0)
+        reflector: Reflector[Document] = Reflector(
+            client, KIND, Store(lambda d: d), poll=0.1, namespaces=namespaces, jitter=lambda: 0.0
+        )
         task = asyncio.create_task(reflector.run())
         try:
             yield reflector
@@ -274,3 +287,21 @@ async def test_restored_to_an_older_state(server: Server, tmp_path: Path) -> Non
         known = reflector.store.get(Ref("n", "a"))
         assert known is not None
         assert known["metadata"]["resourceVersion"] == "5"
+
+
+async def test_listed_by_namespace_only_once_the_namespaces_are_known(server: Server, tmp_path: Path) -> None:
+    server.aggregated = True
+    known = asyncio.Event()
+
+    async def namespaces() -> list[str]:
+        await known.wait()
+        return ["empty", "n"]
+
+    async with running(server, tmp_path, namespaces) as reflector:
+        await asyncio.sleep(0.3)
+        assert reflector.state is State.STARTING, "no list of no namespaces says that there is nothing"
+        known.set()
+        await until(lambda: reflector.state is State.SYNCED)
+        assert names_in(reflector) == {"a", "b"}
+        server.objects = [thing("c", 5)]
+        await until(lambda: names_in(reflector) == {"c"})

@@ -1,4 +1,6 @@
-"""An AddressSpace in a ConfigMap of EnMasse ≤ 0.30 is the same as one of the kind; what is none is left out."""
+"""An AddressSpace in a ConfigMap of EnMasse ≤ 0.30 is the same as one of the kind, and is not gone when it cannot be
+read.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import pytest
 from builders import space
 
 from integration_operator.domain.pair import Ref
+from integration_operator.domain.readiness import can_serve
 from integration_operator.sources.configmap import address_space_document
 from integration_operator.sources.enmasse import address_space
 
@@ -57,6 +60,16 @@ def test_annotations_of_both() -> None:
 
 
 @pytest.mark.parametrize("config", ["", "{", "[]", "null", '{"metadata": null}', '{"metadata": {}}', '"text"'])
-def test_what_holds_no_address_space_is_none(config: str) -> None:
-    assert address_space_document(config_map(config)) is None
+def test_one_that_cannot_be_read_is_there_and_says_so(config: str) -> None:
+    made_by = {"enmasse.io/created-by": "ann"}
+    document = address_space_document(config_map(config, annotations=made_by))
+    assert document is not None
+    found = address_space(document, can_own=False)
+    assert (found.ref, found.uid, found.created_by) == (Ref("shop", "orders"), "of-the-config-map", "ann")
+    verdict = can_serve(found, None)
+    assert verdict.reason == "AddressSpaceNotReady"
+    assert "config.json of ConfigMap enmasse/shop.orders cannot be read" in verdict.message
+
+
+def test_what_nothing_says_the_name_of_is_none() -> None:
     assert address_space_document({"metadata": {"name": "x"}}) is None

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_operator.domain.pair import Ref
+from integration_operator.kube import store as module
 from integration_operator.kube.store import Store
 
 Document = dict[str, Any]
@@ -76,6 +77,52 @@ def test_a_removal_of_ours_stays_until_the_watch_confirms(store: Store[tuple[str
     store.apply_event("DELETED", thing("a", 3))
     store.apply_event("ADDED", thing("a", 4, uid="uid-new"))
     assert colour(store) == "red"
+
+
+def test_the_answer_to_a_write_does_not_bring_back_what_the_watch_saw_deleted(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 1))
+    store.apply_event("DELETED", thing("a", 3))
+    store.wrote(thing("a", 2, colour="green"))
+    assert colour(store) is None
+
+
+def test_nor_what_a_list_no_longer_has(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 1))
+    store.replace([], store.epoch())
+    store.wrote(thing("a", 2, colour="green"))
+    assert colour(store) is None
+    store.replace([thing("a", 2)], store.epoch())
+    assert colour(store) == "red", "restored from a backup: only a LIST brings it back"
+
+
+def test_taking_off_the_last_finalizer_of_what_is_being_deleted_is_its_end(store: Store[tuple[str, str]]) -> None:
+    document = thing("a", 1)
+    store.apply_event("ADDED", document)
+    kept = {**document["metadata"], "resourceVersion": "2", "deletionTimestamp": "now", "finalizers": ["another's"]}
+    store.wrote({**document, "metadata": kept})
+    assert colour(store) == "red"
+    store.wrote({**document, "metadata": {**kept, "resourceVersion": "3", "finalizers": []}})
+    assert colour(store) is None
+
+
+def test_things_without_uid_come_and_go(store: Store[tuple[str, str]]) -> None:
+    nameless = thing("a", 1)
+    nameless["metadata"]["uid"] = ""
+    store.apply_event("ADDED", nameless)
+    store.apply_event("DELETED", nameless)
+    store.apply_event("ADDED", nameless)
+    assert colour(store) == "red"
+
+
+def test_no_more_than_so_many_deletions_are_remembered(
+    store: Store[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_GONE", 2)
+    for name in "abc":
+        store.apply_event("DELETED", thing(name, 1))
+    for name in "abc":
+        store.wrote(thing(name, 2))
+    assert [colour(store, name) for name in "abc"] == ["red", None, None]
 
 
 def test_a_deletion_of_an_earlier_object_of_that_name_is_no_news(store: Store[tuple[str, str]]) -> None:

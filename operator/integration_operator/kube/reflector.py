@@ -66,7 +66,7 @@ class Reflector(Generic[T]):
         on_state: Callable[[Kind, State], None] = lambda kind, state: None,
         on_listed: Callable[[Kind], None] = lambda kind: None,
         poll: float = 30.0,
-        namespaces: Callable[[], list[str]] = list,
+        namespaces: Callable[[], Awaitable[list[str]]] | None = None,
         translate: Callable[[Document], Document | None] | None = None,
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -86,6 +86,7 @@ class Reflector(Generic[T]):
         self._translate = translate
         self._sleep = sleep
         self._jitter = jitter
+        self._listed = asyncio.Event()
         self._version = ""
         self._outdated = False
         """Set where something may serve the kind otherwise than discovery said last."""
@@ -96,6 +97,10 @@ class Reflector(Generic[T]):
     def wake(self) -> None:
         """Look again now: something that may serve this kind has changed."""
         self._wake.set()
+
+    async def listed(self) -> None:
+        """Return once the store has held everything that the server has."""
+        await self._listed.wait()
 
     async def run(self) -> None:
         """LIST and WATCH for ever."""
@@ -146,6 +151,7 @@ class Reflector(Generic[T]):
         complete = [c for c in (self._complete(d) for d in documents) if c is not None]
         self.store.replace(complete, epoch)
         self._failures = 0
+        self._listed.set()
         self._enter(State.SYNCED)
         self._on_listed(self.kind)
 
@@ -158,9 +164,10 @@ class Reflector(Generic[T]):
             try:
                 page = await self._client.get(collection, query, accept=accept)
             except NotFound:
-                if self._served_now.watchable or collection != self._served_now.collection():
+                everywhere = collection == self._served_now.collection()
+                if self._served_now.watchable or not everywhere or self._namespaces is None:
                     raise
-                return await self._by_namespace()
+                return await self._by_namespace(await self._namespaces())
             if not isinstance(page.get("items"), list):
                 raise Unavailable(200, "NotAList", f"the answer for {collection} is no list")
             documents += page["items"]
@@ -169,14 +176,14 @@ class Reflector(Generic[T]):
                 return documents, str(metadata.get("resourceVersion") or "")
             query = {**query, "continue": metadata["continue"]}
 
-    async def _by_namespace(self) -> tuple[list[Document], str]:
+    async def _by_namespace(self, namespaces: list[str]) -> tuple[list[Document], str]:
         """All items where the server has no LIST over all namespaces (EnMasse ≤ 0.24).
 
         Raises ``NotFound`` where it has none of any namespace either: then the kind is gone.
         """
         documents: list[Document] = []
         version = ""
-        for namespace in self._namespaces():
+        for namespace in namespaces:
             found, version = await self._pages(self._served_now.collection(namespace))
             documents += found
             if version:  # what answers now is no aggregated API any more

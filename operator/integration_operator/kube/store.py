@@ -23,6 +23,10 @@ Subscriber = Callable[[T | None, T | None], None]
 """Called with what was known and what is known now; None where there is nothing."""
 
 
+MOST_GONE = 10_000
+"""A uid is remembered while a report of it may be on the way: this many deletions take longer than any request may."""
+
+
 class _Entry(Generic[T]):
     """One known object: its version decides which of two reports is the later one."""
 
@@ -48,7 +52,8 @@ class Store(Generic[T]):
         self._indexes = indexes or {}
         self._index: dict[str, dict[Hashable, dict[Ref, None]]] = {name: {} for name in self._indexes}
         self._subscribers: list[Subscriber[T]] = []
-        self._removed: dict[str, int] = {}
+        self._gone: dict[str, int] = {}
+        """The uids of what was deleted, with the epoch: what is still said of them is old news, until the next LIST."""
         self._epoch = 0
 
     def subscribe(self, subscriber: Subscriber[T]) -> None:
@@ -86,13 +91,14 @@ class Store(Generic[T]):
             ref, uid, version = _identity(document)
             seen.add(ref)
             known = self._entries.get(ref)
-            if (known and known.epoch >= epoch) or self._removed.get(uid, 0) >= epoch:
+            if (known and known.epoch >= epoch) or self._gone.get(uid, 0) >= epoch:
                 continue
             self._put(ref, self._convert(document), uid, version, epoch=0)
-        self._removed = {uid: at for uid, at in self._removed.items() if at >= epoch}
+        self._gone = {uid: at for uid, at in self._gone.items() if at >= epoch}
         vanished = [ref for ref, entry in self._entries.items() if ref not in seen and entry.epoch < epoch]
         gone = [self._entries[ref].object for ref in vanished]
         for ref in vanished:
+            self._bury(self._entries[ref].uid)
             self._drop(ref)
         return gone
 
@@ -101,32 +107,46 @@ class Store(Generic[T]):
         ref, uid, version = _identity(document)
         known = self._entries.get(ref)
         if kind == "DELETED":
-            self._removed.pop(uid, None)
+            self._bury(uid)
             if known and known.uid == uid:
                 self._drop(ref)
             return
-        if uid in self._removed:
-            return
-        if known and known.uid == uid and not _newer(version, known.version):
+        if uid in self._gone or (known and known.uid == uid and not _newer(version, known.version)):
             return
         self._put(ref, self._convert(document), uid, version, epoch=0)
 
     def wrote(self, document: Document) -> T:
-        """Take the answer to a write of ours. Nobody is told: whoever wrote it looks again by itself."""
+        """Take the answer to a write of ours. Nobody is told: whoever wrote it looks again by itself.
+
+        A write that takes off the last finalizer of what is being deleted is answered with the object as it was.
+        """
         ref, uid, version = _identity(document)
         known = self._entries.get(ref)
         if known and known.uid == uid and not _newer(version, known.version):
             return known.object
         converted = self._convert(document)
+        if uid in self._gone:  # the watch overtook the answer
+            return converted
+        if _is_last_news(document):
+            self.removed(ref, uid)
+            return converted
         self._put(ref, converted, uid, version, epoch=self._epoch, tell=False)
         return converted
 
     def removed(self, ref: Ref, uid: str) -> None:
-        """Take the answer to a delete of ours: later news of this uid are old news, until the watch confirms."""
+        """Take the answer to a delete of ours: it overtakes the watch."""
         known = self._entries.get(ref)
         if known and known.uid == uid:
-            self._removed[uid] = self._epoch
+            self._bury(uid)
             self._drop(ref)
+
+    def _bury(self, uid: str) -> None:
+        if not uid:  # EnMasse's aggregated API gives its users none
+            return
+        self._gone.pop(uid, None)
+        self._gone[uid] = self._epoch
+        if len(self._gone) > MOST_GONE:
+            del self._gone[next(iter(self._gone))]
 
     def _put(self, ref: Ref, converted: T, uid: str, version: int | None, *, epoch: int, tell: bool = True) -> None:
         known = self._entries.get(ref)
@@ -169,6 +189,12 @@ def _identity(document: Document) -> tuple[Ref, str, int | None]:
         metadata.get("uid", ""),
         int(version) if version.isdigit() else None,
     )
+
+
+def _is_last_news(document: Document) -> bool:
+    """Whether nothing keeps an object any more that is being deleted."""
+    metadata = document["metadata"]
+    return "deletionTimestamp" in metadata and not metadata.get("finalizers")
 
 
 def _newer(version: int | None, known: int | None) -> bool:

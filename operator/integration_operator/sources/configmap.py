@@ -16,14 +16,22 @@ DATA_KEY = "config.json"
 
 
 def address_space_document(config_map: Document) -> Document | None:
-    """The AddressSpace in a ConfigMap; None where it holds none, or nothing says which one it is."""
+    """The AddressSpace in a ConfigMap; None where nothing says which one it is.
+
+    One whose JSON cannot be read is there all the same, and says so: the ConfigMap is named after it
+    (``getConfigMapName``, ConfigMapAddressSpaceApi.java @0.24.0).
+    """
     metadata = config_map["metadata"]
     try:
         found = json.loads((config_map.get("data") or {})[DATA_KEY])
         inside = found["metadata"]
         name, namespace = str(inside["name"]), str(inside.get("namespace") or _namespace_of(metadata))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+        namespace, dot, name = metadata["name"].partition(".")
+        if not dot:
+            return None
+        unreadable = f"{DATA_KEY} of ConfigMap {metadata.get('namespace', '')}/{metadata['name']} cannot be read"
+        found, inside = {"status": {"messages": [unreadable]}}, {}
     annotations = inside.get("annotations")
     return {
         "apiVersion": str(found.get("apiVersion") or "enmasse.io/v1alpha1"),
