@@ -159,10 +159,13 @@ async def test_without_permission_it_says_what_is_missing_and_goes_on(world: Wor
         "--kubeconfig", str(refused), "--probe-port", "0", "--metrics-port", str(port), "--bind-address", "127.0.0.1"
     )
     try:
-        await asyncio.sleep(3)
-        status, said = await answer(port, "/readyz")
-        assert status == 503
-        assert "Unauthorized" in said
+
+        async def said_why() -> Any:
+            status, said = await answer(port, "/readyz")
+            assert status == 503
+            return said if "Unauthorized" in said else None
+
+        said = await world.eventually("it says what is missing", said_why)
         assert process.poll() is None, "it keeps trying"
         assert "wrong" not in said
     finally:

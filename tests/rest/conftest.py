@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from deliveries import Deliverer, delivering
 from keycloak_fixture import keycloak, realm, shared_realm, users
+from planes import before_enmasse_031
 
+from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.syndesis_server import SyndesisServer
 
 __all__ = ["keycloak", "realm", "shared_realm", "users"]
+
+
+@pytest.fixture
+def upgradable() -> Iterator[ControlPlane]:
+    """A control plane of one test's own that EnMasse's kinds may come to."""
+    with ControlPlane.start(before_controllers=before_enmasse_031) as plane:
+        yield plane
 
 
 @pytest.fixture

@@ -6,19 +6,27 @@ The moments are counted in a run that is left alone, so a new write raises their
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
+from unittest.mock import patch
 
 from world import World
 
 from integration_operator.assembly import Operator
-from integration_operator.delivery import RemoteDelivery
-from integration_operator.domain.actions import Deliver, Withdraw
-from integration_operator.domain.remote import Remote
+from integration_operator.delivery.keycloak.session import AdminSession
+from integration_operator.delivery.syndesis.client import SyndesisClient
 from integration_operator.kube.client import Client
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
+
+REQUESTS = ((Client, "_request"), (SyndesisClient, "_request"), (AdminSession, "_call"))
+"""Where each client sends one request; called with the verb and the path."""
+
+
+LAST = 4
+"""Moments at the end that a run may do without: two changes of the status may become one."""
 
 
 class Moments:
@@ -36,68 +44,72 @@ class Moments:
             await asyncio.Event().wait()
         self.passed.append(what)
 
-
-class MortalClient(Client):
-    """A client whose process may die around each write."""
-
-    moments: Moments
-
-    async def _request(self, verb: str, path: str, *args: Any, **rest: Any) -> Any:
-        if verb == "GET" or path.endswith("/events"):
-            return await super()._request(verb, path, *args, **rest)
-        await self.moments.moment(f"before {verb} {path}")
-        answer = await super()._request(verb, path, *args, **rest)
-        await self.moments.moment(f"after {verb} {path}")
-        return answer
+    @property
+    def last(self) -> str:
+        """What was done last, for a message."""
+        return self.passed[-1] if self.passed else "the start"
 
 
-class MortalDelivery:
-    """A delivery over REST whose process may die around each call."""
+_life: ContextVar[Moments | None] = ContextVar("life", default=None)
+"""The moments of the operator whose task this is; what else runs in the process does not die with it."""
 
-    def __init__(self, delivery: RemoteDelivery, moments: Moments) -> None:
-        self._delivery = delivery
-        self._moments = moments
 
-    async def deliver(self, action: Deliver) -> Remote:
-        await self._moments.moment(f"before deliver {action.kind}")
-        made = await self._delivery.deliver(action)
-        await self._moments.moment(f"after deliver {action.kind}")
-        return made
-
-    async def withdraw(self, action: Withdraw) -> str:
-        await self._moments.moment(f"before withdraw {action.kind}")
-        said = await self._delivery.withdraw(action)
-        await self._moments.moment(f"after withdraw {action.kind}")
-        return said
-
-    async def close(self) -> None:
-        await self._delivery.close()
+async def killed_at_every_step(life: Callable[[Moments], Awaitable[None]], *, at_least: int) -> None:
+    """Live once undisturbed, which has to take ``at_least`` moments, then once for each of them, and die there."""
+    undisturbed = Moments()
+    await life(undisturbed)
+    assert len(undisturbed.passed) >= at_least, undisturbed.passed
+    for fatal in range(len(undisturbed.passed)):
+        moments = Moments(fatal)
+        try:
+            await life(moments)
+        except AssertionError as error:
+            error.add_note(f"killed at moment {fatal}, after {moments.last}")
+            raise
+        assert moments.died.is_set() or fatal >= len(undisturbed.passed) - LAST, f"not killed at moment {fatal}"
 
 
 @asynccontextmanager
-async def mortal(world: World, moments: Moments, **settings: Any) -> AsyncIterator[Operator]:
+async def mortal(world: World, moments: Moments, **settings: Any) -> AsyncIterator[None]:
     """An operator that dies at the fatal moment, and is then started anew, as its Deployment does."""
-    task = asyncio.create_task(_lives(world, moments, settings))
-    try:
-        yield task  # type: ignore[misc]
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    with ExitStack() as patches:
+        for client, method in REQUESTS:
+            patches.enter_context(patch.object(client, method, _mortal(getattr(client, method))))
+        task = asyncio.create_task(_lives(world, moments, settings))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _mortal(request: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """A request around which the process may die, where it writes."""
+
+    async def made(self: Any, verb: str, path: Any, *args: Any, **rest: Any) -> Any:
+        moments = _life.get()
+        where = "/".join(path) if isinstance(path, tuple) else path
+        if moments is None or verb == "GET" or where.endswith(("/events", "/verifier")):
+            return await request(self, verb, path, *args, **rest)
+        await moments.moment(f"before {verb} {where}")
+        answer = await request(self, verb, path, *args, **rest)
+        await moments.moment(f"after {verb} {where}")
+        return answer
+
+    return made
 
 
 async def _lives(world: World, moments: Moments, settings: dict[str, Any]) -> None:
-    await _life(world, moments, settings)
-    await _life(world, Moments(), settings)
+    await _live(world, moments, settings)
+    await _live(world, Moments(), settings)
 
 
-async def _life(world: World, moments: Moments, settings: dict[str, Any]) -> None:
+async def _live(world: World, moments: Moments, settings: dict[str, Any]) -> None:
     """One process, until it dies; nothing is finished then."""
-    async with MortalClient.from_kubeconfig(world.control_plane.kubeconfig("operator")) as client:
-        client.moments = moments
+    _life.set(moments)
+    async with Client.from_kubeconfig(world.control_plane.kubeconfig("operator")) as client:
         operator = Operator(client, TemplateFiles(), Settings(**settings))
-        for how, delivery in list(operator.over_rest.items()):
-            operator.over_rest[how] = MortalDelivery(delivery, moments)
         tasks = [asyncio.create_task(operator.controller.run()), asyncio.create_task(operator.cluster.run())]
         try:
             await moments.died.wait()

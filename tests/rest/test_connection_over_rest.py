@@ -121,7 +121,12 @@ async def test_drift_is_found_once_in_a_period_with_one_read(world: World, synde
         await world.has_reason(pair, "Verified", "ConnectionVerified")
         await world.quiet()
         before = len(syndesis_server.requests)
-        await asyncio.sleep(12)
+
+        async def looked() -> bool:
+            return len(syndesis_server.requests) > before
+
+        await world.eventually("it is looked at", looked)
+        await asyncio.sleep(6)  # less than a period
         reads = syndesis_server.requests[before:]
         assert [r.method for r in reads] == ["GET"], [f"{r.method} {r.path}" for r in reads]
 

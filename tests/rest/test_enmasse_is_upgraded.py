@@ -7,10 +7,9 @@ AddressSpaces are made anew with other uids, and their ConfigMaps are deleted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
-from planes import DEFINITIONS, before_enmasse_031, drop_space
+from planes import DEFINITIONS, drop_space
 from test_migration_there_and_back import always_one
 from test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm
 from world import World
@@ -23,12 +22,6 @@ from integration_operator.localcluster.keycloak import Keycloak
 from integration_operator.localcluster.kinds import install_kinds
 from integration_operator.localcluster.platforms import Login
 from integration_operator.localcluster.syndesis_server import SyndesisServer
-
-
-@pytest.fixture
-def upgradable() -> Iterator[ControlPlane]:
-    with ControlPlane.start(before_controllers=before_enmasse_031) as plane:
-        yield plane
 
 
 async def convert_users(world: World, keycloak: Keycloak, pair: Pair) -> None:

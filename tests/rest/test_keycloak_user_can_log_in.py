@@ -90,6 +90,21 @@ async def test_a_lost_answer_is_made_good_by_the_next_call(
     assert len(keycloak.users(realm)) == 1
 
 
+async def test_a_crash_right_after_it_was_made_leaves_no_user_without_password(keycloak: Keycloak, realm: str) -> None:
+    """Whoever comes next may know the password from before, when there was another user of that name."""
+    user = wanted(realm)
+    async with Front(keycloak) as front:
+        through = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
+        front.lie("POST", r".*/users", status=502, after=True)
+        with pytest.raises(KeycloakUnavailable):
+            await through.ensure(user, password_known=True)
+        await through.aclose()
+        after_the_crash = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
+        await after_the_crash.ensure(user, password_known=True)
+        await after_the_crash.aclose()
+    assert keycloak.can_log_in(realm, user.username, user.password)
+
+
 async def test_a_lost_race_is_a_user_found(keycloak: Keycloak, realm: str) -> None:
     user = wanted(realm)
     async with Front(keycloak) as front:

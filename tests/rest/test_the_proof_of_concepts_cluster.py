@@ -61,6 +61,40 @@ def settings(keycloak: Keycloak, server: SyndesisServer) -> dict[str, Any]:
     }
 
 
+async def left_behind(world: World, keycloak: Keycloak, server: SyndesisServer, pair: Pair) -> Ref:
+    """What the proof of concept made of a pair; its user and its Integration have the same name, which is returned."""
+    name = f"enmasse-{pair.space.name}-to-fuse"
+    keycloak.make_user(realm(pair), name, "old password")
+    server.put_stored(
+        {
+            "id": "i-old",
+            "name": "made by the proof of concept",
+            "connectorId": "amqp",
+            "userId": "ann",
+            "createdDate": 1,
+            "configuredProperties": {
+                "connectionUri": "amqp://messaging.old.svc:5672",
+                "username": name,
+                "password": "old password",
+            },
+        }
+    )
+    spec = {"serviceProvider": "fuse", "integrationType": "amqp", "client": "syndesis", "enabled": True}
+    left = {"phase": "complete", "metaData": {"connectionID": "i-old", "realm": realm(pair)}}
+    await world.create("Integration", pair.syndesis.namespace, name, spec=spec, status=left)
+    return Ref(pair.syndesis.namespace, name)
+
+
+async def taken_over(world: World, ref: Ref) -> dict[str, Any]:
+    """Wait until an Integration of the proof of concept is Ready."""
+
+    async def ready() -> Any:
+        found = await world.get("Integration", ref)
+        return found if found and condition(found, "Ready").get("status") == "True" else None
+
+    return await world.eventually(f"{ref} is Ready", ready)  # type: ignore[no-any-return]
+
+
 async def test_life_of_a_pair(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
     await let_in(old, keycloak)
     async with old.operator(**settings(keycloak, syndesis_server)):
@@ -111,33 +145,10 @@ async def test_what_the_proof_of_concept_left_is_taken_over(
     """
     await let_in(old, keycloak)
     pair = await poc_pair(old, keycloak)
-    name = f"enmasse-{pair.space.name}-to-fuse"
-    keycloak.make_user(realm(pair), name, "old password")
-    syndesis_server.put_stored(
-        {
-            "id": "i-old",
-            "name": "made by the proof of concept",
-            "connectorId": "amqp",
-            "userId": "ann",
-            "createdDate": 1,
-            "configuredProperties": {
-                "connectionUri": "amqp://messaging.old.svc:5672",
-                "username": name,
-                "password": "old password",
-            },
-        }
-    )
-    spec = {"serviceProvider": "fuse", "integrationType": "amqp", "client": "syndesis", "enabled": True}
-    left = {"phase": "complete", "metaData": {"connectionID": "i-old", "realm": realm(pair)}}
-    await old.create("Integration", pair.syndesis.namespace, name, spec=spec, status=left)
-    ref = Ref(pair.syndesis.namespace, name)
+    ref = await left_behind(old, keycloak, syndesis_server, pair)
+    name = ref.name
     async with old.operator(**settings(keycloak, syndesis_server)), always_one(syndesis_server):
-
-        async def ready() -> Any:
-            found = await old.get("Integration", ref)
-            return found if found and condition(found, "Ready").get("status") == "True" else None
-
-        integration = await old.eventually("it is Ready", ready)
+        integration = await taken_over(old, ref)
         known = await login(old, pair)
         assert known["username"] == name
         assert keycloak.can_log_in(realm(pair), name, known["password"])

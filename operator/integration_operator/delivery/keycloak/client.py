@@ -108,9 +108,8 @@ class KeycloakUsers:
             await self._write_attributes(user, wanted, lost)
             written.append("attributes")
         if not password_known or _key(wanted) in self._without_password:
-            credential = {"type": "password", "value": wanted.password, "temporary": False}
             path = (wanted.realm, "users", user.id, "reset-password")
-            await self._session.call("PUT", *path, expect=(204,), body=credential)
+            await self._session.call("PUT", *path, expect=(204,), body=_credential(wanted))
             self._without_password.discard(_key(wanted))
             written.append("password")
         written += await self._settle_groups(user, wanted)
@@ -177,9 +176,18 @@ class KeycloakUsers:
                 return None
 
     async def _create(self, wanted: WantedUser) -> _User:
-        """Make the user and read it back. Who lost a race is told 409, and what is there then decides."""
+        """Make the user and read it back. Who lost a race is told 409, and what is there then decides.
+
+        The password goes with it, so that a crash leaves no user without one; Keycloak of 2018 and before does not
+        take it from there (KEYCLOAK-7910).
+        """
         self._without_password.add(_key(wanted))
-        body = {"username": wanted.name, "enabled": True, "attributes": attributes_of(wanted, self._now())}
+        body = {
+            "username": wanted.name,
+            "enabled": True,
+            "attributes": attributes_of(wanted, self._now()),
+            "credentials": [_credential(wanted)],
+        }
         answer = await self._session.call("POST", wanted.realm, "users", expect=(201, 409), body=body)
         user = await self._find(wanted)
         if user is None:
@@ -245,6 +253,10 @@ class KeycloakUsers:
 def _key(key: UserKey) -> UserKey:
     """The key alone, so that no password is kept here."""
     return UserKey(realm=key.realm, namespace=key.namespace, resource_name=key.resource_name, username=key.name)
+
+
+def _credential(wanted: WantedUser) -> dict[str, Any]:
+    return {"type": "password", "value": wanted.password, "temporary": False}
 
 
 def _read(adapter: TypeAdapter[T], document: Any, what: str) -> T:

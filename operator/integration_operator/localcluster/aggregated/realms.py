@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from typing import Any, Self
 
 import aiohttp
@@ -18,6 +19,8 @@ class Realms:
         self._trust = ssl.create_default_context(cadata=certificate)
         self._login = {"username": username, "password": password}
         self._session: aiohttp.ClientSession | None = None
+        self._token = ""
+        self._token_until = 0.0
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._trust))
@@ -80,14 +83,19 @@ class Realms:
 
     async def _call(self, method: str, realm: str, path: str, body: Any = None) -> Any:
         assert self._session is not None
-        form = {"grant_type": "password", "client_id": "admin-cli", **self._login}
-        token_url = f"{self._url}/realms/master/protocol/openid-connect/token"
-        async with self._session.post(token_url, data=form) as answer:
-            token = (await answer.json())["access_token"]
-        headers = {"Authorization": f"Bearer {token}"}
+        if time.monotonic() > self._token_until:
+            await self._log_in(self._session)
+        headers = {"Authorization": f"Bearer {self._token}"}
         at = f"{self._url}/admin/realms/{realm}{path}"
         async with self._session.request(method, at, json=body, headers=headers) as answer:
             if answer.status == 404:
                 return None
             answer.raise_for_status()
             return await answer.json(content_type=None) if answer.status == 200 else {}
+
+    async def _log_in(self, session: aiohttp.ClientSession) -> None:
+        form = {"grant_type": "password", "client_id": "admin-cli", **self._login}
+        began = time.monotonic()
+        async with session.post(f"{self._url}/realms/master/protocol/openid-connect/token", data=form) as answer:
+            found = await answer.json()
+        self._token, self._token_until = found["access_token"], began + found["expires_in"] / 2

@@ -1,0 +1,129 @@
+"""The operator killed before and after each of its writes: one user, one login, one connection, and nothing left."""
+
+from __future__ import annotations
+
+import pytest
+from crashing import Moments, killed_at_every_step, mortal
+from planes import DEFINITIONS, drop_space
+from test_migration_there_and_back import always_one
+from test_the_proof_of_concepts_cluster import left_behind, let_in, poc_pair, settings, taken_over
+from test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm
+from world import World, condition
+
+from integration_operator.domain import naming
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.kube.client import Client
+from integration_operator.localcluster.controlplane import ControlPlane
+from integration_operator.localcluster.keycloak import Keycloak
+from integration_operator.localcluster.kinds import install_kinds
+from integration_operator.localcluster.platforms import Login
+from integration_operator.localcluster.syndesis_server import SyndesisServer
+
+
+async def nothing_left(world: World, keycloak: Keycloak, server: SyndesisServer, pair: Pair) -> None:
+    """Wait until user, connection, Secret and finalizer are gone."""
+
+    async def gone() -> bool:
+        integrations = await world.items("Integration", pair.syndesis.namespace)
+        held = any(i["metadata"].get("finalizers") for i in integrations)
+        secrets = await world.items("Secret", pair.syndesis.namespace)
+        return not (held or secrets or keycloak.users(realm(pair)) or server.stored())
+
+    await world.eventually("nothing is left", gone)
+
+
+async def forget(world: World, keycloak: Keycloak, pair: Pair, integration: Ref) -> None:
+    """Take back what a life began with, so that the next one is alone."""
+    await world.delete("Integration", integration)
+    await world.delete("Syndesis", pair.syndesis)
+    await drop_space(world, pair.space)
+    keycloak.delete_realm(realm(pair))
+
+
+@pytest.mark.timeout(600)
+async def test_what_the_proof_of_concept_left(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
+    await let_in(old, keycloak)
+
+    async def life(moments: Moments) -> None:
+        world = World(old.control_plane, old.person)
+        pair = await poc_pair(world, keycloak)
+        ref = await left_behind(world, keycloak, syndesis_server, pair)
+        async with mortal(world, moments, **settings(keycloak, syndesis_server)):
+            async with always_one(syndesis_server):
+                integration = await taken_over(world, ref)
+                known = await login(world, pair)
+                assert known["username"] == ref.name
+                assert keycloak.can_log_in(realm(pair), ref.name, known["password"])
+                assert len(keycloak.users(realm(pair))) == 1
+                assert syndesis_server.password("i-old") == known["password"]
+                assert integration["status"]["delivered"]["connection"]["id"] == "i-old"
+            await world.patch("Integration", ref, {"spec": {"enabled": False}})
+            await nothing_left(world, keycloak, syndesis_server, pair)
+        await forget(world, keycloak, pair, ref)
+
+    await killed_at_every_step(life, at_least=20)
+
+
+@pytest.mark.timeout(600)
+async def test_user_on_the_aggregated_api(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
+    async def life(moments: Moments) -> None:
+        world = World(old.control_plane, old.person)
+        pair = await old_pair(world, keycloak)
+        async with mortal(world, moments, poll_seconds=1, syndesis_url=syndesis_server.url):
+            known = await ready(world, pair)
+            assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
+            assert len(keycloak.users(realm(pair))) == 1
+            (connection,) = syndesis_server.stored()
+            assert syndesis_server.password(connection) == known["password"]
+            await world.enable(pair, enabled=False)
+            await nothing_left(world, keycloak, syndesis_server, pair)
+        await forget(world, keycloak, pair, Ref(pair.syndesis.namespace, naming.integration_name(pair)))
+
+    async with enmasse(old, keycloak, "0.30"):
+        await killed_at_every_step(life, at_least=16)
+
+
+@pytest.mark.timeout(600)
+async def test_from_keycloak_to_a_messaging_user_and_back(
+    upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer
+) -> None:
+    install_kinds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
+    async with Client.from_kubeconfig(upgradable.kubeconfig("person"), user_agent="kubectl") as person:
+        world = World(upgradable, person)
+        await let_in(world, keycloak)
+        chosen = {**settings(keycloak, syndesis_server), "address_spaces": "crd", "pairing_rules": ("same-namespace",)}
+        pair = Pair(await world.space(await world.namespace("shop")), Ref(world.ns("shop"), "syndesis"))
+        await world.create("Syndesis", *pair.syndesis, spec={}, status={"phase": "Installed"})
+        keycloak.create_realm(realm(pair), pair.space.namespace)
+        async with world.enmasse_alone() as simulated:
+            async with world.operator(**chosen):
+                known = await ready(world, pair)
+
+            async def there_and_back(moments: Moments) -> None:
+                async with always_one(syndesis_server), mortal(world, moments, **chosen):
+                    await kept_by(world, pair, "native")
+                    expected = {Login(pair.space.namespace, "orders", known["username"]): known["password"]}
+                    assert simulated.logins == expected
+                    assert await login(world, pair) == known
+                    await kept_by(world, pair, "keycloak")
+                    assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
+                    assert len(keycloak.users(realm(pair))) == 1
+                    assert simulated.logins == {}
+                    assert await world.items("MessagingUser", pair.space.namespace) == []
+                    assert await login(world, pair) == known
+
+            await killed_at_every_step(there_and_back, at_least=8)
+
+
+async def kept_by(world: World, pair: Pair, delivery: str) -> None:
+    """Ask for a delivery of the user, and wait until it is Ready that way."""
+    ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
+    await world.patch("Integration", ref, {"spec": {"delivery": {"user": delivery}}})
+
+    async def kept() -> bool:
+        found = await world.integration(pair)
+        assert found is not None
+        user = found["status"]["delivered"].get("user") or {}
+        return user.get("delivery") == delivery and condition(found, "Ready")["status"] == "True"
+
+    await world.eventually(f"the user is kept by {delivery}", kept)
