@@ -6,10 +6,11 @@ The moments are counted in a run that is left alone, so a new write raises their
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from world import World
@@ -25,29 +26,33 @@ REQUESTS = ((Client, "_request"), (SyndesisClient, "_request"), (AdminSession, "
 """Where each client sends one request; called with the verb and the path."""
 
 
-LAST = 4
-"""Moments at the end that a run may do without: two changes of the status may become one."""
+GENERATED = re.compile(r"[0-9a-f]{6,}(-[0-9a-f]{4,})*")
+"""What differs in the names and ids of two runs."""
+
+
+class Moment(NamedTuple):
+    """Before or after a write, and the how manieth of its kind that is."""
+
+    what: str
+    number: int
 
 
 class Moments:
-    """Counts the moments at which the operator could die; ``fatal`` is the one at which it does."""
+    """Notes the moments at which the operator could die; ``fatal`` is the one at which it does."""
 
-    def __init__(self, fatal: int | None = None) -> None:
+    def __init__(self, fatal: Moment | None = None) -> None:
         self.fatal = fatal
-        self.passed: list[str] = []
+        self.passed: list[Moment] = []
         self.died = asyncio.Event()
 
-    async def moment(self, what: str) -> None:
+    async def reach(self, what: str) -> None:
         """Go on, or never again."""
-        if self.died.is_set() or len(self.passed) == self.fatal:
+        what = GENERATED.sub("*", what)
+        moment = Moment(what, sum(passed.what == what for passed in self.passed))
+        if self.died.is_set() or moment == self.fatal:
             self.died.set()
             await asyncio.Event().wait()
-        self.passed.append(what)
-
-    @property
-    def last(self) -> str:
-        """What was done last, for a message."""
-        return self.passed[-1] if self.passed else "the start"
+        self.passed.append(moment)
 
 
 _life: ContextVar[Moments | None] = ContextVar("life", default=None)
@@ -55,18 +60,21 @@ _life: ContextVar[Moments | None] = ContextVar("life", default=None)
 
 
 async def killed_at_every_step(life: Callable[[Moments], Awaitable[None]], *, at_least: int) -> None:
-    """Live once undisturbed, which has to take ``at_least`` moments, then once for each of them, and die there."""
+    """Live once undisturbed, which has to take ``at_least`` moments, then once for each of them, and die there.
+
+    A run may do without a write of the status: two changes of it may become one.
+    """
     undisturbed = Moments()
     await life(undisturbed)
     assert len(undisturbed.passed) >= at_least, undisturbed.passed
-    for fatal in range(len(undisturbed.passed)):
+    for fatal in undisturbed.passed:
         moments = Moments(fatal)
         try:
             await life(moments)
         except AssertionError as error:
-            error.add_note(f"killed at moment {fatal}, after {moments.last}")
+            error.add_note(f"killed {fatal}")
             raise
-        assert moments.died.is_set() or fatal >= len(undisturbed.passed) - LAST, f"not killed at moment {fatal}"
+        assert moments.died.is_set() or fatal.what.endswith("/status"), f"not killed {fatal}"
 
 
 @asynccontextmanager
@@ -92,9 +100,9 @@ def _mortal(request: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
         where = "/".join(path) if isinstance(path, tuple) else path
         if moments is None or verb == "GET" or where.endswith(("/events", "/verifier")):
             return await request(self, verb, path, *args, **rest)
-        await moments.moment(f"before {verb} {where}")
+        await moments.reach(f"before {verb} {where}")
         answer = await request(self, verb, path, *args, **rest)
-        await moments.moment(f"after {verb} {where}")
+        await moments.reach(f"after {verb} {where}")
         return answer
 
     return made
