@@ -25,13 +25,12 @@ from integration_operator.settings import Settings
 REQUESTS = ((Client, "_request"), (SyndesisClient, "_request"), (AdminSession, "_call"))
 """Where each client sends one request; called with the verb and the path."""
 
-
 GENERATED = re.compile(r"[0-9a-f]{6,}(-[0-9a-f]{4,})*")
 """What differs in the names and ids of two runs."""
 
 
 class Moment(NamedTuple):
-    """Before or after a write, and the how manieth of its kind that is."""
+    """Before or after a write, and how many of the same there were earlier."""
 
     what: str
     number: int

@@ -86,13 +86,20 @@ def test_the_answer_to_a_write_does_not_bring_back_what_the_watch_saw_deleted(st
     assert colour(store) is None
 
 
-def test_nor_what_a_list_no_longer_has(store: Store[tuple[str, str]]) -> None:
-    store.apply_event("ADDED", thing("a", 1))
+def test_what_a_stale_list_did_not_have_comes_back_with_the_watch(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 7))
     store.replace([], store.epoch())
-    store.wrote(thing("a", 2, colour="green"))
     assert colour(store) is None
-    store.replace([thing("a", 2)], store.epoch())
-    assert colour(store) == "red", "restored from a backup: only a LIST brings it back"
+    store.apply_event("ADDED", thing("a", 7))
+    assert colour(store) == "red"
+
+
+def test_what_was_deleted_may_be_restored_from_a_backup(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 7))
+    store.apply_event("DELETED", thing("a", 8))
+    store.replace([thing("a", 7)], store.epoch())
+    store.apply_event("MODIFIED", thing("a", 9, colour="blue"))
+    assert colour(store) == "blue"
 
 
 def test_taking_off_the_last_finalizer_of_what_is_being_deleted_is_its_end(store: Store[tuple[str, str]]) -> None:

@@ -97,8 +97,7 @@ class Store(Generic[T]):
         self._gone = {uid: at for uid, at in self._gone.items() if at >= epoch}
         vanished = [ref for ref, entry in self._entries.items() if ref not in seen and entry.epoch < epoch]
         gone = [self._entries[ref].object for ref in vanished]
-        for ref in vanished:
-            self._bury(self._entries[ref].uid)
+        for ref in vanished:  # not for good: where the LIST was stale, the watch brings them back
             self._drop(ref)
         return gone
 
