@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
-from planes import DEFINITIONS, drop_space, store_space
-from world import World, space_status
+from planes import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
+from world import World, condition, space_status
 
+from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.kube.reflector import State
@@ -45,6 +47,33 @@ async def test_config_maps_are_read_where_there_is_no_kind(old: World) -> None:
         await old.eventually("the offer goes with its AddressSpace", withdrawn)
         assert await old.integration(late) is not None
     await drop_space(old, late.space)
+
+
+async def test_a_config_map_that_cannot_be_read_is_no_reason_to_tear_down(old: World) -> None:
+    pair = await stored_pair(old)
+    async with old.operator():
+        offered = await old.offered(pair)
+        await old.enable(pair)
+
+        async def stored() -> Any:
+            return await old.get("Secret", naming.secret_ref(pair))
+
+        secret = await old.eventually("the credential is stored", stored)
+    path = f"/api/v1/namespaces/{INFRASTRUCTURE}/configmaps/{pair.space.namespace}.{pair.space.name}"
+    await old.person.patch(path, {"data": {"config.json": "{"}})
+    async with old.operator():
+        integration = await old.has_reason(pair, "AddressSpaceNotReady", "UserReady")
+        assert "config.json of ConfigMap" in condition(integration, "UserReady")["message"]
+        await old.quiet()
+        assert (await old.offered(pair))["metadata"]["uid"] == offered["metadata"]["uid"]
+        assert (await stored())["metadata"]["uid"] == secret["metadata"]["uid"]
+        await drop_space(old, pair.space)
+        await old.delete("Syndesis", pair.syndesis)  # whose server is not there, and would be asked
+
+        async def withdrawn() -> bool:
+            return await old.integration(pair) is None and await stored() is None
+
+        await old.eventually("both go with the ConfigMap", withdrawn)
 
 
 async def test_config_maps_that_an_upgrade_deletes_are_no_reason_to_tear_down(old: World) -> None:
