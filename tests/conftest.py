@@ -40,4 +40,6 @@ def old_plane() -> Iterator[ControlPlane]:
 async def old(old_plane: ControlPlane) -> AsyncIterator[World]:
     """A test's own part of that one; the test takes its AddressSpaces back."""
     async with Client.from_kubeconfig(old_plane.kubeconfig("person"), user_agent="kubectl") as person:
-        yield World(old_plane, person)
+        made = World(old_plane, person)
+        yield made
+        await made.clean()

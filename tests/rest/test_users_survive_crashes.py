@@ -6,7 +6,7 @@ import pytest
 from crashing import Moments, killed_at_every_step, mortal
 from planes import DEFINITIONS, drop_space
 from test_migration_there_and_back import always_one
-from test_the_proof_of_concepts_cluster import left_behind, let_in, poc_pair, settings, taken_over
+from test_the_proof_of_concepts_cluster import let_in, settings
 from test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm
 from world import World, condition
 
@@ -38,30 +38,6 @@ async def forget(world: World, keycloak: Keycloak, pair: Pair, integration: Ref)
     await world.delete("Syndesis", pair.syndesis)
     await drop_space(world, pair.space)
     keycloak.delete_realm(realm(pair))
-
-
-@pytest.mark.timeout(600)
-async def test_what_the_proof_of_concept_left(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
-    await let_in(old, keycloak)
-
-    async def life(moments: Moments) -> None:
-        world = World(old.control_plane, old.person)
-        pair = await poc_pair(world, keycloak)
-        ref = await left_behind(world, keycloak, syndesis_server, pair)
-        async with mortal(world, moments, **settings(keycloak, syndesis_server)):
-            async with always_one(syndesis_server):
-                integration = await taken_over(world, ref)
-                known = await login(world, pair)
-                assert known["username"] == ref.name
-                assert keycloak.can_log_in(realm(pair), ref.name, known["password"])
-                assert len(keycloak.users(realm(pair))) == 1
-                assert syndesis_server.password("i-old") == known["password"]
-                assert integration["status"]["delivered"]["connection"]["id"] == "i-old"
-            await world.patch("Integration", ref, {"spec": {"enabled": False}})
-            await nothing_left(world, keycloak, syndesis_server, pair)
-        await forget(world, keycloak, pair, ref)
-
-    await killed_at_every_step(life, at_least=20)
 
 
 @pytest.mark.timeout(600)
