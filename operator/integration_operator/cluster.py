@@ -216,16 +216,19 @@ class Cluster:
             source=source,
             placeholder=self._connection_is_placeholder(),
         )
-        if not self.from_config_maps:
-            return replace(known, out_of_sync=known.out_of_sync - {"ConfigMap"})
         # EnMasse 0.31 turns its ConfigMaps into AddressSpaces and deletes them: once it brings the kind, what the
-        # ConfigMaps no longer show says nothing (upgrader.go and AddressSpaceController.java:161-187 @0.33.1).
-        unknown = "ConfigMap" in known.out_of_sync or self._is_defined(kinds.ADDRESS_SPACE)
+        # ConfigMaps no longer show, or the earlier API that reads them, says nothing (upgrader.go and
+        # AddressSpaceController.java:161-187 @0.33.1).
+        upgrading = self._is_defined(kinds.ADDRESS_SPACE)
+        if not self.from_config_maps:
+            unknown = {"AddressSpace"} if source == "aggregated" and upgrading else set()
+            return replace(known, out_of_sync=(known.out_of_sync | unknown) - {"ConfigMap"})
+        unknown = {"AddressSpace"} if "ConfigMap" in known.out_of_sync or upgrading else set()
         return replace(
             known,
             source="configmap",
             absent=known.absent - {"AddressSpace"},
-            out_of_sync=(known.out_of_sync - {"AddressSpace"}) | ({"AddressSpace"} if unknown else set()),
+            out_of_sync=(known.out_of_sync - {"AddressSpace"}) | unknown,
         )
 
     def _is_wanted(self, kind: Kind) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from planes import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
 from world import World, condition, space_status
 
+from integration_operator.assembly import Operator
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
@@ -16,6 +17,8 @@ from integration_operator.kube.reflector import State
 from integration_operator.localcluster.aggregated.realms import Realms
 from integration_operator.localcluster.aggregated.server import AggregatedApi
 from integration_operator.localcluster.kinds import install_kinds
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 async def stored_pair(world: World) -> Pair:
@@ -80,7 +83,7 @@ async def test_config_maps_that_an_upgrade_deletes_are_no_reason_to_tear_down(ol
     pair = await stored_pair(old)
     async with old.operator() as operator:
         offered = await old.offered(pair)
-        crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/addressspaces.enmasse.io"
+        crd = f"{CRDS}/addressspaces.enmasse.io"
         try:
             install_kinds(old.control_plane.kubeconfig(), [DEFINITIONS["AddressSpace"]])
             await drop_space(old, pair.space)
@@ -94,6 +97,40 @@ async def test_config_maps_that_an_upgrade_deletes_are_no_reason_to_tear_down(ol
             await old.delete("AddressSpace", pair.space)
             await old.person.delete(crd)
             await in_state(operator, "AddressSpace", State.ABSENT)
+
+
+async def test_nor_is_an_api_that_still_answers_when_they_are_deleted(old: World) -> None:
+    pair = await stored_pair(old)
+    async with Client.from_kubeconfig(old.control_plane.kubeconfig()) as admin:
+        api = AggregatedApi("0.30", admin, Realms("https://127.0.0.1:1/auth", "", "", ""))
+        async with api.running(), old.operator(poll_seconds=1) as operator:
+            offered = await old.offered(pair)
+            assert operator.cluster.kinds().source == "aggregated"
+            try:
+                await old.person.post(CRDS, DEFINITIONS["AddressSpace"])
+                await old.eventually("the kind is known to be there", lambda: held(operator))
+                await drop_space(old, pair.space)
+                polled = len(api.requests)
+
+                async def twice() -> bool:
+                    return len(api.requests) >= polled + 2
+
+                await old.eventually("it is polled again", twice)
+                again = await old.integration(pair)
+                assert again is not None
+                assert again["metadata"]["uid"] == offered["metadata"]["uid"]
+            finally:
+                await old.person.delete(f"{CRDS}/addressspaces.enmasse.io")
+
+            async def withdrawn() -> bool:
+                return await old.integration(pair) is None
+
+            await old.eventually("the kind did not come, so the AddressSpace is gone", withdrawn)
+
+
+async def held(operator: Operator) -> bool:
+    """Whether nothing is concluded from what AddressSpaces are shown."""
+    return "AddressSpace" in operator.cluster.kinds().out_of_sync
 
 
 @pytest.mark.parametrize("release", ["0.24", "0.26", "0.30"])

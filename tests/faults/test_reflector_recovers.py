@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ class Server:
         self.pages = False
         self.aggregated = False
         """Serves as EnMasse 0.24 does: without watch, and lists of one namespace only."""
+        self.discovered = 0
+        self.before_list: Callable[[], None] = lambda: None
 
     async def group(self, _: web.Request) -> web.Response:
         if not self.served:
@@ -60,6 +63,7 @@ class Server:
         return web.json_response({"versions": versions, "preferredVersion": versions[0]})
 
     async def resources(self, _: web.Request) -> web.Response:
+        self.discovered += 1
         verbs = ["list"] if self.aggregated else ["list", "watch"]
         return web.json_response({"resources": [{"name": "things", "verbs": verbs}]})
 
@@ -70,6 +74,7 @@ class Server:
         if self.aggregated:
             self.lists += 1
             items = [o for o in self.objects if o["metadata"]["namespace"] == namespace]
+            self.before_list()
             return web.json_response({"items": items, "metadata": {}})
         if "watch" in request.query:
             self.watched.append(request.query["resourceVersion"])
@@ -103,7 +108,11 @@ def status(code: int, reason: str = "", **headers: str) -> web.Response:
 
 @asynccontextmanager
 async def running(
-    server: Server, tmp_path: Path, namespaces: Callable[[], Awaitable[list[str]]] | None = None
+    server: Server,
+    tmp_path: Path,
+    namespaces: Callable[[], Awaitable[list[str]]] | None = None,
+    *,
+    kind: Kind = KIND,
 ) -> AsyncIterator[Reflector[Document]]:
     application = web.Application()
     application.router.add_get("/apis/example.io", server.group)
@@ -128,7 +137,7 @@ async def running(
     )
     async with Client.from_kubeconfig(kubeconfig) as client:
         reflector: Reflector[Document] = Reflector(
-            client, KIND, Store(lambda d: d), poll=0.1, namespaces=namespaces, jitter=lambda: 0.0
+            client, kind, Store(lambda d: d), poll=0.1, namespaces=namespaces, jitter=lambda: 0.0
         )
         task = asyncio.create_task(reflector.run())
         try:
@@ -305,3 +314,39 @@ async def test_listed_by_namespace_only_once_the_namespaces_are_known(server: Se
         assert names_in(reflector) == {"a", "b"}
         server.objects = [thing("c", 5)]
         await until(lambda: names_in(reflector) == {"c"})
+
+
+async def test_what_moves_while_it_is_listed_is_listed_again_where_it_is(server: Server, tmp_path: Path) -> None:
+    """An upgrade of EnMasse: the earlier API answers a last time, when its successor has made everything anew."""
+    server.aggregated = True
+
+    async def namespaces() -> list[str]:
+        return ["n"]
+
+    async with running(server, tmp_path, namespaces) as reflector:
+        await until(lambda: names_in(reflector) == {"a", "b"})
+        seen: list[set[str]] = []
+        reflector.store.subscribe(lambda old, new: seen.append(names_in(reflector)))
+
+        def upgraded() -> None:
+            server.objects = [thing("a", 7), thing("b", 8)]
+            server.aggregated = False
+            reflector.wake()
+
+        server.objects, server.before_list = [], upgraded
+        await until(lambda: bool(server.watched))
+        assert names_in(reflector) == {"a", "b"}
+        assert set() not in seen, "the last answer of the earlier API says nothing"
+        assert reflector.store.get(Ref("n", "a")) == {
+            **thing("a", 7), "apiVersion": "example.io/v1", "kind": "Thing"
+        }  # fmt: skip
+
+
+async def test_what_is_not_watched_is_discovered_once_a_change(server: Server, tmp_path: Path) -> None:
+    server.aggregated = True
+    async with running(server, tmp_path, kind=replace(KIND, polled=False)) as reflector:
+        await until(lambda: reflector.state is State.UNWATCHED)
+        reflector.wake()
+        await until(lambda: server.discovered == 2)
+        await asyncio.sleep(0.3)
+        assert server.discovered == 2

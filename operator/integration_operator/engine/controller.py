@@ -100,6 +100,7 @@ class Controller:
         self._log = structlog.get_logger(__name__)
         self.queue: WorkQueue[Key] = WorkQueue(clock=self._clock)
         Triggers(cluster, self._gatherer, self.queue)
+        cluster.integrations.subscribe(self._forget)
 
     async def reconcile(self, pair: Pair) -> float:
         """Bring one pair to what its facts ask for; return the seconds after which to look again, 0 for never.
@@ -217,6 +218,12 @@ class Controller:
             await asyncio.sleep(self._options.resync)
             for key in self._gatherer.known_keys():
                 self.queue.add_after(key, random.uniform(0, self._options.resync * 0.8))  # noqa: S311  only a jitter
+
+    def _forget(self, old: Integration | None, new: Integration | None) -> None:
+        """Keep nothing of an Integration that is gone."""
+        if old is not None and new is None:
+            self._register.forget(old)
+            self._events.forget(old.ref)
 
     def _is_overdue(self, integration: Integration) -> bool:
         """Whether an Integration has waited in deletion for longer than anybody should."""

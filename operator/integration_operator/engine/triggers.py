@@ -79,7 +79,6 @@ class Triggers:
     def _integration_changed(self, old: Integration | None, new: Integration | None) -> None:
         if old is not None and new is None:
             self._gatherer.integration_deleted(old)
-            self._gatherer.register.forget(old)
         self._add(self._gatherer.key_of(integration) for integration in (old, new) if integration is not None)
 
     def _authentication_changed(self, old: tuple[Ref, str] | None, new: tuple[Ref, str] | None) -> None:

@@ -107,18 +107,17 @@ class Reflector(Generic[T]):
         while True:
             try:
                 await self._discover()
-                if self._served_now.watchable:
-                    await self._list()
-                    while True:
-                        await self._watch()
-                elif self.kind.polled:
-                    await self._list()
-                    await self._pause(self._poll * (0.8 + 0.4 * self._jitter()))
-                    self._look_again()
-                else:
+                if not (self._served_now.watchable or self.kind.polled):
                     self._enter(State.UNWATCHED)
                     await self._pause(ABSENT_POLL_BLIND if self.blind else ABSENT_POLL)
+                    self._wake.clear()
                     self._outdated = True
+                    continue
+                await self._list()
+                while self._served_now.watchable:
+                    await self._watch()
+                await self._pause(self._poll * (0.8 + 0.4 * self._jitter()))
+                self._look_again()
             except Gone:
                 self._log.info("relist", why="the server has forgotten the resource version")
             except NotFound as error:
@@ -145,15 +144,29 @@ class Reflector(Generic[T]):
         """Replace the store by what the server has."""
         epoch = self.store.epoch()
         documents, self._version = await self._pages(self._served_now.collection())
-        if not self._served_now.watchable and self._version:  # an aggregated API has none: this is something else now
-            self._outdated = True
-            await self._discover()
+        while await self._moved():
+            epoch = self.store.epoch()
+            documents, self._version = await self._pages(self._served_now.collection())
         complete = [c for c in (self._complete(d) for d in documents) if c is not None]
         self.store.replace(complete, epoch)
         self._failures = 0
         self._listed.set()
         self._enter(State.SYNCED)
         self._on_listed(self.kind)
+
+    async def _moved(self) -> bool:
+        """Whether the kind came to be served otherwise while it was listed, so that the answer is of nobody's.
+
+        An aggregated API gives no version: what does is something else. So it may be where a CRD or APIService changed
+        meanwhile.
+        """
+        before = self._served_now
+        if before.watchable or not (self._version or self._wake.is_set()):
+            return False
+        self._wake.clear()
+        self._outdated = True
+        await self._discover()
+        return self._served_now != before
 
     async def _pages(self, collection: str) -> tuple[list[Document], str]:
         """All items of a collection, and the resource version to watch from."""
