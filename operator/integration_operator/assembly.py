@@ -123,7 +123,12 @@ def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, Remo
     """All ways to make a side where no resource does it, by the name that the decisions use."""
     return {
         "aggregated": AggregatedDelivery(cluster),
-        "keycloak": KeycloakDelivery(cluster.client, settings.enmasse_namespace, settings.keycloak_url),
+        "keycloak": KeycloakDelivery(
+            cluster.client,
+            settings.enmasse_namespace,
+            url=settings.keycloak_url,
+            release=settings.enmasse_release,
+        ),
         "rest": SyndesisDelivery(_syndesis_servers(settings), cluster.secret_value, _config_maps(cluster.client)),
     }
 

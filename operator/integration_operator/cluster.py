@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from integration_operator.api import names
@@ -208,27 +207,20 @@ class Cluster:
         source: Literal["crd", "aggregated", "configmap"] = "crd"
         if (where := served["AddressSpace"]) is not None and not where.watchable:
             source = "aggregated"
-        known = Kinds(
+        source = "configmap" if self.from_config_maps else source
+        out_of_sync = by_state[State.STARTING] | by_state[State.FAILING]
+        absent = by_state[State.ABSENT]
+        if self.from_config_maps:
+            absent.discard("AddressSpace")
+            out_of_sync = {"AddressSpace" if kind == "ConfigMap" else kind for kind in out_of_sync - {"AddressSpace"}}
+        return Kinds(
             {name: where.api_version for name, where in served.items() if where is not None},
-            absent=frozenset(by_state[State.ABSENT]),
-            out_of_sync=frozenset(by_state[State.STARTING] | by_state[State.FAILING]),
+            absent=frozenset(absent),
+            out_of_sync=frozenset(out_of_sync - {"ConfigMap"}),
             unwatched=frozenset(by_state[State.UNWATCHED]),
             source=source,
+            upgrading=source != "crd" and self._is_defined(kinds.ADDRESS_SPACE),
             placeholder=self._connection_is_placeholder(),
-        )
-        # EnMasse 0.31 turns its ConfigMaps into AddressSpaces and deletes them: once it brings the kind, what the
-        # ConfigMaps no longer show, or the earlier API that reads them, says nothing (upgrader.go and
-        # AddressSpaceController.java:161-187 @0.33.1).
-        upgrading = self._is_defined(kinds.ADDRESS_SPACE)
-        if not self.from_config_maps:
-            unknown = {"AddressSpace"} if source == "aggregated" and upgrading else set()
-            return replace(known, out_of_sync=(known.out_of_sync | unknown) - {"ConfigMap"})
-        unknown = {"AddressSpace"} if "ConfigMap" in known.out_of_sync or upgrading else set()
-        return replace(
-            known,
-            source="configmap",
-            absent=known.absent - {"AddressSpace"},
-            out_of_sync=(known.out_of_sync - {"AddressSpace"}) | unknown,
         )
 
     def _is_wanted(self, kind: Kind) -> bool:
@@ -268,8 +260,7 @@ class Cluster:
             self._choose_source()
             if self.from_config_maps:
                 self._kinds = None
-                for callback in self._on_state:
-                    callback(kinds.ADDRESS_SPACE, self.reflectors["AddressSpace"].state)
+                self._look_at_all(kinds.ADDRESS_SPACE)
 
     def authentication_type(self, space: AddressSpace) -> str | None:
         """The type of a space's authentication service, where the service can be read."""
@@ -327,8 +318,14 @@ class Cluster:
             if not watching and (reflector.kind.crd_name == definition.name or reflector.kind.group == group):
                 reflector.wake()
         if definition.name == kinds.CONNECTION.crd_name and (old and old.placeholder) != (new and new.placeholder):
-            for callback in self._on_state:
-                callback(kinds.CONNECTION, self.reflectors[kinds.CONNECTION.name].state)
+            self._look_at_all(kinds.CONNECTION)
+        if definition.name == kinds.ADDRESS_SPACE.crd_name and new is None:  # what it held back can be concluded
+            self._look_at_all(kinds.ADDRESS_SPACE)
+
+    def _look_at_all(self, kind: Kind) -> None:
+        """Something else about a kind has changed than what is there of it."""
+        for callback in self._on_state:
+            callback(kind, self.reflectors[kind.name].state)
 
 
 def _space_of(integration: Integration) -> Ref | None:

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
         "http://syndesis-server.{namespace}.svc", description="Syndesis's server of a namespace, for REST."
     )
     enmasse_namespace: str = Field("enmasse-infra", description="EnMasse's own namespace, where its Keycloak is.")
+    enmasse_release: str | None = Field(
+        None,
+        pattern=r"^0\.\d+(\.\d+)?$",
+        description="EnMasse's release, as 0.24: with it users in Keycloak get that release's groups exactly.",
+    )
     keycloak_url: str | None = Field(None, description="Keycloak, where it is not behind EnMasse's Service or Route.")
     enable_new: bool = Field(False, description="Integrations start enabled.")
     workers: int = Field(32, ge=1, le=256, description="Pairs worked on at the same time.")

@@ -23,6 +23,7 @@ from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError, NotFound
+from integration_operator.localcluster.keycloak.controller import KeptLogins
 from integration_operator.localcluster.platforms import SimulatedEnMasse, SimulatedSyndesis
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
@@ -279,11 +280,11 @@ class World:
                     stop.set()
 
     @asynccontextmanager
-    async def enmasse_alone(self) -> AsyncIterator[SimulatedEnMasse]:
+    async def enmasse_alone(self, keycloak: KeptLogins | None = None) -> AsyncIterator[SimulatedEnMasse]:
         """The simulated EnMasse, without anything that plays Syndesis."""
         stop = asyncio.Event()
         async with Client.from_kubeconfig(self.control_plane.kubeconfig("enmasse")) as client:
-            simulated = SimulatedEnMasse(client)
+            simulated = SimulatedEnMasse(client, keycloak=keycloak)
             async with asyncio.TaskGroup() as group:
                 group.create_task(simulated.run(stop))
                 try:

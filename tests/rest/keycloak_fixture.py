@@ -17,6 +17,7 @@ from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.delivery.keycloak.wanted import UserKey, WantedUser
 from integration_operator.localcluster.errors import ToolchainMissing
 from integration_operator.localcluster.keycloak import Keycloak
+from integration_operator.localcluster.keycloak.realms import Realms
 
 NAMESPACE = "team-a"
 SEND_AND_RECEIVE = ({"operations": ["send", "recv"], "addresses": ["*"]},)
@@ -60,6 +61,11 @@ async def users(keycloak: Keycloak) -> AsyncIterator[KeycloakUsers]:
     made = KeycloakUsers(access(keycloak))
     yield made
     await made.aclose()
+
+
+def realms_of(keycloak: Keycloak) -> Realms:
+    """Its realms as EnMasse's own programs use them."""
+    return Realms(keycloak.url, keycloak.certificate, keycloak.admin_username, keycloak.admin_password)
 
 
 def access(keycloak: Keycloak, **changes: Any) -> KeycloakAccess:

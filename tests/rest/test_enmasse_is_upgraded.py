@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from keycloak_fixture import realms_of
 from planes import DEFINITIONS, drop_space
 from test_migration_there_and_back import always_one
 from test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm
@@ -19,8 +20,8 @@ from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.keycloak import Keycloak
+from integration_operator.localcluster.keycloak.controller import KeptLogins
 from integration_operator.localcluster.kinds import install_kinds
-from integration_operator.localcluster.platforms import Login
 from integration_operator.localcluster.syndesis_server import SyndesisServer
 
 
@@ -64,7 +65,7 @@ async def test_upgrade(
                     assert await login(world, pair) == known, "what is not moved yet stays as it is"
                     assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
                     await convert_users(world, keycloak, pair)
-                    async with world.enmasse_alone() as upgraded:
+                    async with realms_of(keycloak) as realms, world.enmasse_alone(KeptLogins(realms)):
                         await world.space(pair.space.namespace)
                         await world.has_reason(pair, "UserActive", "UserReady")
                         await world.has_reason(pair, "Ready")
@@ -75,9 +76,9 @@ async def test_upgrade(
                             return user.get("delivery") == "native"
 
                         await world.eventually("the user is a resource's now", native)
-                        assert upgraded.logins == {
-                            Login(pair.space.namespace, "orders", known["username"]): known["password"]
-                        }
+                    (user,) = keycloak.users(realm(pair))
+                    assert user["username"] == known["username"]
+                    assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
                     users = await world.items("MessagingUser", pair.space.namespace)
                     assert [u["metadata"]["name"] for u in users] == [naming.user_ref(pair).name]
                     assert await login(world, pair) == known
@@ -87,8 +88,9 @@ async def test_upgrade(
                     said = [i["status"]["delivered"]["connection"]["id"] for i in (before, after)]
                     assert said[0] == said[1]
                 ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
-                async with world.enmasse_alone():
+                async with realms_of(keycloak) as realms, world.enmasse_alone(KeptLogins(realms)):
                     await world.patch("Integration", ref, {"spec": {"enabled": False}})
                     await world.taken_down(pair)
+                assert keycloak.users(realm(pair)) == []
         finally:
             await operator.__aexit__(None, None, None)

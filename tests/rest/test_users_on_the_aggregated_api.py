@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from keycloak_fixture import realms_of
 from planes import drop_space, store_space
 from world import OPERATOR, World, condition, decoded
 
@@ -15,7 +16,6 @@ from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
-from integration_operator.localcluster.aggregated.realms import Realms
 from integration_operator.localcluster.aggregated.server import AggregatedApi
 from integration_operator.localcluster.keycloak import Keycloak
 from integration_operator.localcluster.syndesis_server import SyndesisServer
@@ -24,10 +24,9 @@ from integration_operator.localcluster.syndesis_server import SyndesisServer
 @asynccontextmanager
 async def enmasse(world: World, keycloak: Keycloak, release: str) -> AsyncIterator[AggregatedApi]:
     """EnMasse's API server of a release, with its users in this Keycloak."""
-    realms = Realms(keycloak.url, keycloak.certificate, keycloak.admin_username, keycloak.admin_password)
     async with (
         Client.from_kubeconfig(world.control_plane.kubeconfig()) as admin,
-        realms,
+        realms_of(keycloak) as realms,
         AggregatedApi(release, admin, realms).running() as api,
     ):
         yield api

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from crashing import Moments, killed_at_every_step, mortal
+from keycloak_fixture import realms_of
 from planes import DEFINITIONS, drop_space
 from test_migration_there_and_back import always_one
 from test_the_proof_of_concepts_cluster import let_in, settings
@@ -15,6 +16,7 @@ from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.keycloak import Keycloak
+from integration_operator.localcluster.keycloak.controller import KeptLogins
 from integration_operator.localcluster.kinds import install_kinds
 from integration_operator.localcluster.platforms import Login
 from integration_operator.localcluster.syndesis_server import SyndesisServer
@@ -71,7 +73,7 @@ async def test_from_keycloak_to_a_messaging_user_and_back(
         pair = Pair(await world.space(await world.namespace("shop")), Ref(world.ns("shop"), "syndesis"))
         await world.create("Syndesis", *pair.syndesis, spec={}, status={"phase": "Installed"})
         keycloak.create_realm(realm(pair), pair.space.namespace)
-        async with world.enmasse_alone() as simulated:
+        async with realms_of(keycloak) as realms, world.enmasse_alone(KeptLogins(realms)) as simulated:
             async with world.operator(**chosen):
                 known = await ready(world, pair)
 
@@ -80,6 +82,8 @@ async def test_from_keycloak_to_a_messaging_user_and_back(
                     await kept_by(world, pair, "native")
                     expected = {Login(pair.space.namespace, "orders", known["username"]): known["password"]}
                     assert simulated.logins == expected
+                    assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
+                    assert len(keycloak.users(realm(pair))) == 1
                     assert await login(world, pair) == known
                     await kept_by(world, pair, "keycloak")
                     assert keycloak.can_log_in(realm(pair), known["username"], known["password"])

@@ -125,6 +125,14 @@ def test_a_platform_that_is_not_served_is_no_reason(kind: str) -> None:
     assert reason_of(decision) == f"{kind}NotServed"
 
 
+def test_an_upgrade_of_enmasse_is_no_reason() -> None:
+    facts = gone(delivered())
+    kinds = replace(facts.kinds, source="configmap", upgrading=True)
+    decision = decide(replace(facts, kinds=kinds), TEMPLATES)
+    assert decision.actions == ()
+    assert reason_of(decision) == "EnMasseUpgrading"
+
+
 def test_held() -> None:
     decision = decide(replace(gone(delivered()), held=True), TEMPLATES)
     assert decision.actions == ()

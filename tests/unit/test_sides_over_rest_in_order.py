@@ -101,6 +101,20 @@ def test_what_went_with_its_platform_needs_no_request(missing: str, expected: li
     assert kinds_of(decide(facts, TEMPLATES), Withdraw, LetGo) == expected
 
 
+@pytest.mark.parametrize(
+    "unseen",
+    [{"absent": frozenset({"AddressSpace"})}, {"upgrading": True, "source": "aggregated"}],
+    ids=["its kind is not served", "EnMasse is being upgraded"],
+)
+def test_a_user_whose_space_is_not_shown_waits_for_it(unseen: dict[str, Any]) -> None:
+    facts = changed(settled({"user": "keycloak", "connection": "rest"}), deleting=True)
+    facts = replace(facts, space=None, kinds=replace(facts.kinds, **unseen))
+    assert ("LetGo", "MessagingUser") not in kinds_of(decide(facts, TEMPLATES))
+    (let_go,) = [a for a in decide(replace(facts, overdue=True), TEMPLATES).actions if a.kind == "MessagingUser"]
+    assert isinstance(let_go, LetGo)
+    assert let_go.left_behind, "it is named"
+
+
 def test_retained_state_is_let_go_with_a_deleted_integration() -> None:
     facts = changed(settled(REST, deletionPolicy="Retain"), deleting=True)
     decision = decide(facts, TEMPLATES)

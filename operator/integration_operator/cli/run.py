@@ -26,6 +26,7 @@ def run(
     give_up_seconds: Annotated[float | None, flag("give_up_seconds")] = None,
     syndesis_url: Annotated[str | None, flag("syndesis_url")] = None,
     enmasse_namespace: Annotated[str | None, flag("enmasse_namespace")] = None,
+    enmasse_release: Annotated[str | None, flag("enmasse_release")] = None,
     keycloak_url: Annotated[str | None, flag("keycloak_url")] = None,
     enable_new: Annotated[bool | None, typer.Option("--enable-new/--no-enable-new", show_default=False)] = None,
     workers: Annotated[int | None, flag("workers")] = None,

@@ -126,6 +126,7 @@ def _over_rest(facts: Facts, standing: Standing, *, withdraw: bool) -> Iterator[
 
     What went with its platform needs no request: a Syndesis takes its database with it, an AddressSpace its realm.
     What is to be retained, or could not be reached for too long while the Integration waits in deletion, is let go.
+    Where AddressSpaces are not shown at all, nobody knows which realm the user is in: it waits for them.
     """
     integration, state, pair = facts.integration, facts.remote, facts.pair
     if integration is None or state.nothing:
@@ -146,12 +147,20 @@ def _over_rest(facts: Facts, standing: Standing, *, withdraw: bool) -> Iterator[
     how = state.user.delivery or (chosen if chosen != "native" else None)
     username = state.user.id or facts.login
     user = naming.user_ref(pair, username)
-    if facts.space is None or how is None or pair.space.namespace in facts.terminating:
-        yield LetGo("MessagingUser", user, "the user went with its AddressSpace" if facts.space is None else "")
+    if how is None or _space_is_gone(facts):
+        yield LetGo("MessagingUser", user, "the user went with its AddressSpace" if how else standing.message)
     elif retained or facts.overdue:
         yield LetGo("MessagingUser", user, standing.message, left_behind=facts.overdue)
-    else:
+    elif facts.space is not None:
         yield Withdraw("MessagingUser", how, pair, user, state.user, standing.message, username, facts.space)
+
+
+def _space_is_gone(facts: Facts) -> bool:
+    """Whether the AddressSpace is known to be gone, and its realm with it."""
+    if facts.pair.space.namespace in facts.terminating:
+        return True
+    shown = "AddressSpace" not in facts.kinds.absent | facts.kinds.out_of_sync and not facts.kinds.upgrading
+    return facts.space is None and shown
 
 
 def _deliver(facts: Facts, templates: Templates) -> Decision:

@@ -21,7 +21,8 @@ class Kinds:
 
     A kind that is not served is absent, which is not an outage; one that is neither in sync nor absent is an outage,
     and nothing may be concluded from what its store does not hold. One that is unwatched is served, and shows nothing
-    by itself. ``source`` is how AddressSpaces are read; ``placeholder`` is True where the kind Connection is ours.
+    by itself. ``source`` is how AddressSpaces are read; ``upgrading`` is True where EnMasse has brought the kind and
+    they are read in the earlier way still. ``placeholder`` is True where the kind Connection is ours.
     """
 
     api_versions: dict[str, str]
@@ -29,6 +30,7 @@ class Kinds:
     out_of_sync: frozenset[str] = frozenset()
     unwatched: frozenset[str] = frozenset()
     source: Literal["crd", "aggregated", "configmap"] = "crd"
+    upgrading: bool = False
     placeholder: bool = True
 
 

@@ -56,6 +56,22 @@ def everything_known(facts: Facts) -> Standing | None:
     return Standing(Step.HOLD) if unknown else None
 
 
+def upgrade_done(facts: Facts) -> Standing | None:
+    """Makes sure that what EnMasse shows in its earlier way while it is upgraded is not taken for "none left".
+
+    It turns its ConfigMaps into AddressSpaces and deletes them (upgrader.go and AddressSpaceController.java:161-187
+    @0.33.1).
+    """
+    if facts.overdue or not facts.kinds.upgrading:
+        return None
+    return Standing(
+        Step.HOLD,
+        "EnMasseUpgrading",
+        f"EnMasse has brought the kind AddressSpace, and AddressSpaces are still read from {facts.kinds.source}",
+        status="Unknown",
+    )
+
+
 def integration_stays(facts: Facts) -> Standing | None:
     """Makes sure that an Integration on its way out goes, whatever else is the matter: nothing is made for it, and
     our finalizer never holds it longer than what stands over REST.
@@ -165,6 +181,7 @@ def enabled(facts: Facts) -> Standing | None:
 
 CHECKS: tuple[Check, ...] = (
     everything_known,
+    upgrade_done,
     integration_stays,
     platforms_served,
     spec_understood,

@@ -1,7 +1,8 @@
-"""A SIMULATION of EnMasse 0.33, for tests and the demo: no broker, no Keycloak, nobody can send a message.
+"""A SIMULATION of EnMasse 0.33, for tests and the demo: no broker, nobody can send a message.
 
 It does to AddressSpaces and MessagingUsers what EnMasse's controllers were seen to do, in the same order of states, so
-that what waits for EnMasse can be tried without it. What its Keycloak would know is in ``logins``.
+that what waits for EnMasse can be tried without it. What its Keycloak would know is in ``logins``; where it is given a
+real one, there too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import structlog
 
 from integration_operator.kube.client import Client
 from integration_operator.localcluster.following import Copy, Document, Key, Queue, key_of, run_until
+from integration_operator.localcluster.keycloak.controller import KeptLogins
 
 SPACES = "/apis/enmasse.io/v1beta1"
 USERS = "/apis/user.enmasse.io/v1beta1"
@@ -53,12 +55,22 @@ class SimulatedEnMasse:
 
     ``ready_after`` is how long a new AddressSpace takes, in seconds, ``realm_kept`` how long its realm, with the logins
     in it, outlives it. EnMasse looks at one MessagingUser after another; ``workers`` looks at more at once. An
-    AddressSpace that somebody else gave a status is left alone.
+    AddressSpace that somebody else gave a status is left alone. ``keycloak`` is a real one, whose realms somebody else
+    makes and removes.
     """
 
-    def __init__(self, client: Client, *, ready_after: float = 0.2, realm_kept: float = 0.3, workers: int = 1) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        ready_after: float = 0.2,
+        realm_kept: float = 0.3,
+        workers: int = 1,
+        keycloak: KeptLogins | None = None,
+    ) -> None:
         self.logins: dict[Login, str] = {}
         self._client = client
+        self._keycloak = keycloak
         self._ready_after = ready_after
         self._realm_kept = realm_kept
         self._workers = workers
@@ -140,14 +152,21 @@ class SimulatedEnMasse:
         if space is not None and self._authenticates(space):
             if _status(user)["phase"] == "Pending":
                 user = await self._write_status(user, phase="Configuring")
-            if (space["metadata"].get("annotations") or {}).get(REALM):
-                applied = user["metadata"]["generation"]  # what follows may see a newer spec, which is not applied yet
-                self.logins[_login(user)] = _password(user) or ""
-                if _status(user)["phase"] != "Active":
-                    user = await self._write_status(user, phase="Active")
-            else:
-                message = NO_REALM
+            applied = user["metadata"]["generation"]  # what follows may see a newer spec, which is not applied yet
+            message = await self._keep_login(space, user)
+            if message is None and _status(user)["phase"] != "Active":
+                user = await self._write_status(user, phase="Active")
         await self._write_status(user, generation=applied, message=message)
+
+    async def _keep_login(self, space: Document, user: Document) -> str | None:
+        """Have the user log in with the password that it has now; return EnMasse's message where it cannot."""
+        if not (realm := _realm(space)):
+            return NO_REALM
+        password = _password(user) or ""
+        if self._keycloak is not None and (message := await self._keycloak.keep(realm, user, password)):
+            return message
+        self.logins[_login(user)] = password
+        return None
 
     async def _finalize(self, user: Document) -> None:
         """Take the login away and let the MessagingUser go.
@@ -165,6 +184,8 @@ class SimulatedEnMasse:
             return
         if space is not None:
             self.logins.pop(_login(user), None)
+            if self._keycloak is not None and (realm := _realm(space)):
+                await self._keycloak.remove(realm, user["spec"]["username"])
         await self._write_finalizers(user, [name for name in finalizers if name != FINALIZER])
 
     def _authenticates(self, space: Document) -> bool:
@@ -197,6 +218,11 @@ class SimulatedEnMasse:
 def _space_of(user: Key) -> Key:
     """The AddressSpace of a MessagingUser: what stands before the first dot of its name."""
     return user[0], user[1].split(".")[0]
+
+
+def _realm(space: Document) -> str | None:
+    """The realm of an AddressSpace, where it names one."""
+    return (space["metadata"].get("annotations") or {}).get(REALM)
 
 
 def _status(document: Document) -> Document:

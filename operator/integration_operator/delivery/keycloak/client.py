@@ -77,6 +77,7 @@ class KeycloakUsers:
     def __init__(
         self, access: KeycloakAccess, *, peer: Peer | None = None, now: Callable[[], datetime] = _utc_now
     ) -> None:
+        self.access = access
         self._session = AdminSession(access, peer)
         self._now = now
         self._without_password: set[UserKey] = set()

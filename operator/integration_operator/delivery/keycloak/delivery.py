@@ -1,11 +1,13 @@
-"""Messaging users in EnMasse's Keycloak, from what EnMasse keeps about it in the cluster.
+"""Messaging users in EnMasse's Keycloaks, from what EnMasse keeps about them in the cluster.
 
-Address, CA and the admin's password are read from EnMasse's own Service, Route and Secrets when they are first needed,
-and again when Keycloak refuses the admin: a password that was changed is found by itself.
+An AddressSpace names its authentication service, and each of those has a Keycloak. Address, CA and the admin's password
+are read from EnMasse's own Service, Route and Secrets when they are first needed, and again when Keycloak refuses the
+admin: a password that was changed is found by itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from integration_operator.delivery.keycloak.access import (
@@ -31,26 +33,36 @@ Document = dict[str, Any]
 
 
 class KeycloakDelivery:
-    """Users in the Keycloak of the EnMasse in ``namespace``; ``url`` takes the place of its Service and Route."""
+    """Users in the Keycloaks of the EnMasse in ``namespace``.
 
-    def __init__(self, client: Client, namespace: str, url: str | None = None) -> None:
+    ``url`` takes the place of their Services and Routes. ``release`` is EnMasse's, where somebody says it.
+    """
+
+    def __init__(self, client: Client, namespace: str, *, url: str | None = None, release: str | None = None) -> None:
         self._client = client
         self._namespace = namespace
         self._url = url
-        self._users: KeycloakUsers | None = None
+        self._release = release
+        self._users: dict[str, KeycloakUsers] = {}
+        """By authentication service."""
+        self._replaced: list[KeycloakUsers] = []
+        """Calls may be under way on them."""
+        self._doubtful: set[str] = set()
+        """The authentication services whose Keycloak refused the admin."""
+        self._connecting = asyncio.Lock()
 
     async def deliver(self, action: Deliver) -> Remote:
         """Bring the user to what is wanted; where that is confirmed already, one read looks whether it is there."""
-        wanted = _wanted(action)
+        wanted = _wanted(action, self._release)
         confirmed = action.known.delivery == "keycloak" and action.known.confirmed(action.applied, action.credentials)
-        users = await self._connected()
-        if not (confirmed and await users.is_there(wanted)):
-            known = action.known.delivery == "keycloak" and action.known.credentials == action.credentials
-            try:
+        known = action.known.delivery == "keycloak" and action.known.credentials == action.credentials
+        users = await self._connected(action.space)
+        try:
+            if not (confirmed and await users.is_there(wanted)):
                 await users.ensure(wanted, password_known=known)
-            except AdminRefused:
-                await self.close()
-                raise
+        except AdminRefused:
+            self._doubtful.add(_service_of(action.space))
+            raise
         return Remote("keycloak", True, wanted.username, action.applied, action.credentials)
 
     async def withdraw(self, action: Withdraw) -> str:
@@ -66,31 +78,43 @@ class KeycloakDelivery:
             resource_name=action.ref.name,
             username=action.username,
         )
-        users = await self._connected()
+        users = await self._connected(action.space)
         try:
             await users.remove(key)
         except AdminRefused:
-            await self.close()
+            self._doubtful.add(_service_of(action.space))
             raise
         return ""
 
     async def close(self) -> None:
-        """Close the connections; the next call opens them anew, with what the cluster says then."""
-        if self._users is not None:
-            await self._users.aclose()
-            self._users = None
+        """Close the connections."""
+        for users in (*self._users.values(), *self._replaced):
+            await users.aclose()
 
-    async def _connected(self) -> KeycloakUsers:
-        if self._users is None:
+    async def _connected(self, space: AddressSpace) -> KeycloakUsers:
+        """The users of a space's Keycloak; access to it is looked up once, and again where it was refused."""
+        service = _service_of(space)
+        async with self._connecting:
+            known = self._users.get(service)
+            if known is not None and service not in self._doubtful:
+                return known
+            access = await self._access(service)
+            self._doubtful.discard(service)
+            if known is not None and known.access == access:
+                return known
+            if known is not None:
+                self._replaced.append(known)
             # The library takes 14 MiB, and most clusters never need it.
             from integration_operator.delivery.keycloak.client import KeycloakUsers
 
-            self._users = KeycloakUsers(await self._access())
-        return self._users
+            self._users[service] = KeycloakUsers(access)
+            return self._users[service]
 
-    async def _access(self) -> KeycloakAccess:
-        """Where Keycloak is, by the names of whichever release is installed. Raises ``AccessMissing``."""
-        for names in _known_names():
+    async def _access(self, service: str) -> KeycloakAccess:
+        """Where the Keycloak of an authentication service is. Raises ``AccessMissing``."""
+        described = await self._get("apis/admin.enmasse.io/v1beta1", "authenticationservices", service)
+        known = _known_names(self._release, described)
+        for names in known:
             credentials = await self._get("api/v1", "secrets", names.credentials)
             if credentials is None:
                 continue
@@ -98,10 +122,10 @@ class KeycloakDelivery:
             if self._url is not None:
                 given = access_from(credentials, certificate, service=_ANY_SERVICE)
                 return KeycloakAccess(self._url, given.username, given.password, given.certificate)
-            service = await self._get("api/v1", "services", names.service)
-            route = await self._get("apis/route.openshift.io/v1", "routes", names.route) if service is None else None
-            return access_from(credentials, certificate, service=service, route=route)
-        tried = ", ".join(sorted({names.credentials for names in _known_names()}))
+            found = await self._get("api/v1", "services", names.service)
+            route = await self._get("apis/route.openshift.io/v1", "routes", names.route) if found is None else None
+            return access_from(credentials, certificate, service=found, route=route)
+        tried = ", ".join(sorted({names.credentials for names in known}))
         raise AccessMissing(f"namespace {self._namespace} has none of the Secrets {tried}")
 
     async def _get(self, group: str, plural: str, name: str) -> Document | None:
@@ -117,12 +141,21 @@ _ANY_SERVICE: Document = {"metadata": {}, "spec": {"ports": [{"name": "https", "
 """In the place of EnMasse's Service, where a setting says the address and only the rest is read."""
 
 
-def _known_names() -> tuple[ObjectNames, ...]:
-    """What EnMasse calls its Keycloak's objects: older releases first, because upgraded ones keep those names."""
+def _service_of(space: AddressSpace) -> str:
+    return space.authentication or DEFAULT_SERVICE
+
+
+def _known_names(release: str | None, described: Document | None) -> tuple[ObjectNames, ...]:
+    """What EnMasse may call a Keycloak's objects, where an AuthenticationService describes it and where none does.
+
+    Older releases first, because an upgraded EnMasse keeps those names.
+    """
+    if described is not None or release is not None:
+        return (object_names(release, described),)
     return object_names(None), object_names(None, {"metadata": {"name": DEFAULT_SERVICE}})
 
 
-def _wanted(action: Deliver) -> WantedUser:
+def _wanted(action: Deliver, release: str | None) -> WantedUser:
     space: AddressSpace = action.space
     if space.realm is None:
         raise RealmMissing(f"AddressSpace {space.ref} does not name its realm")
@@ -135,5 +168,6 @@ def _wanted(action: Deliver) -> WantedUser:
         password=action.credential.password,
         authorization=spec.get("authorization") or (),
         address_space_type="brokered" if space.brokered else "standard",
+        release=release,
         adopt=space_of_proof_of_concept(action.credential.username) == space.ref.name,
     )

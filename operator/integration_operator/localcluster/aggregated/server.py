@@ -19,10 +19,10 @@ from aiohttp import web
 
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import NotFound
-from integration_operator.localcluster.aggregated.realms import Realms
 from integration_operator.localcluster.aggregated.releases import RELEASES, Release
 from integration_operator.localcluster.aggregated.users import Answer, Users
 from integration_operator.localcluster.certificates import self_signed
+from integration_operator.localcluster.keycloak.realms import Realms
 from integration_operator.sources.configmap import address_space_document
 
 Document = dict[str, Any]

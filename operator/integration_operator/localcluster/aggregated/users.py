@@ -10,8 +10,8 @@ import binascii
 from datetime import UTC, datetime
 from typing import Any
 
-from integration_operator.localcluster.aggregated.realms import Realms
 from integration_operator.localcluster.aggregated.releases import Release
+from integration_operator.localcluster.keycloak.realms import Realms
 
 Document = dict[str, Any]
 
