@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -33,6 +34,7 @@ from integration_operator.domain.report import status_of
 from integration_operator.engine.snapshot import Snapshot
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
+from integration_operator.localcluster import tether
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.installation import install_all
 from integration_operator.rendering.templates import TemplateFiles
@@ -116,7 +118,8 @@ class OperatorProcess:
     """The operator as its users run it."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        command = [sys.executable, "-m", "integration_operator", "run", "--enable-new", "--log-level", "warning"]
+        command = [sys.executable, tether.__file__, str(os.getpid())]  # it ends with this process, whatever happens
+        command += [sys.executable, "-m", "integration_operator", "run", "--enable-new", "--log-level", "warning"]
         command += ["--kubeconfig", str(plane.kubeconfig("operator")), "--probe-port", "0", "--metrics-port", "0"]
         self._process = subprocess.Popen(command)
         self._ps = psutil.Process(self._process.pid)
@@ -368,7 +371,7 @@ async def measure(plane: ControlPlane, count: int, say: Callable[[str], None]) -
 
         say("removal")
         began = time.monotonic()
-        await client.delete(SPACES)
+        await at_once([lambda n=n: client.delete(f"{SPACES}/space-{n}") for n in range(count)])  # type: ignore[misc]
 
         async def nothing_left() -> bool:
             for path in (INTEGRATIONS, CONNECTIONS, USERS):

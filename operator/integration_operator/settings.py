@@ -19,7 +19,7 @@ from pydantic_settings import (
 from yaml import MarkedYAMLError, YAMLError, compose
 
 from integration_operator.api import names
-from integration_operator.domain.pairing import DEFAULT_RULES, RULES
+from integration_operator.domain.pairing import DEFAULT_RULES, rules_named
 
 
 class SettingsError(Exception):
@@ -81,24 +81,15 @@ class Settings(BaseSettings):
 
     @field_validator("pairing_rules", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    def _named(cls, value: object) -> object:
+        text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        return rules_named(text) if isinstance(text, str) else text
 
     @field_validator("syndesis_url")
     @classmethod
     def _a_url(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")) or "{" in value.replace("{namespace}", ""):
             raise ValueError("give a URL; {namespace} stands for the Syndesis's namespace")
-        return value
-
-    @field_validator("pairing_rules")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [rule for rule in value if rule not in RULES]
-        if unknown:
-            raise ValueError(f"there is no rule {unknown[0]!r}; there are {', '.join(RULES)}")
-        if not value:
-            raise ValueError(f"name at least one of {', '.join(RULES)}")
         return value
 
 

@@ -118,10 +118,10 @@ class Deliverer:
         return made
 
     async def withdraw(self, wish: Wish) -> str:
-        """Withdraw with what is known so far."""
+        """Withdraw with what is known so far; what people are warned of."""
         said = await self.delivery.withdraw(wish.withdraw(self.known.get(wish.pair, Remote())))
         self.known.pop(wish.pair, None)
-        return said
+        return said.message if said else ""
 
     def _value(self, secret: str, key: str) -> str | None:
         credential = self._passwords[secret]

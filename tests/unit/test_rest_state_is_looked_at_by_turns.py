@@ -78,6 +78,27 @@ def test_one_side_a_period() -> None:
     assert clock.now >= 3 * PERIOD * 0.9
 
 
+def test_what_is_not_looked_at_in_its_time_waits_for_another_period() -> None:
+    clock = Clock()
+    looking, pair = register(clock), known({"delivered": NOTED})
+    looking.of(pair)
+    clock.now += 2 * PERIOD
+    assert looking.seconds_to_look(pair) == PERIOD
+    assert due(looking, pair) == (False, True), "it is due all the same, should anything else bring it about"
+
+
+def test_after_a_failure_nothing_is_confirmed_and_something_may_be_there() -> None:
+    looking, pair = register(Clock()), known(finalizer=False)
+    looking.begin(pair)
+    assert looking.of(pair).nothing
+    looking.doubt(pair, "MessagingUser", "keycloak")
+    assert looking.of(pair).user == Remote("keycloak", None)
+    looking.note(pair, "MessagingUser", Remote("keycloak", True, "u", "a", "c"))
+    looking.doubt(pair, "MessagingUser", "keycloak")
+    assert looking.of(pair).user == Remote("keycloak", True, "u", "", "")
+    assert looking.seconds_to_look(pair) > 0
+
+
 def test_a_hash_tells_credentials_apart_and_nothing_else() -> None:
     same = credentials_hash(Credential("u", "p"), "salt")
     assert same == credentials_hash(Credential("u", "p"), "salt")

@@ -56,7 +56,7 @@ def test_an_answer_that_the_watch_overtook_is_dropped(store: Store[tuple[str, st
 def test_a_list_that_was_asked_for_before_a_write_does_not_undo_it(store: Store[tuple[str, str]]) -> None:
     epoch = store.epoch()
     store.wrote(thing("a", 9, colour="green"))
-    assert store.replace([thing("b", 3)], epoch) == []
+    assert store.replace([store.read(thing("b", 3))], epoch) == []
     assert colour(store) == "green"
     assert colour(store, "b") == "red"
 
@@ -64,7 +64,7 @@ def test_a_list_that_was_asked_for_before_a_write_does_not_undo_it(store: Store[
 def test_a_list_may_go_back_in_time_after_a_restore(store: Store[tuple[str, str]]) -> None:
     store.apply_event("ADDED", thing("a", 90, colour="blue"))
     store.wrote(thing("b", 91))
-    vanished = store.replace([thing("a", 5, colour="red")], store.epoch())
+    vanished = store.replace([store.read(thing("a", 5, colour="red"))], store.epoch())
     assert colour(store) == "red"
     assert vanished == [("b", "red")]
 
@@ -97,7 +97,7 @@ def test_what_a_stale_list_did_not_have_comes_back_with_the_watch(store: Store[t
 def test_what_was_deleted_may_be_restored_from_a_backup(store: Store[tuple[str, str]]) -> None:
     store.apply_event("ADDED", thing("a", 7))
     store.apply_event("DELETED", thing("a", 8))
-    store.replace([thing("a", 7)], store.epoch())
+    store.replace([store.read(thing("a", 7))], store.epoch())
     store.apply_event("MODIFIED", thing("a", 9, colour="blue"))
     assert colour(store) == "blue"
 
@@ -180,7 +180,7 @@ def test_indexes_show_what_the_store_shows(steps: list[tuple[str, str, str]]) ->
         elif what == "removed":
             store.removed(Ref("n", name), document["metadata"]["uid"])
         elif what == "replace":
-            store.replace([document], store.epoch())
+            store.replace([store.read(document)], store.epoch())
         else:
             store.apply_event(what, document)
         for shade_ in ("red", "blue"):

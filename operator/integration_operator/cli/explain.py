@@ -15,9 +15,9 @@ import typer
 
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail
 from integration_operator.cli.reading import reading
+from integration_operator.cli.rules import ALL_DEFAULT_RULES, Rules, rules_of
 from integration_operator.domain import pairing, readiness
 from integration_operator.domain.pair import Pair
-from integration_operator.domain.pairing import DEFAULT_RULES
 from integration_operator.domain.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -73,12 +73,10 @@ def explain(
         list[Path] | None, typer.Option("-f", "--filename", help="File to explain instead of a cluster.")
     ] = None,
     kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig file; KUBECONFIG if left out.")] = None,
-    pairing_rules: Annotated[str, typer.Option(help="Pairing rules, in order.")] = ",".join(DEFAULT_RULES),
+    pairing_rules: Rules = ALL_DEFAULT_RULES,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
 ) -> None:
     """Say for every AddressSpace and every Syndesis whether they are a pair, and why."""
-    from integration_operator.cli.render import rules_of
-
     rules = rules_of(pairing_rules)
     if output not in ("text", "json"):
         fail(f"--output: {output!r} is neither text nor json", WRONG_INPUT)

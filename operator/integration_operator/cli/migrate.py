@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from integration_operator.cli.failure import NO_PAIR, UNFINISHED, fail
+from integration_operator.cli.failure import NO_PAIR, UNFINISHED, WRONG_INPUT, fail
 from integration_operator.cli.reading import reading
+from integration_operator.cli.rules import ALL_DEFAULT_RULES, Rules, rules_of
 from integration_operator.domain.actions import Action, Apply, Deliver, Finalize, LetGo, Remove, Withdraw
-from integration_operator.domain.desired import Templates
+from integration_operator.domain.desired import TemplateRefused, Templates
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair
-from integration_operator.domain.pairing import DEFAULT_RULES
 
 if TYPE_CHECKING:
     from integration_operator.cluster import Cluster
@@ -34,28 +34,39 @@ def migrate(
     to: Annotated[str, typer.Option("--to", help="native or rest")] = "native",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the steps and do nothing.")] = False,
     kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig file; KUBECONFIG if left out.")] = None,
-    pairing_rules: Annotated[str, typer.Option(help="Pairing rules, in order.")] = ",".join(DEFAULT_RULES),
+    templates: Annotated[Path | None, typer.Option(help="The operator's own templates, if it has any.")] = None,
+    pairing_rules: Rules = ALL_DEFAULT_RULES,
     within: Annotated[float, typer.Option(help="Seconds to wait for each Integration.")] = 120.0,
 ) -> None:
     """Move Integrations between deliveries, with the same credential and the same connection.
 
     The running operator does the steps; each may be interrupted, and goes on where it was.
     """
-    from integration_operator.cli.render import rules_of
-
     if to not in ("native", "rest"):
         raise typer.BadParameter("native or rest", param_hint="--to")
     target: Target = "native" if to == "native" else "rest"
-    asyncio.run(_migrate(integrations or [], target, dry_run, kubeconfig, rules_of(pairing_rules), within))
+    from integration_operator.rendering.templates import TemplateFiles
+
+    rules = rules_of(pairing_rules)
+    try:
+        files = TemplateFiles(templates)
+        files.check()
+    except TemplateRefused as error:
+        fail(error, WRONG_INPUT)
+    asyncio.run(_migrate(integrations or [], target, dry_run, kubeconfig, files, rules, within))
 
 
 async def _migrate(
-    chosen: list[str], to: Target, dry_run: bool, kubeconfig: Path | None, rules: tuple[str, ...], within: float
+    chosen: list[str],
+    to: Target,
+    dry_run: bool,
+    kubeconfig: Path | None,
+    templates: Templates,
+    rules: tuple[str, ...],
+    within: float,
 ) -> None:
     from integration_operator.engine.snapshot import Rehearsal
-    from integration_operator.rendering.templates import TemplateFiles
 
-    templates = TemplateFiles()
     async with reading(kubeconfig) as cluster:
         rehearsal = Rehearsal(cluster, rules)
         found = [i for i in cluster.integrations if i.enabled and (not chosen or str(i.ref) in chosen)]

@@ -9,27 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from integration_operator.api.schema import to_yaml
+from integration_operator.cli.explain import explanations
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail
+from integration_operator.cli.rules import ALL_DEFAULT_RULES, Rules, rules_of
 from integration_operator.domain.actions import Apply, Deliver
 from integration_operator.domain.conditions import summarise
 from integration_operator.domain.desired import TemplateRefused
-from integration_operator.domain.pairing import DEFAULT_RULES, RULES
 
 MASK = "********"
-ALL_DEFAULT_RULES = ",".join(DEFAULT_RULES)
-
 Files = Annotated[list[Path], typer.Option("-f", "--filename", help="File with AddressSpaces, Syndesis, Integrations.")]
 Templates = Annotated[Path | None, typer.Option(help="Directory whose templates take the place of the shipped ones.")]
-Rules = Annotated[str, typer.Option("--pairing-rules", help="Pairing rules, in order.")]
-
-
-def rules_of(text: str) -> tuple[str, ...]:
-    """The rules named in a flag."""
-    chosen = tuple(part.strip() for part in text.split(",") if part.strip())
-    for rule in chosen:
-        if rule not in RULES:
-            fail(f"--pairing-rules: there is no rule {rule!r}; there are {', '.join(RULES)}", WRONG_INPUT)
-    return chosen
 
 
 def render(filename: Files, templates: Templates = None, pairing_rules: Rules = ALL_DEFAULT_RULES) -> None:
@@ -77,8 +66,6 @@ def masked(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _no_pair(snapshot: Any, rules: tuple[str, ...]) -> list[str]:
-    from integration_operator.cli.explain import explanations
-
     found = explanations(snapshot.cluster, rules)
     if found:
         return [f"{e.pair}: {v.reason}: {v.message}" for e in found for v in e.obstacles]

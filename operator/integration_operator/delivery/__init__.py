@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from integration_operator.domain.actions import Apply, Deliver, Remove, Withdraw
+from integration_operator.domain.conditions import Announcement
 from integration_operator.domain.remote import Remote
 
 
@@ -35,10 +36,10 @@ class RemoteDelivery(Protocol):
         Raises ``Failure`` where it is refused, among them where a stranger has the name.
         """
 
-    async def withdraw(self, action: Withdraw) -> str:
+    async def withdraw(self, action: Withdraw) -> Announcement | None:
         """Remove what is ours; that it is gone already is success.
 
-        Returns a warning for people, empty where there is none. Raises ``Failure``.
+        Returns a warning for people, where there is one. Raises ``Failure``.
         """
 
     async def close(self) -> None:

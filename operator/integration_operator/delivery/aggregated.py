@@ -5,13 +5,19 @@ each change up to 0.24 (HttpUserService.java @0.24.0). A POST is not atomic: a u
 password, and the same POST then meets 409. So what is not confirmed is written whole, as often as it takes.
 
 Nothing but name and namespace stands in the metadata: 0.22 to 0.24 answer 400 to any other key, later releases drop
-it. A user is ours because its name is: it carries the hash of the pair.
+it. A user is ours because its name is: it carries the hash of the pair. One whose name a person chose is ours only
+where it was seen not to be there before; after a restart in the middle of making it nobody can say, and it is left
+alone.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from integration_operator.cluster import Cluster
+from integration_operator.domain import naming
 from integration_operator.domain.actions import Deliver, Withdraw
+from integration_operator.domain.conditions import Announcement
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.remote import Document, Remote
@@ -30,6 +36,8 @@ class AggregatedDelivery:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._begun: set[Ref] = set()
+        """The users that were not there when they were begun here."""
 
     async def deliver(self, action: Deliver) -> Remote:
         """Make the user, or write it anew where it is not confirmed to be as it is wanted."""
@@ -38,26 +46,36 @@ class AggregatedDelivery:
         body = _body(action.document, served)
         known = action.known
         there = await self._get(path)
-        if there is not None and known.exists is False and action.provided:
-            raise UserTaken("UsernameTaken", f"MessagingUser {action.ref} is there already and is not ours")
+        taken = UserTaken("UsernameTaken", f"MessagingUser {action.ref} is there already and is not ours")
+        ours = not action.provided or known.exists or action.ref in self._begun
+        if there is not None and not ours:
+            raise taken
         if there is None:
+            self._begun.add(action.ref)
             try:
                 await self._cluster.client.post(served.collection(action.ref.namespace), body)
             except AlreadyExists:  # left behind by a POST that failed halfway, or not shown among more than 100
+                if not ours:
+                    self._begun.discard(action.ref)
+                    raise taken from None
                 await self._cluster.client.put(path, body)
         elif not known.confirmed(action.applied, action.credentials) or _differs(there, body):
             await self._cluster.client.put(path, body)
         return Remote("aggregated", True, action.credential.username, action.applied, action.credentials)
 
-    async def withdraw(self, action: Withdraw) -> str:
+    async def withdraw(self, action: Withdraw) -> Announcement | None:
         """Delete the user. It is asked for first: 0.24 answers 500 to the deletion of one that is not there."""
         path = self._served().item(*action.ref)
-        if await self._get(path) is not None:
-            try:
-                await self._cluster.client.delete(path)
-            except NotFound:
-                return ""
-        return ""
+        if await self._get(path) is None:
+            self._begun.discard(action.ref)
+            return None
+        if not (action.known.exists or action.ref in self._begun or _is_ours_by_name(action)):
+            left = f"MessagingUser {action.ref} may be somebody else's and is left as it is"
+            return Announcement("Warning", "LeftBehind", left)
+        with suppress(NotFound):
+            await self._cluster.client.delete(path)
+        self._begun.discard(action.ref)
+        return None
 
     async def close(self) -> None:
         """The client is the cluster's."""
@@ -73,6 +91,12 @@ class AggregatedDelivery:
         if served is None:
             raise NotFound(404, "NotFound", "the cluster does not serve MessagingUser")
         return served
+
+
+def _is_ours_by_name(action: Withdraw) -> bool:
+    """Whether the name was our choice, or the proof of concept's."""
+    name = action.username or ""
+    return name == naming.username(action.pair) or naming.space_of_proof_of_concept(name) == action.pair.space.name
 
 
 def _body(document: Document, served: Served) -> Document:

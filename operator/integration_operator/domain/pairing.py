@@ -58,6 +58,16 @@ RULES: dict[str, Rule] = {
 DEFAULT_RULES = ("same-namespace", "allowed-namespaces")
 
 
+def rules_named(text: str) -> tuple[str, ...]:
+    """The rules that a comma-separated text names, in its order. Raises ``ValueError``."""
+    named = tuple(part.strip() for part in text.split(",") if part.strip())
+    if unknown := [rule for rule in named if rule not in RULES]:
+        raise ValueError(f"there is no rule {unknown[0]!r}; there are {', '.join(RULES)}")
+    if not named:
+        raise ValueError(f"name at least one of {', '.join(RULES)}")
+    return named
+
+
 def verdicts(space: AddressSpace, syndesis: Syndesis, rules: Sequence[str]) -> list[tuple[str, Verdict]]:
     """What each chosen rule says, in order, up to and including the first yes."""
     said: list[tuple[str, Verdict]] = []

@@ -135,13 +135,18 @@ class Actor:
         if isinstance(action, Deliver):
             if not integration.holds_rest_state:
                 raise FinalizerMissing("FinalizerMissing", "the finalizer was taken off just now")
-            self._register.note(integration, action.kind, await delivery.deliver(action))
+            try:
+                made = await delivery.deliver(action)
+            except Exception:
+                self._register.doubt(integration, action.kind, action.how)
+                raise
+            self._register.note(integration, action.kind, made)
             log.info("delivered", how=action.how)
             return
         warning = await delivery.withdraw(action)
         self._register.note(integration, action.kind, Remote())
-        if warning:
-            self._events.post(integration, Announcement("Warning", "ConnectionInUse", warning))
+        if warning is not None:
+            self._events.post(integration, warning)
         log.info("withdrawn", how=action.how)
 
     async def _finalize(self, action: Finalize) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from integration_operator.domain.actions import Child
 from integration_operator.domain.integration import Integration
-from integration_operator.domain.remote import Remote, RemoteState, noted
+from integration_operator.domain.remote import OverRest, Remote, RemoteState, noted
 
 
 @dataclass(slots=True)
@@ -47,26 +47,41 @@ class RemoteRegister:
 
     def note(self, integration: Integration, kind: Child, side: Remote) -> None:
         """What a call has shown of one side."""
+        self._put(integration, kind, replace(side, due=False))
+
+    def doubt(self, integration: Integration, kind: Child, how: OverRest) -> None:
+        """A call has failed. It may have done something all the same: nothing is confirmed, and something may be there
+        that was not.
+        """
+        state = self._entry(integration).state
+        side = state.user if kind == "MessagingUser" else state.connection
+        left = replace(side, delivery=side.delivery or how, exists=side.exists or None, applied="", credentials="")
+        self._put(integration, kind, replace(left, due=False))
+
+    def seconds_to_look(self, integration: Integration) -> float:
+        """Seconds until the Integration is to be looked at, 0.0 where nothing is there to look at.
+
+        What is due and was just not looked at, because something else stands in the way, waits for another period.
+        """
+        entry = self._entries.get(integration.live.uid)
+        if entry is None or entry.state.nothing:
+            return 0.0
+        left = entry.look_at - self._clock()
+        return max(1.0, left) if left > 0 else self.period
+
+    def forget(self, integration: Integration) -> None:
+        """The Integration is gone."""
+        self._entries.pop(integration.live.uid, None)
+
+    def _put(self, integration: Integration, kind: Child, side: Remote) -> None:
         self.begin(integration)
         entry = self._entries[integration.live.uid]
-        side = replace(side, due=False)
         if kind == "MessagingUser":
             entry.state = replace(entry.state, user=side)
         else:
             entry.state = replace(entry.state, connection=side)
         entry.user_next = kind == "Connection"
         entry.look_at = self._clock() + self.period * (0.9 + 0.2 * self._jitter())
-
-    def seconds_to_look(self, integration: Integration) -> float:
-        """Seconds until the Integration is to be looked at, 0.0 where nothing is there to look at."""
-        entry = self._entries.get(integration.live.uid)
-        if entry is None or entry.state.nothing:
-            return 0.0
-        return max(1.0, entry.look_at - self._clock())
-
-    def forget(self, integration: Integration) -> None:
-        """The Integration is gone."""
-        self._entries.pop(integration.live.uid, None)
 
     def _entry(self, integration: Integration) -> _Entry:
         known = self._entries.get(integration.live.uid)

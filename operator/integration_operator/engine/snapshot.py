@@ -144,7 +144,7 @@ class Snapshot(Rehearsal):
             reflector.state = State.SYNCED
             if name in ("Namespace", "CustomResourceDefinition", "APIService"):
                 continue
-            reflector.store.replace(there, reflector.store.epoch())
+            reflector.store.replace(map(reflector.store.read, there), reflector.store.epoch())
 
 
 def _answered(action: Apply) -> Document:

@@ -29,7 +29,7 @@ from integration_operator.kube.errors import (
     watch_error,
 )
 from integration_operator.kube.kinds import Kind, Served, discover
-from integration_operator.kube.store import Store
+from integration_operator.kube.store import Report, Store
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -143,12 +143,11 @@ class Reflector(Generic[T]):
     async def _list(self) -> None:
         """Replace the store by what the server has."""
         epoch = self.store.epoch()
-        documents, self._version = await self._pages(self._served_now.collection())
+        reports, self._version = await self._pages(self._served_now.collection())
         while await self._moved():
             epoch = self.store.epoch()
-            documents, self._version = await self._pages(self._served_now.collection())
-        complete = [c for c in (self._complete(d) for d in documents) if c is not None]
-        self.store.replace(complete, epoch)
+            reports, self._version = await self._pages(self._served_now.collection())
+        self.store.replace(reports, epoch)
         self._failures = 0
         self._listed.set()
         self._enter(State.SYNCED)
@@ -168,9 +167,12 @@ class Reflector(Generic[T]):
         await self._discover()
         return self._served_now != before
 
-    async def _pages(self, collection: str) -> tuple[list[Document], str]:
-        """All items of a collection, and the resource version to watch from."""
-        documents: list[Document] = []
+    async def _pages(self, collection: str) -> tuple[list[Report[T]], str]:
+        """All items of a collection, and the resource version to watch from.
+
+        Each page is read at once, so that not all documents are held in full at a time.
+        """
+        reports: list[Report[T]] = []
         query = {"limit": str(PAGE), **self._selector()}
         accept = METADATA_LIST if self.kind.metadata_only else "application/json"
         while True:
@@ -183,25 +185,26 @@ class Reflector(Generic[T]):
                 return await self._by_namespace(await self._namespaces())
             if not isinstance(page.get("items"), list):
                 raise Unavailable(200, "NotAList", f"the answer for {collection} is no list")
-            documents += page["items"]
+            complete = (self._complete(item) for item in page["items"])
+            reports += [self.store.read(document) for document in complete if document is not None]
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
-                return documents, str(metadata.get("resourceVersion") or "")
+                return reports, str(metadata.get("resourceVersion") or "")
             query = {**query, "continue": metadata["continue"]}
 
-    async def _by_namespace(self, namespaces: list[str]) -> tuple[list[Document], str]:
+    async def _by_namespace(self, namespaces: list[str]) -> tuple[list[Report[T]], str]:
         """All items where the server has no LIST over all namespaces (EnMasse ≤ 0.24).
 
         Raises ``NotFound`` where it has none of any namespace either: then the kind is gone.
         """
-        documents: list[Document] = []
+        reports: list[Report[T]] = []
         version = ""
         for namespace in namespaces:
             found, version = await self._pages(self._served_now.collection(namespace))
-            documents += found
+            reports += found
             if version:  # what answers now is no aggregated API any more
                 break
-        return documents, version
+        return reports, version
 
     def _look_again(self) -> None:
         """Ask discovery anew where something that may serve this kind has changed."""

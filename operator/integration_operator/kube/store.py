@@ -27,12 +27,16 @@ MOST_GONE = 10_000
 """A uid is remembered while a report of it may be on the way: this many deletions take longer than any request may."""
 
 
-class _Entry(Generic[T]):
-    """One known object: its version decides which of two reports is the later one."""
+class Report(Generic[T]):
+    """What the server said of one object: its version decides which of two reports is the later one.
 
-    __slots__ = ("epoch", "object", "uid", "version")
+    ``epoch`` is that of our own write where it is the answer to one.
+    """
 
-    def __init__(self, converted: T, uid: str, version: int | None, epoch: int) -> None:
+    __slots__ = ("epoch", "object", "ref", "uid", "version")
+
+    def __init__(self, ref: Ref, converted: T, uid: str, version: int | None, epoch: int = 0) -> None:
+        self.ref = ref
         self.object = converted
         self.uid = uid
         self.version = version
@@ -48,7 +52,7 @@ class Store(Generic[T]):
 
     def __init__(self, convert: Callable[[Document], T], indexes: dict[str, Index[T]] | None = None) -> None:
         self._convert = convert
-        self._entries: dict[Ref, _Entry[T]] = {}
+        self._entries: dict[Ref, Report[T]] = {}
         self._indexes = indexes or {}
         self._index: dict[str, dict[Hashable, dict[Ref, None]]] = {name: {} for name in self._indexes}
         self._subscribers: list[Subscriber[T]] = []
@@ -84,16 +88,19 @@ class Store(Generic[T]):
         self._epoch += 1
         return self._epoch
 
-    def replace(self, documents: Iterable[Document], epoch: int) -> list[T]:
+    def read(self, document: Document) -> Report[T]:
+        """Read one item of a LIST, which is used up; what a LIST shows is taken as a whole, by ``replace``."""
+        ref, uid, version = _identity(document)
+        return Report(ref, self._convert(document), uid, version)
+
+    def replace(self, reports: Iterable[Report[T]], epoch: int) -> list[T]:
         """Take a LIST's answer as the whole truth, except for what we wrote after ``epoch``. Return what vanished."""
         seen: set[Ref] = set()
-        for document in documents:
-            ref, uid, version = _identity(document)
-            seen.add(ref)
-            known = self._entries.get(ref)
-            if (known and known.epoch >= epoch) or self._gone.get(uid, 0) >= epoch:
-                continue
-            self._put(ref, self._convert(document), uid, version, epoch=0)
+        for report in reports:
+            seen.add(report.ref)
+            known = self._entries.get(report.ref)
+            if not (known and known.epoch >= epoch) and self._gone.get(report.uid, 0) < epoch:
+                self._put(report)
         self._gone = {uid: at for uid, at in self._gone.items() if at >= epoch}
         vanished = [ref for ref, entry in self._entries.items() if ref not in seen and entry.epoch < epoch]
         gone = [self._entries[ref].object for ref in vanished]
@@ -112,7 +119,7 @@ class Store(Generic[T]):
             return
         if uid in self._gone or (known and known.uid == uid and not _newer(version, known.version)):
             return
-        self._put(ref, self._convert(document), uid, version, epoch=0)
+        self._put(Report(ref, self._convert(document), uid, version))
 
     def wrote(self, document: Document) -> T:
         """Take the answer to a write of ours. Nobody is told: whoever wrote it looks again by itself.
@@ -129,7 +136,7 @@ class Store(Generic[T]):
         if _is_last_news(document):
             self.removed(ref, uid)
             return converted
-        self._put(ref, converted, uid, version, epoch=self._epoch, tell=False)
+        self._put(Report(ref, converted, uid, version, self._epoch), tell=False)
         return converted
 
     def removed(self, ref: Ref, uid: str) -> None:
@@ -147,12 +154,13 @@ class Store(Generic[T]):
         if len(self._gone) > MOST_GONE:
             del self._gone[next(iter(self._gone))]
 
-    def _put(self, ref: Ref, converted: T, uid: str, version: int | None, *, epoch: int, tell: bool = True) -> None:
+    def _put(self, report: Report[T], *, tell: bool = True) -> None:
+        ref, converted = report.ref, report.object
         known = self._entries.get(ref)
         old = known.object if known else None
         if known:
             self._unindex(ref, known.object)
-        self._entries[ref] = _Entry(converted, uid, version, epoch)
+        self._entries[ref] = report
         for name, keys_of in self._indexes.items():
             index = self._index[name]
             for key in keys_of(converted):

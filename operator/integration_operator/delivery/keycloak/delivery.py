@@ -65,13 +65,13 @@ class KeycloakDelivery:
             raise
         return Remote("keycloak", True, wanted.username, action.applied, action.credentials)
 
-    async def withdraw(self, action: Withdraw) -> str:
+    async def withdraw(self, action: Withdraw) -> None:
         """Remove the user, where it is ours."""
         assert action.space is not None
         assert action.username is not None
         realm = action.space.realm
         if realm is None:
-            return ""
+            return
         key = UserKey(
             realm=realm,
             namespace=action.space.ref.namespace,
@@ -84,7 +84,6 @@ class KeycloakDelivery:
         except AdminRefused:
             self._doubtful.add(_service_of(action.space))
             raise
-        return ""
 
     async def close(self) -> None:
         """Close the connections."""

@@ -10,6 +10,7 @@ from integration_operator.delivery.syndesis.connection import Lookup, marker_of,
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Deliver, Withdraw
+from integration_operator.domain.conditions import Announcement
 from integration_operator.domain.remote import Remote
 
 ConfigMaps = Callable[[str, str], Awaitable[Mapping[str, str]]]
@@ -48,10 +49,11 @@ class SyndesisDelivery:
         found = {name: await self._config_map(namespace, name) for name in sorted(names)}
         return lambda name, key: found.get(name, {}).get(key)
 
-    async def withdraw(self, action: Withdraw) -> str:
+    async def withdraw(self, action: Withdraw) -> Announcement | None:
         """Delete the connection; say so where integrations use it."""
         identifier = action.known.id or naming.connection_id(action.pair)
-        return await self._servers.of(action.pair.syndesis.namespace).drop(identifier, marker_of(action.pair))
+        in_use = await self._servers.of(action.pair.syndesis.namespace).drop(identifier, marker_of(action.pair))
+        return Announcement("Warning", "ConnectionInUse", in_use) if in_use else None
 
     async def close(self) -> None:
         """Close all connections."""

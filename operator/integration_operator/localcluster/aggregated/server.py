@@ -50,6 +50,8 @@ class AggregatedApi:
         self.refused: set[str] = set()
         self.broken: int | None = None
         """Where set, every request for objects is answered with this status."""
+        self.broken_users: int | None = None
+        """Where set, every request for MessagingUsers is."""
         self._cluster = cluster
         self._realms = realms
         self._infrastructure = infrastructure
@@ -112,8 +114,9 @@ class AggregatedApi:
             return _json(200, self._resources(found["group"], found["version"]))
         self.requests.append((request.method, request.path))
         try:
-            if self.broken is not None:
-                raise Answer(self.broken, "InternalError", "broken for now")
+            broken = self.broken or (self.broken_users if found["plural"] == "messagingusers" else None)
+            if broken is not None:
+                raise Answer(broken, "InternalError", "broken for now")
             if request.method in self.refused:
                 raise Answer(401, "Unauthorized", "Not authorized")
             if found["plural"] == "addressspaces":

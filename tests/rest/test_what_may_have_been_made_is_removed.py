@@ -1,0 +1,112 @@
+"""A write whose answer never came may have made something: it goes all the same when it is not wanted any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from planes import INFRASTRUCTURE, drop_space
+from test_connection_over_rest import finalizers, pair_of
+from test_the_proof_of_concepts_cluster import let_in
+from test_users_on_the_aggregated_api import enmasse, old_pair, realm
+from world import World
+
+from integration_operator.api import names
+from integration_operator.delivery import RemoteDelivery
+from integration_operator.domain.actions import Deliver, Withdraw
+from integration_operator.domain.failure import Failure
+from integration_operator.domain.pair import Pair
+from integration_operator.domain.remote import Remote
+from integration_operator.localcluster.keycloak import Keycloak
+from integration_operator.localcluster.syndesis_server import SyndesisServer
+
+
+@dataclass
+class AnswersLost:
+    """A delivery that does what it is asked for, and whose answers never come."""
+
+    real: RemoteDelivery
+    done: int = 0
+
+    async def deliver(self, action: Deliver) -> Remote:
+        await self.real.deliver(action)
+        self.done += 1
+        raise Failure("NoAnswer", "the connection was lost")
+
+    async def withdraw(self, action: Withdraw) -> Any:
+        return await self.real.withdraw(action)
+
+    async def close(self) -> None:
+        await self.real.close()
+
+
+async def disabled_after(world: World, pair: Pair, delivery: AnswersLost) -> dict[str, Any]:
+    """Enable a pair until something was done for it without an answer, then disable it; the Integration afterwards."""
+    await world.offered(pair)
+    await world.enable(pair)
+
+    async def done() -> bool:
+        return delivery.done > 0
+
+    await world.eventually("something is made", done)
+    await world.enable(pair, enabled=False)
+
+    async def let_go() -> Any:
+        found = await world.has_reason(pair, "NotEnabled")
+        return found if not finalizers(found) else None
+
+    found: dict[str, Any] = await world.eventually("our finalizer goes", let_go)
+    return found
+
+
+async def test_connection(world: World, syndesis_server: SyndesisServer) -> None:
+    async with world.platforms(), world.operator(syndesis_url=syndesis_server.url) as operator:
+        delivery = operator.over_rest["rest"] = AnswersLost(operator.over_rest["rest"])
+        pair = await pair_of(world)
+        await disabled_after(world, pair, delivery)
+        assert syndesis_server.stored() == {}
+
+
+@pytest.mark.parametrize(("asked", "how"), [("native", "aggregated"), ("keycloak", "keycloak")])
+async def test_user(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, asked: str, how: str) -> None:
+    await let_in(old, keycloak)
+    where = {"enmasse_namespace": INFRASTRUCTURE, "keycloak_url": keycloak.url, "syndesis_url": syndesis_server.url}
+    async with enmasse(old, keycloak, "0.30"):
+        pair = await old_pair(old, keycloak)
+        async with old.operator(poll_seconds=1, user_delivery=asked, **where) as operator:
+            delivery = operator.over_rest[how] = AnswersLost(operator.over_rest[how])
+            await disabled_after(old, pair, delivery)
+            assert keycloak.users(realm(pair)) == []
+            await drop_space(old, pair.space)
+
+
+async def test_but_never_a_strangers_user_on_an_api_that_does_not_tell_whose_it_is(
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer
+) -> None:
+    """A login that a person brought has a name of their choice, and here nothing but the name tells whose a user is."""
+    async with enmasse(old, keycloak, "0.30") as api:
+        pair = await old_pair(old, keycloak)
+        theirs = {
+            "resourceName": ["orders.theirs"],
+            "resourceNamespace": [pair.space.namespace],
+            "authenticationType": ["password"],
+            "creationTimestamp": ["2019-01-01T00:00:00.000Z"],
+        }
+        keycloak.make_user(realm(pair), "theirs", "their password", attributes=theirs)
+        login = {"username": "dGhlaXJz", "password": "bWluZQ=="}
+        labels = {"labels": {names.INTEGRATION_LABEL: "mine"}}
+        await old.create("Secret", pair.syndesis.namespace, "mine", data=login, metadata=labels)
+        async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
+            offered = await old.offered(pair)
+            api.broken_users = 503
+            spec = {"enabled": True, "credentialsSecretRef": {"name": "mine"}}
+            ref = pair.syndesis._replace(name=offered["metadata"]["name"])
+            await old.patch("Integration", ref, {"spec": spec})
+            await old.has_reason(pair, "InternalError")
+            api.broken_users = None
+            await old.has_reason(pair, "UsernameTaken")
+            await old.enable(pair, enabled=False)
+            await old.has_reason(pair, "NotEnabled")
+        assert keycloak.can_log_in(realm(pair), "theirs", "their password")
+        await drop_space(old, pair.space)
