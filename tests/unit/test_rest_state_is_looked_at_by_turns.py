@@ -91,11 +91,14 @@ def test_after_a_failure_nothing_is_confirmed_and_something_may_be_there() -> No
     looking, pair = register(Clock()), known(finalizer=False)
     looking.begin(pair)
     assert looking.of(pair).nothing
-    looking.doubt(pair, "MessagingUser", "keycloak")
-    assert looking.of(pair).user == Remote("keycloak", None)
+    looking.doubt(pair, "MessagingUser", "keycloak", "u")
+    assert looking.of(pair).user == Remote("keycloak", None, "u")
     looking.note(pair, "MessagingUser", Remote("keycloak", True, "u", "a", "c"))
-    looking.doubt(pair, "MessagingUser", "keycloak")
-    assert looking.of(pair).user == Remote("keycloak", True, "u", "", "")
+    looking.doubt(pair, "MessagingUser", "keycloak", "u")
+    assert looking.of(pair).user == Remote("keycloak", True, "u")
+    looking.note(pair, "Connection", Remote("rest", True, "enm-1", "b", "c"))
+    looking.doubt(pair, "Connection", "rest", "u")
+    assert looking.of(pair).connection == Remote("rest", True, "enm-1", "", "c")
     assert looking.seconds_to_look(pair) > 0
 
 

@@ -76,6 +76,11 @@ class Deliver:
     provided: bool = False
 
     @property
+    def username(self) -> str:
+        """The name of the login that it is about."""
+        return self.credential.username
+
+    @property
     def ref(self) -> Ref:
         """The name of the rendered document."""
         metadata = self.document["metadata"]

@@ -161,7 +161,7 @@ class Delivery:
             _block("UserTerminating", f"MessagingUser {user.ref} goes before the user is made by {how}")
         known = self._facts.remote.user
         username = self._credential.username if self._credential else ""
-        if known.exists and known.delivery is not None and known.id not in (None, username):
+        if known.exists is not False and known.delivery is not None and known.id not in (None, username):
             old = naming.user_ref(self._facts.pair, known.id)
             why = "the login has another name now"
             pair, space = self._facts.pair, self._space

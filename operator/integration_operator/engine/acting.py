@@ -114,40 +114,47 @@ class Actor:
             case Finalize():
                 await self._finalize(action)
                 log.info("finalizer", present=action.present)
-            case Deliver() | Withdraw() | LetGo():
+            case Deliver() | Withdraw():
                 await self._do_over_rest(pair, action, log)
+            case LetGo():
+                self._let_go(pair, action)
+                log.info("let go")
 
-    async def _do_over_rest(self, pair: Pair, action: Deliver | Withdraw | LetGo, log: Any) -> None:
+    def _let_go(self, pair: Pair, action: LetGo) -> None:
+        """Take a side as no concern of ours any more, and say what stays of it."""
+        integration = self._integration_of(pair)
+        self._register.note(integration, action.kind, Remote())
+        if action.left_behind:
+            left = f"{action.kind} {action.ref} could not be reached for too long and is left behind"
+            self._events.post(integration, Announcement("Warning", "LeftBehind", left))
+
+    async def _do_over_rest(self, pair: Pair, action: Deliver | Withdraw, log: Any) -> None:
         """Do what no store will show, and note what came of it."""
-        integration = next(iter(first_of(self._gatherer.integrations_of(pair))), None)
-        if integration is None:
-            raise FinalizerMissing("IntegrationGone", "the Integration went just now")
-        if isinstance(action, LetGo):
-            self._register.note(integration, action.kind, Remote())
-            if action.left_behind:
-                left = f"{action.kind} {action.ref} could not be reached for too long and is left behind"
-                self._events.post(integration, Announcement("Warning", "LeftBehind", left))
-            log.info("let go")
-            return
+        integration = self._integration_of(pair)
         delivery = self._over_rest.get(action.how)
         if delivery is None:
             raise Failure("DeliveryNotAvailable", f"delivery {action.how!r} is not set up")
-        if isinstance(action, Deliver):
-            if not integration.holds_rest_state:
-                raise FinalizerMissing("FinalizerMissing", "the finalizer was taken off just now")
-            try:
-                made = await delivery.deliver(action)
-            except Exception:
-                self._register.doubt(integration, action.kind, action.how)
-                raise
-            self._register.note(integration, action.kind, made)
-            log.info("delivered", how=action.how)
-            return
-        warning = await delivery.withdraw(action)
-        self._register.note(integration, action.kind, Remote())
+        if isinstance(action, Deliver) and not integration.holds_rest_state:
+            raise FinalizerMissing("FinalizerMissing", "the finalizer was taken off just now")
+        warning = None
+        try:
+            if isinstance(action, Deliver):
+                side = await delivery.deliver(action)
+            else:
+                side, warning = Remote(), await delivery.withdraw(action)
+        except Exception:
+            self._register.doubt(integration, action.kind, action.how, action.username)
+            raise
+        self._register.note(integration, action.kind, side)
         if warning is not None:
             self._events.post(integration, warning)
-        log.info("withdrawn", how=action.how)
+        log.info("delivered" if isinstance(action, Deliver) else "withdrawn", how=action.how)
+
+    def _integration_of(self, pair: Pair) -> Integration:
+        integration = next(iter(first_of(self._gatherer.integrations_of(pair))), None)
+        if integration is None:
+            raise FinalizerMissing("IntegrationGone", "the Integration went just now")
+        return integration
 
     async def _finalize(self, action: Finalize) -> None:
         """Put our finalizer on an Integration or take it off, touching nothing else of it.

@@ -49,14 +49,19 @@ class RemoteRegister:
         """What a call has shown of one side."""
         self._put(integration, kind, replace(side, due=False))
 
-    def doubt(self, integration: Integration, kind: Child, how: OverRest) -> None:
-        """A call has failed. It may have done something all the same: nothing is confirmed, and something may be there
-        that was not.
+    def doubt(self, integration: Integration, kind: Child, how: OverRest, username: str | None) -> None:
+        """A call has failed, and may have done something all the same.
+
+        Nothing is confirmed any more, and what was not there may be, under the name that was meant. Which secret a
+        connection has is known better where it is sent (delivery/syndesis/server.py).
         """
         state = self._entry(integration).state
-        side = state.user if kind == "MessagingUser" else state.connection
-        left = replace(side, delivery=side.delivery or how, exists=side.exists or None, applied="", credentials="")
-        self._put(integration, kind, replace(left, due=False))
+        if kind == "MessagingUser":
+            side = replace(state.user, id=state.user.id or username, credentials="")
+        else:
+            side = state.connection
+        left = replace(side, delivery=side.delivery or how, exists=side.exists or None, applied="", due=False)
+        self._put(integration, kind, left)
 
     def seconds_to_look(self, integration: Integration) -> float:
         """Seconds until the Integration is to be looked at, 0.0 where nothing is there to look at.

@@ -1,4 +1,4 @@
-"""A write whose answer never came may have made something: it goes all the same when it is not wanted any more."""
+"""A call whose answer never came may have done what it was asked for: that is made sure of, whatever is wanted then."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from planes import INFRASTRUCTURE, drop_space
-from test_connection_over_rest import finalizers, pair_of
+from test_connection_over_rest import delivered, finalizers, pair_of
 from test_the_proof_of_concepts_cluster import let_in
 from test_users_on_the_aggregated_api import enmasse, old_pair, realm
 from world import World
@@ -27,18 +27,33 @@ class AnswersLost:
     """A delivery that does what it is asked for, and whose answers never come."""
 
     real: RemoteDelivery
+    of: type[Deliver] | type[Withdraw]
     done: int = 0
 
     async def deliver(self, action: Deliver) -> Remote:
-        await self.real.deliver(action)
-        self.done += 1
-        raise Failure("NoAnswer", "the connection was lost")
+        made = await self.real.deliver(action)
+        self._lose(action)
+        return made
 
     async def withdraw(self, action: Withdraw) -> Any:
-        return await self.real.withdraw(action)
+        said = await self.real.withdraw(action)
+        self._lose(action)
+        return said
+
+    def _lose(self, action: Deliver | Withdraw) -> None:
+        if isinstance(action, self.of):
+            self.done += 1
+            raise Failure("NoAnswer", "the connection was lost")
 
     async def close(self) -> None:
         await self.real.close()
+
+
+async def did_something(world: World, delivery: AnswersLost) -> None:
+    async def done() -> bool:
+        return delivery.done > 0
+
+    await world.eventually("something is done that nobody hears of", done)
 
 
 async def disabled_after(world: World, pair: Pair, delivery: AnswersLost) -> dict[str, Any]:
@@ -46,10 +61,7 @@ async def disabled_after(world: World, pair: Pair, delivery: AnswersLost) -> dic
     await world.offered(pair)
     await world.enable(pair)
 
-    async def done() -> bool:
-        return delivery.done > 0
-
-    await world.eventually("something is made", done)
+    await did_something(world, delivery)
     await world.enable(pair, enabled=False)
 
     async def let_go() -> Any:
@@ -60,22 +72,43 @@ async def disabled_after(world: World, pair: Pair, delivery: AnswersLost) -> dic
     return found
 
 
-async def test_connection(world: World, syndesis_server: SyndesisServer) -> None:
+async def test_a_connection_that_may_be_there_goes(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url) as operator:
-        delivery = operator.over_rest["rest"] = AnswersLost(operator.over_rest["rest"])
+        delivery = operator.over_rest["rest"] = AnswersLost(operator.over_rest["rest"], Deliver)
         pair = await pair_of(world)
         await disabled_after(world, pair, delivery)
         assert syndesis_server.stored() == {}
 
 
+async def test_a_connection_that_may_be_gone_is_made_again(world: World, syndesis_server: SyndesisServer) -> None:
+    async with world.platforms(), world.operator(syndesis_url=syndesis_server.url) as operator:
+        pair = await pair_of(world)
+        await delivered(world, syndesis_server, pair)
+        delivery = operator.over_rest["rest"] = AnswersLost(operator.over_rest["rest"], Withdraw)
+        await world.enable(pair, enabled=False)
+        await did_something(world, delivery)
+        await world.enable(pair)
+
+        async def back() -> bool:
+            return len(syndesis_server.stored()) == 1
+
+        await world.eventually("it is there again", back)
+        await world.has_reason(pair, "Ready")
+        operator.over_rest["rest"] = delivery.real
+        await world.enable(pair, enabled=False)
+        await world.has_reason(pair, "NotEnabled")
+
+
 @pytest.mark.parametrize(("asked", "how"), [("native", "aggregated"), ("keycloak", "keycloak")])
-async def test_user(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, asked: str, how: str) -> None:
+async def test_a_user_that_may_be_there_goes(
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, asked: str, how: str
+) -> None:
     await let_in(old, keycloak)
     where = {"enmasse_namespace": INFRASTRUCTURE, "keycloak_url": keycloak.url, "syndesis_url": syndesis_server.url}
     async with enmasse(old, keycloak, "0.30"):
         pair = await old_pair(old, keycloak)
         async with old.operator(poll_seconds=1, user_delivery=asked, **where) as operator:
-            delivery = operator.over_rest[how] = AnswersLost(operator.over_rest[how])
+            delivery = operator.over_rest[how] = AnswersLost(operator.over_rest[how], Deliver)
             await disabled_after(old, pair, delivery)
             assert keycloak.users(realm(pair)) == []
             await drop_space(old, pair.space)
