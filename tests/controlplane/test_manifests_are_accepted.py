@@ -1,0 +1,79 @@
+"""What `kubectl apply -k` would send is complete, and a real API server takes it: no unknown field, nothing missing.
+
+That the image starts needs a container engine; the commands that it would run are tested as processes.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from world import World
+
+from integration_operator.kube.client import APPLY
+from integration_operator.kube.errors import AlreadyExists
+
+Document = dict[str, Any]
+
+DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
+COLLECTIONS = {
+    "Namespace": "/api/v1/namespaces",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "Service": "/api/v1/namespaces/{}/services",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+}
+
+
+def resources(directory: Path) -> list[Document]:
+    """The documents of a kustomization and of those that it builds on."""
+    found: list[Document] = []
+    for name in yaml.safe_load((directory / "kustomization.yaml").read_text())["resources"]:
+        path = (directory / name).resolve()
+        found += resources(path) if path.is_dir() else list(yaml.safe_load_all(path.read_text()))
+    return found
+
+
+@pytest.mark.parametrize("name", ["base", "compatibility", "connection-controller"])
+async def test_every_document(world: World, name: str) -> None:
+    documents = resources(DEPLOY / name)
+    kinds = {document["kind"] for document in documents}
+    assert {"Deployment", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} <= kinds
+    for namespace in {d["metadata"]["namespace"] for d in documents if "namespace" in d["metadata"]}:
+        with suppress(AlreadyExists):
+            await world.person.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
+    for document in documents:
+        metadata = document["metadata"]
+        path = f"{COLLECTIONS[document['kind']].format(metadata.get('namespace'))}/{metadata['name']}"
+        query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "kubectl", "force": "true"}
+        taken = await world.person.patch(path, document, query, content_type=APPLY)
+        assert taken["kind"] == document["kind"]
+
+
+@pytest.mark.parametrize("name", ["base", "compatibility", "connection-controller"])
+def test_every_file_is_used(name: str) -> None:
+    directory = DEPLOY / name
+    used = set(yaml.safe_load((directory / "kustomization.yaml").read_text())["resources"])
+    assert {file.name for file in directory.iterdir()} - used == {"kustomization.yaml"}
+
+
+@pytest.mark.parametrize("name", ["base", "compatibility", "connection-controller"])
+def test_permissions_are_for_the_account_that_runs(name: str) -> None:
+    documents = resources(DEPLOY / name)
+    (deployment,) = [d for d in documents if d["kind"] == "Deployment"]
+    account = {
+        "kind": "ServiceAccount",
+        "name": deployment["spec"]["template"]["spec"]["serviceAccountName"],
+        "namespace": deployment["metadata"]["namespace"],
+    }
+    bindings = [d for d in documents if d["kind"] in ("ClusterRoleBinding", "RoleBinding")]
+    roles = {(d["kind"], d["metadata"]["name"]) for d in documents if d["kind"] in ("ClusterRole", "Role")}
+    assert all(binding["subjects"] == [account] for binding in bindings)
+    assert {(b["roleRef"]["kind"], b["roleRef"]["name"]) for b in bindings} == roles
