@@ -60,8 +60,10 @@ class Screen:
 
     def _picture(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in ("", "name", "state"):
-            table.add_column(column, no_wrap=True)
+        table.add_column("", no_wrap=True)
+        table.add_column("name", no_wrap=True)
+        table.add_column("state")  # the one that gives way where the terminal is narrow
         for row in self._rows:
-            table.add_row(Text(row.kind, style="bold"), row.name, row.state)
+            state = Text(row.state, no_wrap=True, overflow="ellipsis")
+            table.add_row(Text(row.kind, style="bold"), row.name, state)
         return Group(Text(), table, Text(f"… {self._doing}" if self._doing else "", style="dim"))
