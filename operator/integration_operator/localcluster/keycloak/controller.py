@@ -20,7 +20,10 @@ class KeptLogins:
         self._realms = realms
 
     async def keep(self, realm: str, user: Document, password: str) -> str | None:
-        """Make or change the login; return the controller's message where it cannot."""
+        """Make or change the login; return the controller's message where it cannot.
+
+        Without a password there is a user, who keeps the password of before, if any: so EnMasse's upgrade leaves them.
+        """
         if not await self._realms.exists(realm):
             return "404 Not Found: Realm not found."
         username = user["spec"]["username"]
@@ -40,7 +43,8 @@ class KeptLogins:
             return "Unable to find user attribute resourceName"
         else:
             identifier = found["id"]
-        await self._realms.set_password(realm, identifier, password)
+        if password:
+            await self._realms.set_password(realm, identifier, password)
         await self._realms.set_groups(realm, identifier, _groups(user))
         return None
 
