@@ -204,13 +204,10 @@ class Cluster:
     def _now_known(self) -> Kinds:
         by_state = {state: {k.name for k, _ in self._all if self.reflectors[k.name].state is state} for state in State}
         served = {k.name: self.reflectors[k.name].served for k, _ in self._all}
-        source: Literal["crd", "aggregated", "configmap"] = "crd"
-        if (where := served["AddressSpace"]) is not None and not where.watchable:
-            source = "aggregated"
-        source = "configmap" if self.from_config_maps else source
+        source = self._source(served["AddressSpace"])
         out_of_sync = by_state[State.STARTING] | by_state[State.FAILING]
         absent = by_state[State.ABSENT]
-        if self.from_config_maps:
+        if source == "configmap":
             absent.discard("AddressSpace")
             out_of_sync = {"AddressSpace" if kind == "ConfigMap" else kind for kind in out_of_sync - {"AddressSpace"}}
         return Kinds(
@@ -222,6 +219,12 @@ class Cluster:
             upgrading=source != "crd" and self._is_defined(kinds.ADDRESS_SPACE),
             placeholder=self._connection_is_placeholder(),
         )
+
+    def _source(self, served: Served | None) -> Literal["crd", "aggregated", "configmap"]:
+        """How AddressSpaces are read; ``served`` is where their kind is."""
+        if self.from_config_maps:
+            return "configmap"
+        return "crd" if served is None or served.watchable else "aggregated"
 
     def _is_wanted(self, kind: Kind) -> bool:
         """Whether a kind is read at all: AddressSpaces may be asked for in one place only."""

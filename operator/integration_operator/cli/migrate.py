@@ -42,11 +42,11 @@ def migrate(
 
     The running operator does the steps; each may be interrupted, and goes on where it was.
     """
+    from integration_operator.rendering.templates import TemplateFiles
+
     if to not in ("native", "rest"):
         raise typer.BadParameter("native or rest", param_hint="--to")
     target: Target = "native" if to == "native" else "rest"
-    from integration_operator.rendering.templates import TemplateFiles
-
     rules = rules_of(pairing_rules)
     try:
         files = TemplateFiles(templates)

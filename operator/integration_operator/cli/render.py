@@ -17,6 +17,7 @@ from integration_operator.domain.conditions import summarise
 from integration_operator.domain.desired import TemplateRefused
 
 MASK = "********"
+
 Files = Annotated[list[Path], typer.Option("-f", "--filename", help="File with AddressSpaces, Syndesis, Integrations.")]
 Templates = Annotated[Path | None, typer.Option(help="Directory whose templates take the place of the shipped ones.")]
 
