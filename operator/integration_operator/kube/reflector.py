@@ -154,7 +154,7 @@ class Reflector(Generic[T]):
         self._on_listed(self.kind)
 
     async def _moved(self) -> bool:
-        """Whether the kind came to be served otherwise while it was listed, so that the answer is of nobody's.
+        """Whether the kind came to be served otherwise while it was listed, so that nobody stands for the answer.
 
         An aggregated API gives no version: what does is something else. So it may be where a CRD or APIService changed
         meanwhile.
