@@ -140,6 +140,10 @@ class SyndesisServer:
         fault = Fault(times, status, encoded, content_type, method, path_prefix, after)
         self._journal.faults.append(fault)
 
+    def recover(self) -> None:
+        """Fail no more."""
+        self._journal.faults.clear()
+
     @web.middleware
     async def _record(self, request: web.Request, handler: Any) -> web.StreamResponse:
         record = Request(request.method, request.path_qs, dict(request.headers), _json(await request.text()))
