@@ -204,7 +204,7 @@ class Cluster:
     def _now_known(self) -> Kinds:
         by_state = {state: {k.name for k, _ in self._all if self.reflectors[k.name].state is state} for state in State}
         served = {k.name: self.reflectors[k.name].served for k, _ in self._all}
-        source = self._source(served["AddressSpace"])
+        source = self._source()
         out_of_sync = by_state[State.STARTING] | by_state[State.FAILING]
         absent = by_state[State.ABSENT]
         if source == "configmap":
@@ -220,11 +220,16 @@ class Cluster:
             placeholder=self._connection_is_placeholder(),
         )
 
-    def _source(self, served: Served | None) -> Literal["crd", "aggregated", "configmap"]:
-        """How AddressSpaces are read; ``served`` is where their kind is."""
+    def _source(self) -> Literal["crd", "aggregated", "configmap"]:
+        """How the AddressSpaces that are known were read.
+
+        Where their kind is served now is another question: a status that named that, while EnMasse is upgraded, would
+        have the pair torn down once they are not shown there yet.
+        """
         if self.from_config_maps:
             return "configmap"
-        return "crd" if served is None or served.watchable else "aggregated"
+        shown_from = self.reflectors["AddressSpace"].shown_from
+        return "crd" if shown_from is None or shown_from.watchable else "aggregated"
 
     def _is_wanted(self, kind: Kind) -> bool:
         """Whether a kind is read at all: AddressSpaces may be asked for in one place only."""

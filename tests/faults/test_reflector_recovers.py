@@ -54,6 +54,9 @@ class Server:
         self.aggregated = False
         """Serves as EnMasse 0.24 does: without watch, and lists of one namespace only."""
         self.discovered = 0
+        self.listing = asyncio.Event()
+        """Lists of an API that can be watched wait for it."""
+        self.listing.set()
         self.before_list: Callable[[], None] = lambda: None
 
     async def group(self, _: web.Request) -> web.Response:
@@ -88,6 +91,7 @@ class Server:
             await asyncio.sleep(60)
             return response
         self.lists += 1
+        await self.listing.wait()
         if self.answers:
             return self.answers.pop(0)
         items = self.objects
@@ -340,6 +344,26 @@ async def test_what_moves_while_it_is_listed_is_listed_again_where_it_is(server:
         assert reflector.store.get(Ref("n", "a")) == {
             **thing("a", 7), "apiVersion": "example.io/v1", "kind": "Thing"
         }  # fmt: skip
+
+
+async def test_what_is_known_is_known_from_where_it_was_read(server: Server, tmp_path: Path) -> None:
+    server.aggregated = True
+
+    async def namespaces() -> list[str]:
+        return ["n"]
+
+    async with running(server, tmp_path, namespaces) as reflector:
+        await until(lambda: names_in(reflector) == {"a", "b"})
+        server.listing.clear()
+        server.objects, server.aggregated = [], False
+        reflector.wake()
+        await until(lambda: reflector.served is not None and reflector.served.watchable)
+        assert names_in(reflector) == {"a", "b"}
+        assert reflector.shown_from is not None
+        assert not reflector.shown_from.watchable
+        server.listing.set()
+        await until(lambda: names_in(reflector) == set())
+        assert reflector.shown_from.watchable
 
 
 async def test_what_is_not_watched_is_discovered_once_a_change(server: Server, tmp_path: Path) -> None:

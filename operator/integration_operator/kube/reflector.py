@@ -75,6 +75,8 @@ class Reflector(Generic[T]):
         self.store = store
         self.state = State.STARTING
         self.served: Served | None = None
+        self.shown_from: Served | None = None
+        """Where what the store holds was read: while the kind moves, not yet where it is served now."""
         self.problem = ""
         self.blind = False
         """Set where CRDs and APIServices cannot be watched: an absent kind is then asked for more often."""
@@ -147,6 +149,7 @@ class Reflector(Generic[T]):
         while await self._moved():
             epoch = self.store.epoch()
             reports, self._version = await self._pages(self._served_now.collection())
+        self.shown_from = self.served
         self.store.replace(reports, epoch)
         self._failures = 0
         self._listed.set()
@@ -255,6 +258,7 @@ class Reflector(Generic[T]):
                 await self._failing(error)
                 return
         epoch = self.store.epoch()
+        self.shown_from = None
         self.store.replace((), epoch)
         self._enter(State.ABSENT, str(error))
         self._failures = 0

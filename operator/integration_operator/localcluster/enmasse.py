@@ -88,8 +88,14 @@ class SimulatedEnMasse:
             stop,
             *(copy.follow() for copy in (self._spaces, self._users, self._services)),
             self._space_queue.work(self._reconcile_space),
-            *(self._user_queue.work(self._reconcile_user) for _ in range(self._workers)),
+            *(self._work_on_users() for _ in range(self._workers)),
         )
+
+    async def _work_on_users(self) -> None:
+        """A user whose AddressSpace is not known yet must not be taken for one whose AddressSpace is gone."""
+        for copy in (self._spaces, self._services):
+            await copy.known.wait()
+        await self._user_queue.work(self._reconcile_user)
 
     def _space_changed(self, key: Key) -> None:
         self._space_queue.add(key)

@@ -34,6 +34,8 @@ class Copy:
 
     def __init__(self, client: Client, path: str, changed: Callable[[Key], None]) -> None:
         self.objects: dict[Key, Document] = {}
+        self.known = asyncio.Event()
+        """Set once what is not in ``objects`` was not there: as controllers do, wait for it before doing anything."""
         self._client = client
         self._path = path
         self._changed = changed
@@ -61,6 +63,7 @@ class Copy:
             try:
                 await self._watch(await self._list())
             except NotFound:  # the kind is not installed yet
+                self.known.set()
                 await asyncio.sleep(RETRY)
             except ApiError as error:
                 log.debug("listing again", path=self._path, error=str(error))
@@ -73,6 +76,7 @@ class Copy:
             self._remove(self.objects[key])
         for document in listed.values():
             self.put(document)
+        self.known.set()
         return str(answer["metadata"]["resourceVersion"])
 
     async def _watch(self, version: str) -> None:
