@@ -158,6 +158,10 @@ async def until(check: Callable[[], bool], within: float = 10.0) -> None:
         await asyncio.sleep(0.01)
 
 
+async def one_namespace() -> list[str]:
+    return ["n"]
+
+
 def names_in(reflector: Reflector[Document]) -> set[str]:
     return {document["metadata"]["name"] for document in reflector.store}
 
@@ -323,11 +327,7 @@ async def test_listed_by_namespace_only_once_the_namespaces_are_known(server: Se
 async def test_what_moves_while_it_is_listed_is_listed_again_where_it_is(server: Server, tmp_path: Path) -> None:
     """An upgrade of EnMasse: the earlier API answers a last time, when its successor has made everything anew."""
     server.aggregated = True
-
-    async def namespaces() -> list[str]:
-        return ["n"]
-
-    async with running(server, tmp_path, namespaces) as reflector:
+    async with running(server, tmp_path, one_namespace) as reflector:
         await until(lambda: names_in(reflector) == {"a", "b"})
         seen: list[set[str]] = []
         reflector.store.subscribe(lambda old, new: seen.append(names_in(reflector)))
@@ -348,11 +348,7 @@ async def test_what_moves_while_it_is_listed_is_listed_again_where_it_is(server:
 
 async def test_what_is_known_is_known_from_where_it_was_read(server: Server, tmp_path: Path) -> None:
     server.aggregated = True
-
-    async def namespaces() -> list[str]:
-        return ["n"]
-
-    async with running(server, tmp_path, namespaces) as reflector:
+    async with running(server, tmp_path, one_namespace) as reflector:
         await until(lambda: names_in(reflector) == {"a", "b"})
         server.listing.clear()
         server.objects, server.aggregated = [], False

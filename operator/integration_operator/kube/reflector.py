@@ -144,11 +144,11 @@ class Reflector(Generic[T]):
 
     async def _list(self) -> None:
         """Replace the store by what the server has."""
-        epoch = self.store.epoch()
-        reports, self._version = await self._pages(self._served_now.collection())
-        while await self._moved():
+        while True:
             epoch = self.store.epoch()
             reports, self._version = await self._pages(self._served_now.collection())
+            if not await self._moved():
+                break
         self.shown_from = self.served
         self.store.replace(reports, epoch)
         self._failures = 0
