@@ -241,6 +241,9 @@ class DeliveredUser(Model):
         default=None,
         description="A salted hash of the confirmed credential, where the user cannot be watched.",
     )
+    platform: str | None = Field(
+        default=None, description="The id of the realm that confirmed it, where the user cannot be watched."
+    )
 
 
 class DeliveredConnection(Model):
@@ -255,6 +258,12 @@ class DeliveredConnection(Model):
     )
     credentials_hash: str | None = Field(
         default=None, description="A salted hash of the credential that was confirmed, where it was made over REST."
+    )
+    platform: str | None = Field(
+        default=None, description="The uid of the Syndesis that confirmed it, where it was made over REST."
+    )
+    stored_hash: str | None = Field(
+        default=None, description="A hash of the encrypted password that Syndesis stored, where it was made over REST."
     )
 
 

@@ -7,6 +7,7 @@ same documents to a server that shows nothing by itself, and return what they kn
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from integration_operator.domain.actions import Apply, Deliver, Remove, Withdraw
@@ -41,6 +42,9 @@ class RemoteDelivery(Protocol):
 
         Returns a warning for people, where there is one. Raises ``Failure``.
         """
+
+    def on_recovery(self, callback: Callable[[str | None], None]) -> None:
+        """Call back when a server that failed answers again, with the namespace of its Syndesis, None for all pairs."""
 
     async def close(self) -> None:
         """Close the connections to servers."""

@@ -27,3 +27,14 @@ class Failure(Exception):
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
+
+
+class Deferred(Failure):
+    """The request was not sent: its server is known to be down, or is busy with as many requests as it may have.
+
+    This is no failure of what was asked: it is tried again after ``retry_after`` seconds, or as soon as the server
+    answers anyone, and the back-off does not grow.
+    """
+
+    def __init__(self, reason: str, message: str, *, retry_after: float) -> None:
+        super().__init__(reason, message, retry_after=retry_after)

@@ -33,6 +33,8 @@ class Remote:
     ``exists`` is None where it is not known: something may be there. ``id`` is the connection's, or the user's name.
     ``applied`` and ``credentials`` are the hashes of what the other side was confirmed to have. ``due`` says that it is
     time to look whether it still has it. ``verified`` is what Syndesis said when it tried the connection.
+    ``platform`` is the identity of the platform that confirmed it (uid of the Syndesis, id of the realm): on another
+    one nothing is confirmed. ``stored`` is a hash of the ciphertext that Syndesis stored for the password.
     """
 
     delivery: OverRest | None = None
@@ -42,6 +44,8 @@ class Remote:
     credentials: str = ""
     due: bool = False
     verified: Verdict | None = None
+    platform: str = ""
+    stored: str = ""
 
     def confirmed(self, applied: str, credentials: str) -> bool:
         """Whether the other side has exactly this."""
@@ -91,6 +95,8 @@ def _noted(side: Document, finalizer: bool, verified: Verdict | None) -> Remote:
         side.get("credentialsHash") or "",
         False,
         verified,
+        side.get("platform") or "",
+        side.get("storedHash") or "",
     )
 
 

@@ -63,7 +63,9 @@ def _phase(integration: Integration, findings: Sequence[Finding]) -> str:
 
 def _noted(side: Remote) -> Document:
     """What a later look at the status needs to know of a side over REST."""
-    return {"delivery": side.delivery, "appliedHash": side.applied, "credentialsHash": side.credentials}
+    noted = {"delivery": side.delivery, "appliedHash": side.applied, "credentialsHash": side.credentials}
+    bound = {"platform": side.platform, "storedHash": side.stored}
+    return {**noted, **{key: value for key, value in bound.items() if value}}
 
 
 def _delivered(delivered: Delivered) -> Document:
