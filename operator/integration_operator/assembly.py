@@ -34,7 +34,12 @@ class Operator:
 
     def __init__(self, client: Client, templates: TemplateFiles, settings: Settings) -> None:
         self.client = client
-        self.cluster = Cluster(client, spaces_from=settings.address_spaces, poll=settings.poll_seconds)
+        self.cluster = Cluster(
+            client,
+            spaces_from=settings.address_spaces,
+            poll=settings.poll_seconds,
+            enmasse_namespace=settings.enmasse_namespace,
+        )
         self.over_rest = deliveries_over_rest(self.cluster, settings)
         self.controller = Controller(
             self.cluster,
@@ -49,6 +54,8 @@ class Operator:
                 connection=settings.connection_delivery,
                 verification=settings.verification_seconds,
                 give_up=settings.give_up_seconds,
+                most_offers=settings.most_offers,
+                allow_keycloak=settings.allow_keycloak,
             ),
             over_rest=self.over_rest,
         )
@@ -57,6 +64,7 @@ class Operator:
         self.reflectors = self.cluster.reflectors
         self.unsettled = self.cluster.unsettled
         metrics.QUEUE_DEPTH.set_function(lambda: len(self.queue))
+        metrics.OFFERS_EXHAUSTED.set_function(lambda: len(self.controller.offers.exhausted_namespaces))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     )
     keycloak_url: str | None = Field(None, description="Keycloak, where it is not behind EnMasse's Service or Route.")
     enable_new: bool = Field(False, description="Integrations start enabled.")
+    allow_keycloak: bool = Field(
+        False, description="An Integration may ask for its user in Keycloak, whose admin has power over all tenants."
+    )
+    most_offers: int = Field(
+        100, ge=0, description="Integrations that AddressSpaces of other namespaces may have offered in one namespace."
+    )
     workers: int = Field(32, ge=1, le=256, description="Pairs worked on at the same time.")
     qps: float = Field(0.0, ge=0, description="Requests a second on average; 0 leaves it to the server's own fairness.")
     burst: int = Field(100, ge=1, description="Requests at once, where qps limits them.")

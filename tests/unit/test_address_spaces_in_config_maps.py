@@ -11,6 +11,7 @@ import pytest
 from builders import space
 
 from integration_operator.domain.pair import Ref
+from integration_operator.domain.patterns import NamespacePatterns
 from integration_operator.domain.readiness import can_serve
 from integration_operator.sources.configmap import address_space_document
 from integration_operator.sources.enmasse import address_space
@@ -56,7 +57,7 @@ def test_annotations_of_both() -> None:
     document = address_space_document(config_map(config, annotations=both))
     assert document is not None
     found = address_space(document)
-    assert (found.realm, found.allowed_namespaces) == ("inside", ("fuse",))
+    assert (found.realm, found.allowed_namespaces) == ("inside", NamespacePatterns.parse("fuse"))
 
 
 @pytest.mark.parametrize("config", ["", "{", "[]", "null", '{"metadata": null}', '{"metadata": {}}', '"text"'])

@@ -10,8 +10,8 @@ from builders import integration, space, syndesis
 
 from integration_operator.domain.actions import Apply, Remove
 from integration_operator.domain.decisions import Decision, decide
-from integration_operator.domain.facts import Facts, Kinds
-from integration_operator.domain.live import Live
+from integration_operator.domain.facts import Facts, Kinds, NameTaken
+from integration_operator.domain.ownership import Owner, Ownership
 from integration_operator.domain.standing import Step
 from integration_operator.domain.verdict import Verdict
 from integration_operator.engine.snapshot import Snapshot
@@ -19,7 +19,8 @@ from integration_operator.rendering.templates import TemplateFiles
 
 RULES = ("same-namespace", "allowed-namespaces")
 TEMPLATES = TemplateFiles()
-DOWN = ["Connection", "MessagingUser", "Secret"]
+DOWN = ["MessagingUser", "Connection", "Secret"]
+"""The login is closed first, the Secret goes last."""
 
 
 def delivered(*, across: bool = False, mine: bool = False, **spec: Any) -> Facts:
@@ -79,11 +80,12 @@ def test_a_persons_integration_stays() -> None:
     assert reason_of(decision) == "AddressSpaceNotFound"
 
 
-def test_strangers_stay() -> None:
+def test_a_foreign_object_under_a_name_that_is_needed_stays() -> None:
     facts = delivered()
     assert facts.connection is not None
-    stranger = Live({"metadata": {**facts.connection.document["metadata"], "labels": {}}, "spec": {}}, None)
-    assert removed(decide(gone(replace(facts, connection=stranger)), TEMPLATES)) == [*DOWN[1:], "Integration"]
+    taken = NameTaken("Connection", facts.connection.ref, Ownership(Owner.FOREIGN, "another manager applied it"))
+    without = gone(replace(facts, connection=None, taken=(taken,)))
+    assert removed(decide(without, TEMPLATES)) == ["MessagingUser", "Secret", "Integration"]
 
 
 def test_what_is_being_deleted_is_not_deleted_twice() -> None:
@@ -142,7 +144,9 @@ def test_held() -> None:
 def test_suspended() -> None:
     decision = decide(gone(_suspended()), TEMPLATES)
     assert decision.actions == ()
-    assert reason_of(decision) == "Suspended"
+    said = {f.type: (f.status, f.reason) for f in decision.findings or ()}
+    assert said["Paired"] == ("True", "SameNamespace"), "that it is suspended does not make it no pair"
+    assert said["UserReady"] == ("Unknown", "Suspended")
 
 
 def _suspended() -> Facts:

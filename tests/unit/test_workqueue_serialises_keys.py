@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from integration_operator.engine.workqueue import FIRST_DELAY, LONGEST_DELAY, WorkQueue
+from integration_operator.engine.backoff import FIRST_DELAY, LONGEST_DELAY
+from integration_operator.engine.workqueue import WorkQueue
 
 
 class Clock:

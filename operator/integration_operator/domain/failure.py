@@ -19,6 +19,8 @@ class Failure(Exception):
 
     stalls: ClassVar[bool] = False
     """The same request gets the same answer: wait until a fact changes, do not ask again."""
+    longest_delay: ClassVar[float] = 300.0
+    """Seconds after which it is tried again at the latest."""
     quiet: ClassVar[bool] = False
     """Part of normal life: try again, tell nobody."""
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from integration_operator.domain.pair import Ref
+from integration_operator.domain.patterns import NamespacePatterns
+
+DEFAULT_OPERATIONS = frozenset({"send", "recv"})
+"""What another namespace may ask for if the AddressSpace's owner does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class AddressSpace:
 
     ``can_own`` is False where the uid does not outlive an upgrade of EnMasse (spaces not read from a watched kind).
     ``certificate`` is the CA of the endpoint as PEM. ``defects`` are facts that are there but unusable.
+    ``authentication`` is the name of its authentication service, ``authentication_type`` the type that its spec gives.
+    ``allowed_operations`` is what Integrations of other namespaces may ask for.
     """
 
     ref: Ref
@@ -39,9 +45,11 @@ class AddressSpace:
     endpoint: Endpoint | None = None
     certificate: str | None = None
     authentication: str | None = None
+    authentication_type: str | None = None
     realm: str | None = None
     created_by: str | None = None
-    allowed_namespaces: tuple[str, ...] = ()
+    allowed_namespaces: NamespacePatterns = NamespacePatterns()
+    allowed_operations: frozenset[str] = DEFAULT_OPERATIONS
     enable_new: bool = False
     messages: tuple[str, ...] = ()
     defects: tuple[str, ...] = field(default=())
@@ -51,7 +59,8 @@ class AddressSpace:
 class Syndesis:
     """What the operator needs to know of a Syndesis instance.
 
-    ``native_connections`` is True where it is annotated that something reconciles Connections for it.
+    ``native_connections`` is True if it is annotated that something reconciles Connections for it. ``accept_from`` are the
+    namespaces whose AddressSpaces it accepts, None for all. ``enable_new`` says that what is offered to it starts enabled.
     """
 
     ref: Ref
@@ -62,3 +71,5 @@ class Syndesis:
     status_reason: str = ""
     created_by: str | None = None
     native_connections: bool = False
+    accept_from: NamespacePatterns | None = None
+    enable_new: bool = False

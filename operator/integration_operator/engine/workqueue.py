@@ -15,9 +15,9 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-K = TypeVar("K", bound=Hashable)
+from integration_operator.engine.backoff import LONGEST_DELAY, backoff
 
-FIRST_DELAY, LONGEST_DELAY = 0.1, 300.0
+K = TypeVar("K", bound=Hashable)
 
 
 class WorkQueue(Generic[K]):
@@ -76,12 +76,11 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._later, (due, self._sequence, key))
         self._changed.set()
 
-    def retry(self, key: K, *, at_least: float = 0.0) -> float:
-        """Work on a key that failed after its back-off; return the delay in seconds."""
-        failures = self._failures.get(key, 0) + 1
-        self._failures[key] = failures
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 20)) * (0.5 + self._jitter() / 2)
-        delay = max(delay, at_least)
+    def retry(self, key: K, *, at_least: float = 0.0, longest: float = LONGEST_DELAY) -> float:
+        """Work on a key that failed after its back-off, which ``longest`` bounds; return the delay in seconds."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = max(backoff(failures, self._jitter(), longest), at_least)
         self.add_after(key, delay)
         return delay
 

@@ -67,6 +67,7 @@ class Reflector(Generic[T]):
         on_listed: Callable[[Kind], None] = lambda kind: None,
         poll: float = 30.0,
         namespaces: Callable[[], Awaitable[list[str]]] | None = None,
+        namespace: str | None = None,
         translate: Callable[[Document], Document | None] | None = None,
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -85,6 +86,7 @@ class Reflector(Generic[T]):
         self._on_listed = on_listed
         self._poll = poll
         self._namespaces = namespaces
+        self._namespace = namespace
         self._translate = translate
         self._sleep = sleep
         self._jitter = jitter
@@ -142,11 +144,16 @@ class Reflector(Generic[T]):
         assert self.served is not None
         return self.served
 
+    @property
+    def _collection(self) -> str:
+        """The path that is listed and watched: the whole cluster, or the one namespace that may be believed."""
+        return self._served_now.collection(self._namespace)
+
     async def _list(self) -> None:
         """Replace the store by what the server has."""
         while True:
             epoch = self.store.epoch()
-            reports, self._version = await self._pages(self._served_now.collection())
+            reports, self._version = await self._pages(self._collection)
             if not await self._moved():
                 break
         self.shown_from = self.served
@@ -182,7 +189,7 @@ class Reflector(Generic[T]):
             try:
                 page = await self._client.get(collection, query, accept=accept)
             except NotFound:
-                everywhere = collection == self._served_now.collection()
+                everywhere = collection == self._collection
                 if self._served_now.watchable or not everywhere or self._namespaces is None:
                     raise
                 return await self._by_namespace(await self._namespaces())
@@ -230,9 +237,7 @@ class Reflector(Generic[T]):
             **self._selector(),
         }
         accept = METADATA if self.kind.metadata_only else "application/json"
-        events = self._client.watch(
-            self.served.collection(), query, accept=accept, silence=WATCH_SILENCE, opened=self._opened
-        )
+        events = self._client.watch(self._collection, query, accept=accept, silence=WATCH_SILENCE, opened=self._opened)
         async for event in events:
             self._take(event)
 

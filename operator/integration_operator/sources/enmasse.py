@@ -14,9 +14,13 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.domain.pair import Ref
-from integration_operator.domain.platforms import AddressSpace, Endpoint
+from integration_operator.domain.patterns import NamespacePatterns
+from integration_operator.domain.platforms import DEFAULT_OPERATIONS, AddressSpace, Endpoint
 
 Document = dict[str, Any]
+
+OPERATIONS = frozenset({"send", "recv", "view", "manage"})
+"""What a MessagingUser may be allowed (messagingusers.crd.yaml @0.33.1)."""
 
 MESSAGING = "messaging"
 """The endpoint's name; two endpoints share the service of that name, so the service identifies nothing."""
@@ -34,7 +38,6 @@ def address_space(document: Document, *, can_own: bool = True) -> AddressSpace:
     if ready is not None and not isinstance(ready, bool):
         defects.append("status.isReady is not true or false")
     authentication = _mapping(spec.get("authenticationService"))
-    allowed = str(annotations.get(names.ALLOWED_NAMESPACES) or "")
     return AddressSpace(
         ref=Ref(metadata.get("namespace", ""), metadata["name"]),
         uid=str(metadata.get("uid", "")),
@@ -48,7 +51,8 @@ def address_space(document: Document, *, can_own: bool = True) -> AddressSpace:
         authentication=_text(authentication.get("name")) or _text(authentication.get("type")),
         realm=_text(annotations.get(names.ENMASSE_REALM)),
         created_by=_text(annotations.get(names.ENMASSE_CREATED_BY)),
-        allowed_namespaces=tuple(filter(None, (part.strip() for part in allowed.split(",")))),
+        allowed_namespaces=NamespacePatterns.parse(str(annotations.get(names.ALLOWED_NAMESPACES) or "")),
+        allowed_operations=_operations(annotations.get(names.ALLOWED_OPERATIONS)),
         enable_new=annotations.get(names.ENABLE_NEW) == "true",
         messages=tuple(str(m) for m in _sequence(status.get("messages"))),
         defects=tuple(defects),
@@ -58,6 +62,13 @@ def address_space(document: Document, *, can_own: bool = True) -> AddressSpace:
 def authentication_type(document: Document) -> str:
     """``none``, ``standard`` or ``external``: what an AuthenticationService says that it is."""
     return str(_mapping(document.get("spec")).get("type") or "")
+
+
+def _operations(text: object) -> frozenset[str]:
+    """Read the operations that other namespaces may ask for; an unknown word allows nothing."""
+    if text is None:
+        return DEFAULT_OPERATIONS
+    return frozenset(part.strip() for part in str(text).split(",")) & OPERATIONS
 
 
 def _endpoint(statuses: object, defects: list[str]) -> Endpoint | None:

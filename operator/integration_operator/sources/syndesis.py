@@ -6,6 +6,7 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.domain.pair import Ref
+from integration_operator.domain.patterns import NamespacePatterns
 from integration_operator.domain.platforms import Syndesis
 
 
@@ -15,6 +16,7 @@ def syndesis(document: dict[str, Any]) -> Syndesis:
     """
     metadata = document["metadata"]
     annotations = metadata.get("annotations") or {}
+    accepted = annotations.get(names.ACCEPT_FROM)
     status = document.get("status")
     status = status if isinstance(status, dict) else {}
     creator = annotations.get(names.SYNDESIS_CREATED_BY)
@@ -27,4 +29,6 @@ def syndesis(document: dict[str, Any]) -> Syndesis:
         status_reason=str(status.get("reason") or ""),
         created_by=creator.strip() or None if isinstance(creator, str) else None,
         native_connections=annotations.get(names.CONNECTION_DELIVERY) == "native",
+        accept_from=None if accepted is None else NamespacePatterns.parse(str(accepted)),
+        enable_new=annotations.get(names.ENABLE_NEW) == "true",
     )

@@ -54,11 +54,10 @@ class KeycloakDelivery:
     async def deliver(self, action: Deliver) -> Remote:
         """Bring the user to what is wanted; where that is confirmed already, one read looks whether it is there."""
         wanted = _wanted(action, self._release)
-        confirmed = action.known.delivery == "keycloak" and action.known.confirmed(action.applied, action.credentials)
         known = action.known.delivery == "keycloak" and action.known.credentials == action.credentials
         users = await self._connected(action.space)
         try:
-            if not (confirmed and await users.is_there(wanted)):
+            if not (action.confirmed and await users.is_there(wanted)):
                 await users.ensure(wanted, password_known=known)
         except AdminRefused:
             self._doubtful.add(_service_of(action.space))
