@@ -26,7 +26,9 @@ class AddressSpace:
     """What the operator needs to know of an AddressSpace.
 
     ``can_own`` is False where the uid does not outlive an upgrade of EnMasse (spaces not read from a watched kind).
-    ``certificate`` is the CA of the endpoint as PEM. ``defects`` are facts that are there but unusable.
+    ``certificate`` is the CA of the endpoint as PEM. ``authentication`` is the name of the authentication service, or
+    its type if the spec has no name (EnMasse ≤ 0.26); ``authentication_type`` is the type that the spec says itself.
+    ``defects`` are facts that are there but unusable.
     """
 
     ref: Ref
@@ -39,6 +41,7 @@ class AddressSpace:
     endpoint: Endpoint | None = None
     certificate: str | None = None
     authentication: str | None = None
+    authentication_type: str | None = None
     realm: str | None = None
     created_by: str | None = None
     allowed_namespaces: tuple[str, ...] = ()

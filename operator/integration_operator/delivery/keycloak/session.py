@@ -27,6 +27,7 @@ from integration_operator.delivery.keycloak.errors import (
     KeycloakUnavailable,
 )
 from integration_operator.delivery.peer import IN_FLIGHT, Peer
+from integration_operator.domain.failure import seconds_of
 
 TIMEOUT = 10  # seconds for each step of one request
 WHOLE_TIMEOUT = 25.0  # seconds for a request with the log-in before it; a server that trickles ends no step
@@ -162,8 +163,7 @@ def _failure(what: str, response: Response) -> KeycloakFailure:
         return KeycloakChanged(f"{what}: HTTP {status}, what was there is not, or the other way round")
     if 400 <= status < 500 and status != 429:
         return KeycloakRefused(f"{what}: HTTP {status}{_sayable(response)}")
-    seconds = response.headers.get("Retry-After", "")
-    return KeycloakUnavailable(f"{what}: HTTP {status}", retry_after=float(seconds) if seconds.isdigit() else None)
+    return KeycloakUnavailable(f"{what}: HTTP {status}", retry_after=seconds_of(response.headers.get("Retry-After")))
 
 
 def _sayable(response: Response) -> str:
