@@ -12,6 +12,7 @@ alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from integration_operator.cluster import Cluster
@@ -76,6 +77,9 @@ class AggregatedDelivery:
             await self._cluster.client.delete(path)
         self._begun.discard(action.ref)
         return None
+
+    def on_recovery(self, callback: Callable[[str | None], None]) -> None:
+        """Never call back: the server is the cluster's, which is waited for elsewhere."""
 
     async def close(self) -> None:
         """The client is the cluster's."""

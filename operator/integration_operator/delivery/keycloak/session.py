@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from httpx import Response
 from keycloak import KeycloakOpenIDConnection
@@ -28,6 +28,7 @@ from integration_operator.delivery.keycloak.errors import (
 )
 from integration_operator.delivery.peer import IN_FLIGHT, Peer
 from integration_operator.domain.failure import seconds_of
+from integration_operator.kube.trouble import in_words
 
 TIMEOUT = 10  # seconds for each step of one request
 WHOLE_TIMEOUT = 25.0  # seconds for a request with the log-in before it; a server that trickles ends no step
@@ -48,7 +49,7 @@ class AdminSession:
     """The admin of one Keycloak."""
 
     def __init__(self, access: KeycloakAccess, peer: Peer | None = None) -> None:
-        self._peer = peer or Peer(urlsplit(access.url).netloc, KeycloakUnavailable)
+        self._peer = peer or Peer(access.host, KeycloakUnavailable)
         self._connection = _Connection(access)
 
     async def aclose(self) -> None:
@@ -78,9 +79,9 @@ class AdminSession:
             async with asyncio.timeout(WHOLE_TIMEOUT):
                 response = await self._send(verb, target, query, None if body is None else json.dumps(body))
         except TimeoutError:
-            raise KeycloakUnavailable(f"{what}: no answer within {WHOLE_TIMEOUT:g} s") from None
+            raise KeycloakUnavailable(f"{self._peer.host}: no answer in {WHOLE_TIMEOUT:g} s") from None
         except KeycloakConnectionError as error:
-            raise KeycloakUnavailable(f"{what}: {_cause(error)}") from None
+            raise KeycloakUnavailable(f"{self._peer.host}: {in_words(error, seconds=TIMEOUT)}") from None
         status = response.status_code
         if status not in expect:
             raise _failure(what, response)
@@ -178,8 +179,3 @@ def _sayable(response: Response) -> str:
 
 def _created(response: Response) -> str | None:
     return response.headers.get("Location", "").rpartition("/")[2] or None
-
-
-def _cause(error: KeycloakConnectionError) -> str:
-    """The kind of trouble; the library hides it behind one sentence."""
-    return type(error.__cause__).__name__ if error.__cause__ is not None else "no connection"

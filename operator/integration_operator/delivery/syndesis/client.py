@@ -16,6 +16,7 @@ import aiohttp
 from integration_operator.api import names
 from integration_operator.delivery.peer import Peer
 from integration_operator.delivery.syndesis.errors import NotThere, Refused, SyndesisUnavailable, refusal
+from integration_operator.kube.trouble import in_words
 
 Document = dict[str, Any]
 
@@ -37,14 +38,21 @@ METADATA_SINCE = (1, 5)
 
 
 class SyndesisClient:
-    """One Syndesis server; ``url`` is where ``/api/v1`` is below."""
+    """One Syndesis server; ``url`` is where ``/api/v1`` is below, ``peer`` what its requests go through."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, *, limits: aiohttp.ClientTimeout = LIMITS) -> None:
+    def __init__(
+        self,
+        url: str,
+        session: aiohttp.ClientSession,
+        *,
+        peer: Peer | None = None,
+        limits: aiohttp.ClientTimeout = LIMITS,
+    ) -> None:
         self.url = url
         self._api = f"{url.rstrip('/')}/api/v1"
         self._session = session
         self._limits = limits
-        self._peer = Peer(url, SyndesisUnavailable)
+        self._peer = peer or Peer(url, SyndesisUnavailable)
 
     async def keeps_metadata(self) -> bool:
         """Whether the release stores a connection's metadata; of a release that does not say its number it is not."""
@@ -126,7 +134,7 @@ class SyndesisClient:
             ) as response:
                 status, data = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise SyndesisUnavailable(f"{self.url}: {call}: {type(error).__name__}") from None
+            raise SyndesisUnavailable(f"{self.url}: {in_words(error, seconds=limits.total)}") from None
         answer = _parsed(data)
         if status >= 300:
             raise refusal(self.url, call, status, answer)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import aiohttp
 
+from integration_operator.delivery.peer import Peer
 from integration_operator.delivery.syndesis.client import SyndesisClient
+from integration_operator.delivery.syndesis.errors import SyndesisUnavailable
 from integration_operator.delivery.syndesis.server import Server
 
 
@@ -19,6 +22,11 @@ class Servers:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._servers: dict[str, Server] = {}
+        self._on_recovery: list[Callable[[str], None]] = []
+
+    def on_recovery(self, callback: Callable[[str], None]) -> None:
+        """Call back with the namespace when a server that was left alone answers again."""
+        self._on_recovery.append(callback)
 
     def of(self, namespace: str) -> Server:
         """The server of a namespace: there is one Syndesis in each, and its Service has a fixed name."""
@@ -29,8 +37,15 @@ class Servers:
                 trust_env=False,
             )
         if namespace not in self._servers:
-            self._servers[namespace] = Server(SyndesisClient(self._url_of(namespace), self._session), self._clock)
+            url = self._url_of(namespace)
+            hint = f"Is Syndesis running in namespace {namespace}?"
+            peer = Peer(url, SyndesisUnavailable, hint=hint, recovered=partial(self._recovered, namespace))
+            self._servers[namespace] = Server(SyndesisClient(url, self._session, peer=peer), self._clock)
         return self._servers[namespace]
+
+    def _recovered(self, namespace: str) -> None:
+        for callback in self._on_recovery:
+            callback(namespace)
 
     async def close(self) -> None:
         """Close all connections."""
