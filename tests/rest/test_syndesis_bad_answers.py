@@ -16,8 +16,9 @@ import structlog
 from aiohttp import web
 from deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
+from integration_operator.delivery.limits import Limits
 from integration_operator.delivery.peer import FAILURES, IN_FLIGHT, OPEN_FOR, SPREAD, Peer
-from integration_operator.delivery.syndesis.client import SyndesisClient
+from integration_operator.delivery.syndesis.client import PAGES, SyndesisClient
 from integration_operator.delivery.syndesis.errors import AccessRefused, NotThere, Refused, SyndesisUnavailable
 from integration_operator.domain.failure import Deferred, Failure
 from integration_operator.localcluster.syndesis_server import SyndesisServer
@@ -139,23 +140,23 @@ async def test_a_slow_server_is_not_waited_for() -> None:
             await response.write(b" ")
             await asyncio.sleep(0.02)
 
-    limits = aiohttp.ClientTimeout(total=0.2)
+    limits = Limits(seconds=0.2)
     async with answering(never) as url, aiohttp.ClientSession() as session:
         client = SyndesisClient(url, session, limits=limits)
         async with asyncio.timeout(5):
             with pytest.raises(SyndesisUnavailable, match=r"no answer in 0\.2 s"):
-                await client.connections("amqp")
+                await client.connections(lambda connection: False, "amqp")
 
 
 async def test_a_list_without_an_end_is_not_read_for_ever() -> None:
-    items = [{"id": f"c-{n}", "name": f"c-{n}"} for n in range(500)]
+    items = [{"id": f"c-{n}", "name": f"c-{n}"} for n in range(PAGES[0])]
 
     async def same_page(request: web.Request) -> web.Response:
         return web.json_response({"items": items})
 
     async with answering(same_page) as url, aiohttp.ClientSession() as session, asyncio.timeout(5):
         with pytest.raises(SyndesisUnavailable, match="no end"):
-            await SyndesisClient(url, session).connections("amqp")
+            await SyndesisClient(url, session).connections(lambda connection: False, "amqp")
 
 
 class Clock:

@@ -50,6 +50,7 @@ class Peer:
         self._unavailable = unavailable
         self._hint = hint
         self._recovered = recovered
+        self._failures = failures
         self._open_for = open_for
         self._jitter = jitter
         self._slots = asyncio.Semaphore(in_flight)
@@ -75,6 +76,11 @@ class Peer:
                     raise
                 self._note(None)
                 return answer
+
+    def leave_alone(self, error: Failure) -> None:
+        """Leave the host alone at once, although each answer by itself was one: what it says has no end."""
+        for _ in range(self._failures):
+            self._note(error)
 
     @contextmanager
     def _trial(self) -> Iterator[None]:

@@ -18,6 +18,8 @@ UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, 
 CLOSED = ("ServerDisconnected", "RemoteProtocol", "ReadError", "WriteError", "ClientPayload", "IncompleteRead")
 """Names of errors that mean a connection which ended before the answer did; the libraries share no type for it."""
 
+NO_HTTP = frozenset({"ClientResponseError", "BadStatusLine", "LineTooLong", "BadHttpMessage"})
+
 
 def in_words(error: BaseException, *, seconds: float | None = None) -> str:
     """Return what is wrong, as ``no such host``. ``seconds`` is how long an answer was waited for.
@@ -36,6 +38,8 @@ def in_words(error: BaseException, *, seconds: float | None = None) -> str:
             return "no answer in time" if seconds is None else f"no answer in {seconds:g} s"
         if isinstance(single, ConnectionError) or name.startswith(CLOSED):
             return "the connection was closed before the answer was complete"
+        if name in NO_HTTP:
+            return "its answer is no HTTP, or has headers that are too long"
     return f"no usable answer ({type(error).__name__})"
 
 

@@ -59,6 +59,10 @@ class Wanted:
         """All secret values in one text; the AMQP connector has one, the password."""
         return "\0".join(self.properties[key] for key in sorted(self.secret) if key in self.properties)
 
+    def concerns(self, stored: Document) -> bool:
+        """Whether a stored connection is this one, says so, or has its name."""
+        return stored["id"] == self.id or stored.get("name") == self.name or is_marked(stored, self.marker)
+
     @property
     def metadata(self) -> dict[str, str]:
         """What is written beside the connection, never compared by Syndesis (Equivalencer.java:449-461)."""
