@@ -129,6 +129,7 @@ def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, Remo
             settings.enmasse_namespace,
             url=settings.keycloak_url,
             release=settings.enmasse_release,
+            limits=_limits(settings),
         ),
         "rest": SyndesisDelivery(_syndesis_servers(settings), cluster.secret_value, _config_maps(cluster.client)),
     }

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         8 * 1024 * 1024,
         ge=2 * 1024 * 1024,
         le=256 * 1024 * 1024,
-        description="Largest page of a LIST that is read of the API server; a larger one is asked for in smaller pages.",
+        description="Largest page of a LIST of the API server; a larger one is asked for in smaller pages.",
     )
     workers: int = Field(32, ge=1, le=256, description="Pairs worked on at the same time.")
     qps: float = Field(0.0, ge=0, description="Requests a second on average; 0 leaves it to the server's own fairness.")

@@ -25,6 +25,7 @@ from integration_operator.delivery.keycloak.errors import (
     RealmMissing,
 )
 from integration_operator.delivery.keycloak.wanted import UserKey, WantedUser
+from integration_operator.delivery.limits import DEFAULT, Limits
 from integration_operator.delivery.peer import Peer
 from integration_operator.domain.actions import Deliver, Withdraw
 from integration_operator.domain.naming import space_of_proof_of_concept
@@ -45,11 +46,20 @@ class KeycloakDelivery:
     ``url`` takes the place of their Services and Routes. ``release`` is EnMasse's, where somebody says it.
     """
 
-    def __init__(self, client: Client, namespace: str, *, url: str | None = None, release: str | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        *,
+        url: str | None = None,
+        release: str | None = None,
+        limits: Limits = DEFAULT,
+    ) -> None:
         self._client = client
         self._namespace = namespace
         self._url = url
         self._release = release
+        self._limits = limits
         self._users: dict[str, KeycloakUsers] = {}
         """By authentication service."""
         self._replaced: list[KeycloakUsers] = []
@@ -118,7 +128,7 @@ class KeycloakDelivery:
             # The library takes 14 MiB, and most clusters never need it.
             from integration_operator.delivery.keycloak.client import KeycloakUsers
 
-            self._users[service] = KeycloakUsers(access, peer=self._peer(access))
+            self._users[service] = KeycloakUsers(access, peer=self._peer(access), limits=self._limits)
             return self._users[service]
 
     def _peer(self, access: KeycloakAccess) -> Peer:
