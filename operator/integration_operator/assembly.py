@@ -14,6 +14,7 @@ from integration_operator.connections.controller import ConnectionController
 from integration_operator.delivery import RemoteDelivery
 from integration_operator.delivery.aggregated import AggregatedDelivery
 from integration_operator.delivery.keycloak.delivery import KeycloakDelivery
+from integration_operator.delivery.limits import Limits
 from integration_operator.delivery.syndesis.delivery import ConfigMaps, SyndesisDelivery
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.engine.controller import Controller, Options
@@ -136,6 +137,7 @@ def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, Remo
             settings.enmasse_namespace,
             url=settings.keycloak_url,
             release=settings.enmasse_release,
+            limits=_limits(settings),
         ),
         "rest": SyndesisDelivery(_syndesis_servers(settings), cluster.secret_value, _config_maps(cluster.client)),
     }
@@ -152,7 +154,14 @@ def _config_maps(client: Client) -> ConfigMaps:
 
 
 def _syndesis_servers(settings: Settings) -> Servers:
-    return Servers(lambda namespace: settings.syndesis_url.format(namespace=namespace))
+    return Servers(
+        lambda namespace: settings.syndesis_url.format(namespace=namespace),
+        limits=_limits(settings),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.answer_bytes, settings.list_bytes, settings.answer_seconds)
 
 
 def client_of(settings: Settings) -> Client:

@@ -71,6 +71,27 @@ class Settings(BaseSettings):
     most_offers: int = Field(
         100, ge=0, description="Integrations that AddressSpaces of other namespaces may have offered in one namespace."
     )
+    answer_bytes: int = Field(
+        2 * 1024 * 1024,
+        ge=64 * 1024,
+        le=64 * 1024 * 1024,
+        description="Largest answer of a Syndesis or Keycloak that is read: twice a page of 100 connections, unpacked.",
+    )
+    list_bytes: int = Field(
+        16 * 1024 * 1024,
+        ge=64 * 1024,
+        le=1024 * 1024 * 1024,
+        description="Most bytes that are read for one list of a Syndesis or Keycloak: about 1,500 connections.",
+    )
+    answer_seconds: float = Field(
+        15.0, ge=1, le=300, description="Longest time of one answer of a Syndesis or Keycloak, its last byte included."
+    )
+    page_bytes: int = Field(
+        8 * 1024 * 1024,
+        ge=2 * 1024 * 1024,
+        le=256 * 1024 * 1024,
+        description="Largest page of a LIST of the API server; a larger one is asked for in smaller pages.",
+    )
     workers: int = Field(32, ge=1, le=256, description="Pairs worked on at the same time.")
     qps: float = Field(0.0, ge=0, description="Requests a second on average; 0 leaves it to the server's own fairness.")
     burst: int = Field(100, ge=1, description="Requests at once, where qps limits them.")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
-from integration_operator.delivery.syndesis.client import PAGE
+from integration_operator.delivery.syndesis.client import PAGES
 from integration_operator.delivery.syndesis.errors import NameTaken, Refused
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.remote import Remote
@@ -236,7 +236,7 @@ class TestIds:
         assert writes(syndesis_server) == []
 
 
-@pytest.mark.parametrize("count", [25, PAGE - 1, PAGE, PAGE + 30])
+@pytest.mark.parametrize("count", [25, PAGES[0] - 1, PAGES[0], PAGES[0] + 30])
 async def test_ours_is_found_behind_many(deliverer: Deliverer, syndesis_server: SyndesisServer, count: int) -> None:
     """The server shows 20 where nothing is said, and our id comes after all of theirs."""
     for n in range(count):

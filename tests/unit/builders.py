@@ -6,10 +6,11 @@ import base64
 from typing import Any
 
 from integration_operator.api import names
+from integration_operator.localcluster.enmasse import CERTIFICATE
 
 Document = dict[str, Any]
 
-PEM = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").decode()
+PEM = base64.b64encode(CERTIFICATE.encode()).decode()
 PORTS = ({"name": "amqp", "port": 5672}, {"name": "amqps", "port": 5671})
 
 

@@ -71,8 +71,8 @@ def test_the_receiver_may_limit_from_where_it_accepts_offers(accepts: str | None
 def test_a_no_does_not_tell_whether_the_address_space_exists(rules: tuple[str, ...]) -> None:
     receiver = normalised(syndesis("fuse", annotations={FOR: "bob"}))
     absent = denied(Pair(Ref("shop", "orders"), receiver.ref), rules)
-    for annotations in ({}, {BY: "eve"}, {ALLOWED: "team-*,other"}):
-        assert may_pair(address_space(space(annotations=annotations)), receiver, rules) == absent
+    for written in ({}, {BY: "eve"}, {ALLOWED: "team-*,other"}):
+        assert may_pair(address_space(space(annotations=written)), receiver, rules) == absent
 
 
 def test_rules_are_asked_in_order_up_to_the_first_yes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from integration_operator.domain.text import sanitized
 from integration_operator.domain.verdict import Verdict
 
 Document = dict[str, Any]
@@ -26,7 +27,7 @@ def status_of(
         "type": "Ready",
         "status": wanted,
         "reason": ready.reason,
-        "message": ready.message[:1024],
+        "message": sanitized(ready.message),
         "lastTransitionTime": old.get("lastTransitionTime", now) if old.get("status") == wanted else now,
         "observedGeneration": generation,
     }
@@ -53,7 +54,7 @@ PENDING = frozenset({"NoSyndesis", "ValueMissing"})
 
 def _tried(verified: Verdict, before: Document | None, now: str) -> Document:
     """The outcome of a trial; the same outcome keeps its time, so that a look that finds nothing new writes nothing."""
-    found = {"status": "OK" if verified else "ERROR", "message": verified.message}
+    found = {"status": "OK" if verified else "ERROR", "message": sanitized(verified.message)}
     if before and {key: before.get(key) for key in found} == found:
         return before
     return {**found, "time": now}

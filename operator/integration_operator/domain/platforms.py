@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.patterns import NamespacePatterns
 
+NO_NAMESPACE = NamespacePatterns()
+
 DEFAULT_OPERATIONS = frozenset({"send", "recv"})
 """What another namespace may ask for if the AddressSpace's owner does not say."""
 
@@ -30,9 +32,10 @@ class AddressSpace:
     """What the operator needs to know of an AddressSpace.
 
     ``can_own`` is False where the uid does not outlive an upgrade of EnMasse (spaces not read from a watched kind).
-    ``certificate`` is the CA of the endpoint as PEM. ``defects`` are facts that are there but unusable.
-    ``authentication`` is the name of its authentication service, ``authentication_type`` the type that its spec gives.
-    ``allowed_operations`` is what Integrations of other namespaces may ask for.
+    ``certificate`` is the CA of the endpoint as PEM. ``authentication`` is the name of the authentication service, or
+    its type if the spec has no name (EnMasse ≤ 0.26); ``authentication_type`` is the type that the spec says itself.
+    ``allowed_operations`` is what Integrations of other namespaces may ask for. ``defects`` are facts that are there but
+    unusable.
     """
 
     ref: Ref
@@ -48,7 +51,7 @@ class AddressSpace:
     authentication_type: str | None = None
     realm: str | None = None
     created_by: str | None = None
-    allowed_namespaces: NamespacePatterns = NamespacePatterns()
+    allowed_namespaces: NamespacePatterns = NO_NAMESPACE
     allowed_operations: frozenset[str] = DEFAULT_OPERATIONS
     enable_new: bool = False
     messages: tuple[str, ...] = ()

@@ -26,6 +26,9 @@ SPACE_NAME = re.compile(r"[a-z0-9-]{1,60}")
 USERNAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 """A user name that every release of EnMasse and Keycloak takes (Keycloak 26 wants at least 3 characters)."""
 
+LONGEST_SAID = 900
+"""Bytes of what a platform said, so that a message with it stays under 1 KiB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Transport:
@@ -111,30 +114,38 @@ def user_ready(user: Document) -> Verdict:
     this generation without an error only where phase is Active, ``status.generation`` is the object's, and there is no
     message (observed on EnMasse 0.33.1).
     """
-    status = user.get("status") or {}
+    status = _mapping(user.get("status"))
     if user["metadata"].get("deletionTimestamp"):
         return Verdict.deny("UserTerminating", "the MessagingUser is being deleted")
     if status.get("message"):
-        return Verdict.deny("UserFailed", f"EnMasse says: {sanitized(status['message'])}")
+        return Verdict.deny("UserFailed", f"EnMasse says: {sanitized(status['message'], LONGEST_SAID)}")
     if status.get("phase") == "Active" and status.get("generation") == user["metadata"].get("generation"):
-        return Verdict.allow("UserActive", f"user {user['spec'].get('username')!r} can log in")
+        username = sanitized(_mapping(user.get("spec")).get("username"), 255)
+        return Verdict.allow("UserActive", f"user {username!r} can log in")
     return Verdict.deny("UserPending", "EnMasse has not applied the MessagingUser yet")
 
 
 def connection_ready(connection: Document, *, reconciled: bool) -> Verdict:
     """Whether Syndesis has taken the Connection. ``reconciled`` is True where something is said to do so."""
-    status = connection.get("status") or {}
+    status = _mapping(connection.get("status"))
     metadata = connection["metadata"]
     if metadata.get("deletionTimestamp"):
         return Verdict.deny("ConnectionTerminating", "the Connection is being deleted")
     current = status.get("observedGeneration") in (None, metadata.get("generation"))
     phase = status.get("phase")
     if phase == "Ready" and current:
-        return Verdict.allow("ConnectionReady", f"Syndesis has it as {status.get('connectionId') or 'a connection'}")
+        identifier = sanitized(status.get("connectionId") or "a connection", 255)
+        return Verdict.allow("ConnectionReady", f"Syndesis has it as {identifier}")
     if phase == "Error" and current:
-        said = next((c.get("message") for c in status.get("conditions") or () if c.get("status") == "False"), None)
-        return Verdict.deny("ConnectionFailed", f"Syndesis says: {sanitized(said or 'Error')}")
+        conditions = status.get("conditions")
+        listed = [_mapping(condition) for condition in conditions] if isinstance(conditions, list) else []
+        said = next((c.get("message") for c in listed if c.get("status") == "False"), None)
+        return Verdict.deny("ConnectionFailed", f"Syndesis says: {sanitized(said or 'Error', LONGEST_SAID)}")
     pending = "Syndesis has not taken the Connection yet"
     if not reconciled:
         pending += "; no release of Syndesis takes Connections by itself (Syndesis issue 3692)"
     return Verdict.deny("ConnectionPending", pending)
+
+
+def _mapping(value: object) -> Document:
+    return value if isinstance(value, dict) else {}

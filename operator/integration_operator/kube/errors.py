@@ -6,10 +6,14 @@ Status and reason are those of ``metav1.Status``
 
 from __future__ import annotations
 
-import json
+import re
 from typing import Any
 
-from integration_operator.domain.failure import Failure
+from integration_operator.domain.failure import Failure, seconds_of
+from integration_operator.domain.json_text import Malformed, parse
+
+REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
+"""A reason that may stand in a condition. An admission webhook, which may be a tenant's, writes what it likes."""
 
 
 class ApiError(Failure):
@@ -81,27 +85,31 @@ def error_of(status: int, body: bytes, *, retry_after: str | None = None) -> Api
     """The error for an answer: ``body`` is a ``Status`` document, or whatever a proxy on the way has put in its
     place.
     """
-    document = _status_document(body)
-    reason = str(document.get("reason") or "")
-    message = str(document.get("message") or f"the server answered HTTP {status}")
+    return _error(status, _status_document(body), retry_after)
+
+
+def watch_error(status: dict[str, Any]) -> ApiError:
+    """The error that an ``ERROR`` event of a watch carries: its object is a ``Status``."""
+    code = status.get("code")
+    return _error(code if isinstance(code, int) and code >= 400 else 500, status, None)
+
+
+def _error(status: int, document: dict[str, Any], retry_after: str | None) -> ApiError:
+    given, said = document.get("reason"), document.get("message")
+    reason = given if isinstance(given, str) and REASON.fullmatch(given) else ""
+    message = said if isinstance(said, str) and said else f"the server answered HTTP {status}"
     if reason == "AlreadyExists":
         kind: type[ApiError] = AlreadyExists
     elif status >= 500:
         kind = Unavailable
     else:
         kind = _BY_STATUS.get(status, ApiError)
-    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-    return kind(status, reason, message, retry_after=seconds)
-
-
-def watch_error(status: dict[str, Any]) -> ApiError:
-    """The error that an ``ERROR`` event of a watch carries: its object is a ``Status``."""
-    return error_of(int(status.get("code") or 500), json.dumps(status).encode())
+    return kind(status, reason, message, retry_after=seconds_of(retry_after))
 
 
 def _status_document(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body)
-    except ValueError:
+        document = parse(body)
+    except Malformed:
         return {}
     return document if isinstance(document, dict) else {}

@@ -32,10 +32,14 @@ from integration_operator.delivery.keycloak.wanted import (
     lost_attributes,
     standing,
 )
+from integration_operator.delivery.limits import DEFAULT, Limits
 from integration_operator.delivery.peer import Peer
 
 MASTER = "master"
 PAGE = 100  # Keycloak's own default; without it an answer ends there and does not say so
+MOST_PAGES = 50
+"""Pages of users whose names have ours as a part; with ours generated from the pair there is one."""
+NEWEST = 253_402_300_799_999  # milliseconds: the last that a date can be
 T = TypeVar("T")
 
 
@@ -55,7 +59,7 @@ class _User(BaseModel):
     id: str = Field(min_length=1)
     username: str
     attributes: dict[str, list[str]] | None = None
-    createdTimestamp: int | None = None  # noqa: N815  Keycloak's own name; milliseconds
+    createdTimestamp: int | None = Field(default=None, ge=0, le=NEWEST)  # noqa: N815  Keycloak's own name; milliseconds
 
     @property
     def created(self) -> datetime | None:
@@ -75,10 +79,15 @@ class KeycloakUsers:
     """One for each Keycloak: its limit and its breaker are for all that is asked of the host."""
 
     def __init__(
-        self, access: KeycloakAccess, *, peer: Peer | None = None, now: Callable[[], datetime] = _utc_now
+        self,
+        access: KeycloakAccess,
+        *,
+        peer: Peer | None = None,
+        limits: Limits = DEFAULT,
+        now: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.access = access
-        self._session = AdminSession(access, peer)
+        self._session = AdminSession(access, peer, limits)
         self._now = now
         self._without_password: set[UserKey] = set()
         """Users that were begun here and whose password was not seen set. What the caller knows of the password does
@@ -164,7 +173,7 @@ class KeycloakUsers:
     async def _find(self, key: UserKey) -> _User | None:
         """The user of exactly this name. Keycloak's search finds every name that has it as a part."""
         seen: set[str] = set()
-        while True:
+        for _ in range(MOST_PAGES):
             query = {"username": key.name, "briefRepresentation": "false", "first": str(len(seen)), "max": str(PAGE)}
             answer = await self._session.call("GET", key.realm, "users", expect=(200,), query=query)
             page = _read(_USERS, answer.document, "a list of users")
@@ -175,6 +184,9 @@ class KeycloakUsers:
             seen.update(user.id for user in page)
             if len(page) < PAGE or len(seen) == before:  # the last page, or a server that gives the first one again
                 return None
+        endless = KeycloakUnavailable(f"more than {MOST_PAGES * PAGE} users of realm {key.realm!r} have {key.name!r}")
+        self._session.leave_alone(endless)
+        raise endless
 
     async def _create(self, wanted: WantedUser) -> _User:
         """Make the user and read it back. Who lost a race is told 409, and what is there then decides.

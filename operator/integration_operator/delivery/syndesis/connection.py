@@ -15,6 +15,7 @@ from integration_operator.api.connection import ConnectionSpec
 from integration_operator.domain import naming
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.pair import Pair
+from integration_operator.domain.text import sanitized
 from integration_operator.domain.verdict import Verdict
 
 Document = dict[str, Any]
@@ -30,6 +31,9 @@ COMPUTED = frozenset({"connector", "board", "lastUpdated", "uses"})
 MANAGED_BY, INTEGRATION, HASH, KEYS = "managed-by", "integration", "credentials-hash", "properties"
 """Keys of the metadata that tell ours. None has a dot or a slash: the server refuses those with 500
 (JsonRecordSupport.java:107-130)."""
+
+LONGEST_SAID = 900
+"""Bytes of what the verifier said, so that a message with it stays under 1 KiB."""
 
 
 class ValueMissing(Failure):
@@ -54,6 +58,10 @@ class Wanted:
     def secret_text(self) -> str:
         """All secret values in one text; the AMQP connector has one, the password."""
         return "\0".join(self.properties[key] for key in sorted(self.secret) if key in self.properties)
+
+    def concerns(self, stored: Document) -> bool:
+        """Whether a stored connection is this one, says so, or has its name."""
+        return stored["id"] == self.id or stored.get("name") == self.name or is_marked(stored, self.marker)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -199,7 +207,7 @@ def verdict_of(results: list[Document], secrets: frozenset[str]) -> Verdict:
         said = "; ".join(str(e.get("description") or e.get("code") or "") for e in errors) or "no reason given"
         for value in sorted(secrets, key=len, reverse=True):
             said = said.replace(value, "***")
-        said = said[:1024]
+        said = sanitized(said, LONGEST_SAID)
         if result.get("status") == "UNSUPPORTED":
             return Verdict.deny("VerificationUnsupported", "Syndesis cannot try this connector")
         if result.get("status") != "ERROR" or any(str(e.get("code", "")).startswith("SYNDESIS") for e in errors):

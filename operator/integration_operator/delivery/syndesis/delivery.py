@@ -55,6 +55,10 @@ class SyndesisDelivery:
         in_use = await self._servers.of(action.pair.syndesis.namespace).drop(identifier, marker_of(action.pair))
         return Announcement("Warning", "ConnectionInUse", in_use) if in_use else None
 
+    def on_recovery(self, callback: Callable[[str | None], None]) -> None:
+        """Call back with the namespace of a Syndesis whose server answers again."""
+        self._servers.on_recovery(callback)
+
     async def close(self) -> None:
         """Close all connections."""
         await self._servers.close()

@@ -98,7 +98,7 @@ class Server:
 
     async def drop(self, identifier: str, marker: str) -> str:
         """Delete what is ours; return a warning where integrations used it."""
-        ours = [c for c in await self._there() if c["id"] == identifier or is_marked(c, marker)]
+        ours = await self._client.connections(lambda c: c["id"] == identifier or is_marked(c, marker))
         warning = ""
         for connection in ours:
             uses = connection.get("uses")
@@ -107,7 +107,7 @@ class Server:
                 warning = f"connection {connection.get('name')!r} was removed from Syndesis while {use} it"
             await self._delete(connection["id"])
         gone = {connection["id"] for connection in ours}
-        if gone and any(c["id"] in gone for c in await self._there()):
+        if gone and await self._client.connections(lambda c: c["id"] in gone):
             raise SyndesisUnavailable(f"{self._client.url}: a connection is still there", reason="SyndesisFailed")
         return warning
 
@@ -121,13 +121,9 @@ class Server:
         sent = {str(known[key]) for known in (want.properties, properties) for key in want.secret if known.get(key)}
         return verdict_of(results, frozenset(sent))
 
-    async def _there(self, connector: str | None = None) -> list[Document]:
-        """All connections, from the list: by id the server also shows what was deleted (recorded)."""
-        return await self._client.connections(connector)
-
     async def _stored(self, identifier: str, connector: str | None = None) -> Document | None:
-        """The connection of that id, from the list."""
-        return next((c for c in await self._there(connector) if c["id"] == identifier), None)
+        """The connection of that id, from the list: by id the server also shows what was deleted (recorded)."""
+        return next(iter(await self._client.connections(lambda c: c["id"] == identifier, connector)), None)
 
     async def _find(self, want: Wanted) -> Document | None:
         """The connection that is ours: by id, else by its mark. A stranger's of that name is refused.
@@ -135,7 +131,7 @@ class Server:
         The id is enough: releases before 1.5 keep no mark, and the id follows from the pair, or was noted. Others with
         our mark are left from a race whose loser could not be removed.
         """
-        there = await self._there(want.connector)
+        there = await self._client.connections(want.concerns, want.connector)
         marked = [c for c in there if is_marked(c, want.marker)]
         ours = next((c for c in there if c["id"] == want.id), None) or next(iter(marked), None)
         if ours is None and any(c.get("name") == want.name for c in there):
@@ -170,7 +166,7 @@ class Server:
         if "_" not in identifier:
             return
         like = re.compile(re.escape(identifier).replace("_", "."))
-        if any(like.fullmatch(c["id"]) and c["id"] != identifier for c in await self._there()):
+        if await self._client.connections(lambda c: c["id"] != identifier and bool(like.fullmatch(c["id"]))):
             message = f"{self._client.url}: a write of {identifier!r} would also change another connection"
             raise Refused("ConnectionIdAmbiguous", message)
 
@@ -190,10 +186,10 @@ class Server:
         try:
             await self._client.create(new(want, self._connectors[want.connector][2]))
         except NameTaken:
-            if any(is_marked(c, want.marker) for c in await self._there(want.connector)):
+            if await self._client.connections(lambda c: is_marked(c, want.marker), want.connector):
                 raise self._raced(want) from None
             raise self._taken(want) from None
-        there = await self._there()
+        there = await self._client.connections(want.concerns)
         stored = next((c for c in there if c["id"] == want.id), None)
         if stored is None:
             raise self._lost()
