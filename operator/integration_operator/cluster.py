@@ -60,7 +60,8 @@ def _by_username(live: Live) -> Iterable[Hashable]:
 DEFAULT_ENMASSE_NAMESPACE = "enmasse-infra"
 
 ENMASSES_OWN = (kinds.SPACE_CONFIG_MAP, kinds.AUTHENTICATION_SERVICE)
-"""Kinds that are read in EnMasse's own namespace alone: elsewhere a tenant could speak for another one's AddressSpace."""
+"""Kinds that are read in EnMasse's own namespace alone: elsewhere a tenant could speak for another one's
+AddressSpace."""
 
 SpaceSource = Literal["auto", "crd", "aggregated", "configmap"]
 """How AddressSpaces are read: ``crd`` and ``aggregated`` are the kind, watched or polled as the server serves it."""

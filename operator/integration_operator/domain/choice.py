@@ -65,7 +65,8 @@ def choose(facts: Facts) -> Choice:
 
 
 REFUSED = (
-    "spec.delivery.user: keycloak has no effect, because the operator's setting allow_keycloak is false; the administrator of "
+    "spec.delivery.user: keycloak has no effect, because the operator's setting allow_keycloak is false; the "
+    "administrator of "
     "the cluster must allow it"
 )
 

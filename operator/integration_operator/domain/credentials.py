@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from integration_operator.api import names
 from integration_operator.domain.live import Live
 
-
 LONGEST_VALUE = 1024
-"""Bytes of a user name or password. Keycloak and SASL PLAIN take less; of a Secret no longer value is kept in memory."""
+"""Bytes of a user name or password. Keycloak and SASL PLAIN take less; of a Secret no longer value is kept in
+memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,9 +152,9 @@ def _may_retain(facts: Facts, withdraw: bool) -> bool:
 def _user_over_rest(facts: Facts, standing: Standing, *, withdraw: bool) -> Iterator[Action]:
     """Close the login that was made over REST.
 
-    What went with its AddressSpace needs no request. If AddressSpaces are not shown at all, nobody knows which realm the
-    user is in: it waits for them. Across namespaces a login over REST is never retained: without its Integration nothing
-    would show that it stands, and the giver could not withdraw it any more.
+    What went with its AddressSpace needs no request. If AddressSpaces are not shown at all, nobody knows which realm
+    the user is in: it waits for them. Across namespaces a login over REST is never retained: without its Integration
+    nothing would show that it stands, and the giver could not withdraw it any more.
     """
     integration, side = facts.integration, facts.remote.user
     if integration is None or side.exists is False:

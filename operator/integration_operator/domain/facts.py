@@ -52,10 +52,10 @@ class Facts:
     ``connection`` are this pair's own (domain/ownership.py); ``taken`` are the foreign objects under their names.
     ``former_users`` were made for this pair under an earlier name. ``provided`` is the Secret that
     ``credentialsSecretRef`` names. ``held`` is True while the guard against mass deletion holds this pair,
-    ``withdrawn`` if its Integration was deleted while the pair stayed. ``candidate`` is a fresh password, used only if no
-    copy of the pair's is left. ``user_name`` is the name of the pair's login. ``asked`` is what the settings ask for each
-    side, ``remote`` what is known of state over REST. ``overdue`` is True if a deleted Integration was tried to be taken
-    down for too long. ``offers_exhausted`` is True if the receiving namespace has as many offers as it may have.
+    ``withdrawn`` if its Integration was deleted while the pair stayed. ``candidate`` is a fresh password, used only if
+    no copy of the pair's is left. ``user_name`` is the name of the pair's login. ``asked`` is what the settings ask for
+    each side, ``remote`` what is known of state over REST. ``overdue`` is True if a deleted Integration was tried to be
+    taken down for too long. ``offers_exhausted`` is True if the receiving namespace has as many offers as it may have.
     ``keycloak_allowed`` is True if an Integration may ask for a user in Keycloak.
     """
 

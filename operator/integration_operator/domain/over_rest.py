@@ -37,8 +37,8 @@ class OverRestSteps:
     ) -> bool:
         """Ask for a delivery if one is needed; return True if the side stands as it is wanted.
 
-        ``platform`` is the uid of the AddressSpace or Syndesis. ``verify`` has Syndesis try a connection that it was not
-        seen to work with yet.
+        ``platform`` is the uid of the AddressSpace or Syndesis. ``verify`` has Syndesis try a connection that it was
+        not seen to work with yet.
         """
         assert credential is not None
         applied = applied_hash(document)

@@ -3,7 +3,8 @@
 The operator acts with permissions that no tenant has, so a mistake here changes or deletes what somebody else made. The
 rules, as docs/ownership.md tells them:
 
-* A label or an annotation proves nothing by itself: users copy them, tenants forge them. What counts are the fields that
+* A label or an annotation proves nothing by itself: users copy them, tenants forge them. What counts are the fields
+  that
   our field manager applied last (``managedFields``).
 * A *generated* name identifies the pair. Under it an object is this pair's if our manager applied it, or if it names
   this pair and lost its managers (a backup tool put it back).
@@ -78,8 +79,9 @@ def of_connection(live: Live, pair: Pair) -> Ownership:
 def of_user(live: Live, pair: Pair, username: str, *, made_over_rest: bool = False) -> Ownership:
     """Judge the MessagingUser that has the name of the pair's login.
 
-    ``made_over_rest`` says that the pair's login was made over REST under this name. EnMasse 0.31 turns such a user into a
-    MessagingUser without a password (upgrader.go:204-293 @0.33.1); one with a password was made by somebody else.
+    ``made_over_rest`` says that the pair's login was made over REST under this name. EnMasse 0.31 turns such a user
+    into a MessagingUser without a password (upgrader.go:204-293 @0.33.1); one with a password was made by somebody
+    else.
     """
     if username not in naming.usernames(pair) and not naming.is_from_proof_of_concept(username, pair.space):
         return _of_chosen(live, pair)
@@ -150,7 +152,8 @@ ENMASSE_ATTRIBUTES = frozenset(
         "annotations",  # since 0.30
     }
 )
-"""What EnMasse writes on its users (KeycloakUserApi.java:92-97 @0.22.0, :186-195 @0.30.3; client.go:145-164 @0.33.1)."""
+"""What EnMasse writes on its users (KeycloakUserApi.java:92-97 @0.22.0, :186-195 @0.30.3; client.go:145-164
+@0.33.1)."""
 
 
 def keycloak_mark(pair: Pair) -> str:
@@ -191,9 +194,9 @@ def of_syndesis_connection(
 ) -> Ownership:
     """Judge a connection on a Syndesis server.
 
-    ``marker`` names the pair in the connection's metadata, ``identifiers`` are the ids that follow from the pair: releases
-    before 1.5 keep no metadata (ConnectionBase.java:33 @1.5). ``proof_of_concept_user`` is the user name in a connection
-    that the proof of concept made, which marked nothing.
+    ``marker`` names the pair in the connection's metadata, ``identifiers`` are the ids that follow from the pair:
+    releases before 1.5 keep no metadata (ConnectionBase.java:33 @1.5). ``proof_of_concept_user`` is the user name in a
+    connection that the proof of concept made, which marked nothing.
     """
     metadata = connection.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}

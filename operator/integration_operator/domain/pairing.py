@@ -50,7 +50,8 @@ def _allowed_namespaces(space: AddressSpace, syndesis: Syndesis) -> Verdict | No
 def _namespace_not_allowed(pair: Pair) -> Verdict:
     return Verdict.deny(
         "NamespaceNotAllowed",
-        f"AddressSpace {pair.space} does not exist, or does not allow namespace {pair.syndesis.namespace}; its owner must add "
+        f"AddressSpace {pair.space} does not exist, or does not allow namespace {pair.syndesis.namespace}; its owner "
+        "must add "
         f"{pair.syndesis.namespace} to its annotation {names.ALLOWED_NAMESPACES}, beside what is in it",
     )
 

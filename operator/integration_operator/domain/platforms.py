@@ -34,8 +34,8 @@ class AddressSpace:
     ``can_own`` is False where the uid does not outlive an upgrade of EnMasse (spaces not read from a watched kind).
     ``certificate`` is the CA of the endpoint as PEM. ``authentication`` is the name of the authentication service, or
     its type if the spec has no name (EnMasse ≤ 0.26); ``authentication_type`` is the type that the spec says itself.
-    ``allowed_operations`` is what Integrations of other namespaces may ask for. ``defects`` are facts that are there but
-    unusable.
+    ``allowed_operations`` is what Integrations of other namespaces may ask for. ``defects`` are facts that are there
+    but unusable.
     """
 
     ref: Ref
@@ -62,8 +62,9 @@ class AddressSpace:
 class Syndesis:
     """What the operator needs to know of a Syndesis instance.
 
-    ``native_connections`` is True if it is annotated that something reconciles Connections for it. ``accept_from`` are the
-    namespaces whose AddressSpaces it accepts, None for all. ``enable_new`` says that what is offered to it starts enabled.
+    ``native_connections`` is True if it is annotated that something reconciles Connections for it. ``accept_from`` are
+    the namespaces whose AddressSpaces it accepts, None for all. ``enable_new`` says that what is offered to it starts
+    enabled.
     """
 
     ref: Ref

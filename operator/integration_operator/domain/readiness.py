@@ -71,9 +71,10 @@ def can_serve(space: AddressSpace, authentication_type: str | None) -> Verdict:
 def transport(space: AddressSpace, tls: TlsMode, *, was_secure: bool = False) -> Transport | Verdict:
     """Return the way to the broker, or a no that says which fact is missing.
 
-    ``auto`` takes TLS if the space has both a TLS port and a CA; ``required`` takes it with the CA, or with the trust of
-    Syndesis's Java if EnMasse shows none (a certificate of a public CA); ``disabled`` never takes it. ``was_secure`` says
-    that the connection was delivered over TLS: then ``auto`` never goes back to plain text, whatever fact is missing.
+    ``auto`` takes TLS if the space has both a TLS port and a CA; ``required`` takes it with the CA, or with the trust
+    of Syndesis's Java if EnMasse shows none (a certificate of a public CA); ``disabled`` never takes it. ``was_secure``
+    says that the connection was delivered over TLS: then ``auto`` never goes back to plain text, whatever fact is
+    missing.
     """
     if space.endpoint is None:
         return Verdict.deny("NoMessagingEndpoint", f"AddressSpace {space.ref} shows no messaging endpoint")
@@ -82,7 +83,8 @@ def transport(space: AddressSpace, tls: TlsMode, *, was_secure: bool = False) ->
         missing = "CA in its status" if secure else "port named 'amqps'"
         return Verdict.deny(
             "TLSNotAvailable",
-            f"AddressSpace {space.ref} shows no {missing} any more, and the connection was delivered over TLS: it stays as it "
+            f"AddressSpace {space.ref} shows no {missing} any more, and the connection was delivered over TLS: it "
+            "stays as it "
             "is. To allow plain text, set spec.tls to disabled",
         )
     if secure and (tls == "required" or (tls == "auto" and space.certificate)):

@@ -15,8 +15,8 @@ Document = dict[str, Any]
 
 KEYS = ("phase", "statusMessage", "observedGeneration", "conditions", "delivered")
 META = ("msgHost",)
-"""The fields of the status that are ours, and those of ``metaData``, which keeps what the proof of concept wrote beside.
-The realm is not among them: it is the giver's, and Integrations are the receiver's."""
+"""The fields of the status that are ours, and those of ``metaData``, which keeps what the proof of concept wrote
+beside. The realm is not among them: it is the giver's, and Integrations are the receiver's."""
 
 
 def status_of(integration: Integration, decision: Decision, findings: Sequence[Finding], now: str) -> Document:

@@ -1,9 +1,10 @@
-"""What is kept in memory of an object that tenants can write: what decisions read, bounded, and of the shape they expect.
+"""What is kept in memory of an object that tenants can write: what decisions read, bounded, and of the shape they
+expect.
 
 A tenant may store Secrets, MessagingUsers, Connections and Integrations of a megabyte each, by the hundred. Of what our
-field manager applied everything is kept, because a repair compares it; of everything else a bounded part. What is of another
-shape than its schema promises is left out, so that no decision meets it: EnMasse's schemas are not structural, and a
-Secret's labels are anyone's.
+field manager applied everything is kept, because a repair compares it; of everything else a bounded part. What is of
+another shape than its schema promises is left out, so that no decision meets it: EnMasse's schemas are not structural,
+and a Secret's labels are anyone's.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def connection(document: Document) -> Document:
 
 
 def integration(document: Document) -> Document:
-    """Keep the spec, whose size the schema bounds, and of the status what is ours and what the proof of concept wrote."""
+    """Keep the spec, whose size the schema bounds, and of the status what is ours and what the proof of concept
+    wrote."""
     kept = {**_identity(document), "spec": _mapping(document.get("spec"))}
     if isinstance(document.get("status"), dict):
         kept["status"] = _bounded(document["status"], depth=6)

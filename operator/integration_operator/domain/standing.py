@@ -51,9 +51,9 @@ CHILDREN = ("Secret", "MessagingUser", "Connection")
 def consent_stands(facts: Facts) -> Standing | None:
     """Make sure that access which the giver or the receiver withdrew ends, whatever else is the matter.
 
-    It comes before every other check: an Integration that is suspended, deleted with `Retain` or malformed, or a kind of
-    ours that cannot be read, must not keep a login that nobody allows any more. It is judged from objects that are there:
-    what is missing withdraws nothing here.
+    It comes before every other check: an Integration that is suspended, deleted with `Retain` or malformed, or a kind
+    of ours that cannot be read, must not keep a login that nobody allows any more. It is judged from objects that are
+    there: what is missing withdraws nothing here.
     """
     if facts.allowed or facts.space is None or facts.syndesis is None:
         return None

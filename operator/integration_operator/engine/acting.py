@@ -244,8 +244,9 @@ _MAKING = (Apply, Deliver)
 def _needs(action: Action, failed: Action) -> bool:
     """Check if an action cannot be done because an earlier one failed.
 
-    The credential is stored before any other system sees it, the finalizer is set before anything is created over REST, and
-    what holds the record of a pair (its Secret, its Integration, the finalizer) goes after what it is the record of.
+    The credential is stored before any other system sees it, the finalizer is set before anything is created over REST,
+    and what holds the record of a pair (its Secret, its Integration, the finalizer) goes after what it is the record
+    of.
     """
     if isinstance(failed, Apply) and failed.first:
         return isinstance(action, _MAKING) and action.kind in ("MessagingUser", "Connection")

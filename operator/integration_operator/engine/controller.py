@@ -263,7 +263,8 @@ class Controller:
     def _say_offers_exhausted(self, syndesis: Syndesis) -> None:
         """Tell the receiver that it has as many offers as it may have."""
         message = (
-            f"namespace {syndesis.ref.namespace} has {self._options.most_offers} Integrations offered from other namespaces, and "
+            f"namespace {syndesis.ref.namespace} has {self._options.most_offers} Integrations offered from other "
+            "namespaces, and "
             f"gets no more until some are deleted; limit who may offer with the annotation {names.ACCEPT_FROM}"
         )
         self._events.post_once(syndesis, Announcement("Warning", "OffersExhausted", message))

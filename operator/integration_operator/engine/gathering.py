@@ -103,7 +103,8 @@ class Gatherer:
         )
 
     def _allowed(self, pair: Pair, space: AddressSpace | None, syndesis: Syndesis | None) -> Verdict:
-        """Return whether the two may be paired; across namespaces the answer does not tell if the AddressSpace exists."""
+        """Return whether the two may be paired; across namespaces the answer does not tell if the AddressSpace
+        exists."""
         if space is not None and syndesis is not None:
             return pairing.may_pair(space, syndesis, self.rules)
         return pairing.denied(pair, self.rules)
@@ -197,9 +198,8 @@ class Gatherer:
             yield self.key_of(integration)
 
     def pair_of_child(self, live: Live) -> Iterable[Key]:
-        """Return the pairs that a Secret, MessagingUser or Connection concerns: the one it names, one that waits for its
-        name, and those whose Integration names it as a user's own Secret.
-        """
+        """Return the pairs that a Secret, MessagingUser or Connection concerns: the one it names, one that waits for
+        its name, and those whose Integration names it as a user's own Secret."""
         if waiting := self._taken_from.pop(live.ref, None):
             yield waiting
         if (pair := ownership.named_pair(live)) is not None:
@@ -241,7 +241,8 @@ class Gatherer:
         return secret, credential.username if credential else None
 
     def _login(self, pair: Pair, integration: Integration | None, secret: Live | None, remote: RemoteState) -> str:
-        """Return the name of the pair's login, if a user did not choose one: the one that stands, else the first of two.
+        """Return the name of the pair's login, if a user did not choose one: the one that stands, else the first of
+        two.
 
         Who was made over REST comes first, because the login goes over to it; then what the Secret says; then the
         MessagingUser that is there.
@@ -260,8 +261,9 @@ class Gatherer:
     def _inherited_login(self, pair: Pair, integration: Integration | None, known: Credential | None) -> str | None:
         """Return the name of the login that the proof of concept left for a pair: the Integration's own name.
 
-        Only Keycloak shows whether it is there and adopts it; once it is adopted, Secret or status say so, and every other
-        delivery goes on with it. The name tells the AddressSpace alone: the oldest Integration of that name inherits it.
+        Only Keycloak shows whether it is there and adopts it; once it is adopted, Secret or status say so, and every
+        other delivery goes on with it. The name tells the AddressSpace alone: the oldest Integration of that name
+        inherits it.
         """
         if integration is None or naming.space_of_proof_of_concept(integration.ref.name) != pair.space.name:
             return None

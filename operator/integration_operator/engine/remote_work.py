@@ -1,8 +1,8 @@
 """What is done over REST, beside the workers: one call at a time for each side of each Integration.
 
-A tenant runs its Syndesis server and can let every call hang. A worker that waited for it would keep the pair, and with it the
-pair's login, from being looked at, and a few such servers would keep all workers. So a worker only starts a call, waits
-for a moment, and goes on; the end of the call brings the pair back into the queue.
+A tenant runs its Syndesis server and can let every call hang. A worker that waited for it would keep the pair, and with
+it the pair's login, from being looked at, and a few such servers would keep all workers. So a worker only starts a
+call, waits for a moment, and goes on; the end of the call brings the pair back into the queue.
 
 A call that fails is repeated with a back-off of its own. A changed wish does not wait for it. A call that was not sent
 (``Deferred``) is no failure: it comes back when the server does.
