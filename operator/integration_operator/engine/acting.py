@@ -113,7 +113,10 @@ class Actor:
         outcome = Outcome()
         failed: list[Action] = []
         for action in actions:
-            if self._is_futile(action) or any(_needs(action, earlier) for earlier in failed):
+            if self._is_futile(action):
+                continue
+            if needed := next((earlier for earlier in failed if _needs(action, earlier)), None):
+                outcome.troubles += _waiting(action, needed)
                 continue
             if wait := self._repair_wait(action):
                 outcome.troubles.append(self._contested(action))
@@ -244,18 +247,32 @@ _MAKING = (Apply, Deliver)
 def _needs(action: Action, failed: Action) -> bool:
     """Check if an action cannot be done because an earlier one failed.
 
-    The credential is stored before any other system sees it, the finalizer is set before anything is created over REST,
-    and what holds the record of a pair (its Secret, its Integration, the finalizer) goes after what it is the record
-    of.
+    A connection is not created for a login that could not be. The credential is stored before any other system sees it,
+    the finalizer is set before anything is created over REST, and what holds the record of a pair (its Secret, its
+    Integration, the finalizer) goes after what it is the record of.
     """
     if isinstance(failed, Apply) and failed.first:
         return isinstance(action, _MAKING) and action.kind in ("MessagingUser", "Connection")
+    if _creates(failed) and failed.kind == "MessagingUser" and _creates(action) and action.kind == "Connection":
+        return True
     if isinstance(failed, Finalize) and failed.present:
         return isinstance(action, Deliver)
     if isinstance(failed, (Remove, Withdraw)):
         ends_a_record = isinstance(action, Remove) and action.kind in ("Secret", "Integration")
         return ends_a_record or (isinstance(action, Finalize) and not action.present)
     return False
+
+
+def _creates(action: Action) -> bool:
+    """Check if an action makes something that is not there yet."""
+    new = isinstance(action, Apply) and action.uid is None
+    return new or (isinstance(action, Deliver) and not action.known.exists)
+
+
+def _waiting(action: Action, needed: Action) -> list[Finding]:
+    if not isinstance(action, _MAKING):
+        return []
+    return [Finding(SIDE_OF[action.kind], "False", "Waiting", f"waits for {SIDE_OF[needed.kind]}")]
 
 
 def _worth_saying(action: Action, error: Failure) -> bool:
