@@ -101,9 +101,7 @@ class Controller:
         )
         self.queue: WorkQueue[Key] = WorkQueue(clock=self._clock)
         self._events = EventRecorder(cluster.client, clock=self._clock, now=self._timestamp)
-        self._remote = RemoteWork(
-            over_rest or {}, self._register, self.queue.add_after, self._events.post, clock=self._clock
-        )
+        self._remote = RemoteWork(over_rest or {}, self._register, self.queue.add, self._events.post, clock=self._clock)
         self._actor = Actor(
             cluster,
             self._gatherer,

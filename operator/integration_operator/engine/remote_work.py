@@ -44,16 +44,23 @@ class _Side:
     failure: Failure | None = None
     tries: int = 0
     not_before: float = 0.0
+    timer: asyncio.TimerHandle | None = None
+
+    def cancel_timer(self) -> None:
+        """Forget when it was to be tried again."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
 
 class RemoteWork:
-    """Calls over REST; ``again`` puts a pair back into the queue, now or after some seconds."""
+    """Calls over REST; ``again`` puts a pair back into the queue."""
 
     def __init__(
         self,
         deliveries: Mapping[str, RemoteDelivery],
         register: RemoteRegister,
-        again: Callable[[Pair, float], None],
+        again: Callable[[Pair], None],
         announce: Callable[[Integration, Announcement], None],
         *,
         clock: Callable[[], float],
@@ -83,6 +90,8 @@ class RemoteWork:
             return side.failure
         if side is not None and _wish(side.call) == _wish(call) and self._clock() < side.not_before:
             return side.failure
+        if side is not None:
+            side.cancel_timer()
         if side is None or _wish(side.call) != _wish(call):
             side = _Side(call)
         side.call = call
@@ -116,10 +125,12 @@ class RemoteWork:
         """Forget an Integration that is gone; a call that is under way ends by itself."""
         self._deleting_since.pop(integration.live.uid, None)
         for key in [key for key in self._sides if key[0] == integration.live.uid]:
-            del self._sides[key]
+            self._sides.pop(key).cancel_timer()
 
     async def stop(self, seconds: float) -> None:
         """Let what is under way finish, and cancel what does not in time."""
+        for side in self._sides.values():
+            side.cancel_timer()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds)
         for task in list(self._tasks):
@@ -143,7 +154,7 @@ class RemoteWork:
         else:
             side.failure, side.tries = None, 0
             log.info("delivered" if isinstance(call, Deliver) else "withdrawn")
-            self._again(call.pair, 0.0)
+            self._again(call.pair)
         finally:
             side.task = None
 
@@ -177,8 +188,8 @@ class RemoteWork:
             seconds = self._register.period  # nobody tells when it has changed
         side.not_before = self._clock() + seconds
         log.info("refused", error=str(error), retry_in=round(seconds, 1))
-        self._again(side.call.pair, 0.0)  # to say so
-        self._again(side.call.pair, seconds)
+        self._again(side.call.pair)  # to say so
+        side.timer = asyncio.get_running_loop().call_later(seconds, self._again, side.call.pair)
 
     def _recovered(self, how: str, namespace: str | None) -> None:
         """Try again at once what waits for a server that answers again."""
@@ -188,7 +199,7 @@ class RemoteWork:
                 continue
             if namespace in (None, call.pair.syndesis.namespace):
                 side.not_before = 0.0
-                self._again(call.pair, 0.0)
+                self._again(call.pair)
 
 
 def _wish(call: Call) -> tuple[object, ...]:
