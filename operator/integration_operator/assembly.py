@@ -162,6 +162,7 @@ def client_of(settings: Settings) -> Client:
         "max_in_flight": settings.workers,
         "rate": settings.qps,
         "burst": settings.burst,
+        "page_bytes": settings.page_bytes,
         "observe": metrics.observe_request,
     }
     if settings.kubeconfig is not None:

@@ -25,6 +25,8 @@ class Failure(Exception):
 
     stalls: ClassVar[bool] = False
     """The same request gets the same answer: wait until a fact changes, do not ask again."""
+    longest_delay: ClassVar[float | None] = None
+    """The longest back-off in seconds, None for the work queue's own; short for what a user mends outside our sight."""
     quiet: ClassVar[bool] = False
     """Part of normal life: try again, tell nobody."""
 

@@ -16,7 +16,7 @@ from integration_operator.cluster import Cluster
 from integration_operator.delivery import Delivery, RemoteDelivery
 from integration_operator.domain.actions import Action, Apply, Deliver, Finalize, LetGo, Remove, Withdraw
 from integration_operator.domain.conditions import Announcement, Finding, Type
-from integration_operator.domain.failure import Failure
+from integration_operator.domain.failure import Deferred, Failure
 from integration_operator.domain.integration import Integration, first_of
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.remote import Remote
@@ -39,13 +39,14 @@ class Outcome:
     """What came of the actions of one pass.
 
     ``again`` asks for another pass. ``troubles`` are conditions that take the place of the decided ones. ``retry`` asks
-    for the queue's back-off, ``wait`` are the seconds to wait at least.
+    for the queue's back-off, of up to ``longest``; ``wait`` are the seconds to wait at least.
     """
 
     again: bool = False
     troubles: list[Finding] = field(default_factory=list)
     retry: bool = False
     wait: float = 0.0
+    longest: float | None = None
 
 
 class FinalizerMissing(Failure):
@@ -95,7 +96,8 @@ class Actor:
                 wait = error.retry_after or 0.0
                 if error.stalls and isinstance(action, (Deliver, Withdraw)):
                     wait = self._register.period  # nobody tells when it has changed
-                return Outcome(troubles=troubles, retry=not error.stalls, wait=wait)
+                again = not error.stalls and not isinstance(error, Deferred)  # that comes back when it may be asked
+                return Outcome(troubles=troubles, retry=again, wait=wait, longest=error.longest_delay)
             outcome.again = True
         return outcome
 

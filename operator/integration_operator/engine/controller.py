@@ -125,7 +125,7 @@ class Controller:
             for duplicate in facts.duplicates:
                 await self._report(duplicate, duplicate_of(facts.integration))
         if outcome.retry:
-            raise RetryLater(outcome.wait)
+            raise RetryLater(outcome.wait, outcome.longest)
         return min((seconds for seconds in waits if seconds), default=0.0)
 
     async def _report(self, integration: Integration, decision: Decision, troubles: Iterable[Finding] = ()) -> float:
@@ -198,11 +198,11 @@ class Controller:
                     self.queue.add_after(key, wait)
             except RetryLater as later:
                 result = "retry"
-                self.queue.retry(key, at_least=later.seconds)
+                self.queue.retry(key, at_least=later.seconds, longest=later.longest)
             except Failure as error:
                 result = "error"
                 self._log.info("not reported", key=str(key), error=str(error))
-                self.queue.retry(key, at_least=error.retry_after or 0.0)
+                self.queue.retry(key, at_least=error.retry_after or 0.0, longest=error.longest_delay)
             except Exception:  # a defect in the handling of one pair must not stop the others
                 result = "defect"
                 self._log.exception("unexpected", key=str(key))
@@ -243,11 +243,12 @@ class Controller:
 
 
 class RetryLater(Exception):
-    """Something is left to do and could not be done; ``seconds`` is the least to wait."""
+    """Something is left to do and could not be done; ``seconds`` is the least to wait, ``longest`` the most."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, longest: float | None = None) -> None:
         super().__init__(f"to be tried again in {seconds} s at the earliest")
         self.seconds = seconds
+        self.longest = longest
 
 
 class Memo:

@@ -76,11 +76,11 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._later, (due, self._sequence, key))
         self._changed.set()
 
-    def retry(self, key: K, *, at_least: float = 0.0) -> float:
-        """Work on a key that failed after its back-off; return the delay in seconds."""
+    def retry(self, key: K, *, at_least: float = 0.0, longest: float | None = None) -> float:
+        """Work on a key that failed after its back-off, of up to ``longest``; return the delay in seconds."""
         failures = self._failures.get(key, 0) + 1
         self._failures[key] = failures
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 20)) * (0.5 + self._jitter() / 2)
+        delay = min(longest or LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 20)) * (0.5 + self._jitter() / 2)
         delay = max(delay, at_least)
         self.add_after(key, delay)
         return delay
