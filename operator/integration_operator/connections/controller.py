@@ -17,7 +17,7 @@ import structlog
 
 from integration_operator.api import names
 from integration_operator.connections.status import status_of
-from integration_operator.delivery.syndesis.connection import Wanted, wanted
+from integration_operator.delivery.syndesis.connection import Wanted, stored_hash, wanted
 from integration_operator.delivery.syndesis.server import Server
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain.credentials import Credential, decode
@@ -101,7 +101,8 @@ class ConnectionController:
             settled = before.get("observedGeneration") == _generation(connection) and before.get("phase") == "Ready"
             if settled and before.get("credentialsHash") == want.credentials and self._clock() < looked:
                 return looked - self._clock()
-            stored, written = await server.keep(want, before.get("credentialsHash") or "")
+            confirmed = str(before.get("credentialsHash") or ""), str(before.get("storedHash") or "")
+            stored, written = await server.keep(want, *confirmed)
             tried = (before.get("lastVerified") or {}).get("status")
             verified = await server.verify(stored, want) if written or tried != "OK" else None
         except Failure as error:
@@ -110,7 +111,14 @@ class ConnectionController:
                 return self._verification
             raise
         ready = Verdict.allow("Delivered", f"Syndesis has it as {stored['id']}")
-        await self._say(connection, ready, connection_id=stored["id"], credentials=want.credentials, verified=verified)
+        await self._say(
+            connection,
+            ready,
+            connection_id=stored["id"],
+            credentials=want.credentials,
+            stored=stored_hash(stored, want.secret),
+            verified=verified,
+        )
         self._looked[connection.uid] = self._clock() + self._verification
         return self._verification
 

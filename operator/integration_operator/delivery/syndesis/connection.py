@@ -1,11 +1,13 @@
 """A rendered Connection as Syndesis's server keeps it, and what of a stored one differs from it. Pure.
 
-The password comes back as a ciphertext that is another one with each encryption, so a change of it is seen by a salted
-hash that is kept beside it (EncryptionComponent.java:38-71).
+The password comes back as a ciphertext that is another one with each encryption, so a change of the wanted one is seen
+by a salted hash that is kept beside it (EncryptionComponent.java:38-71). Syndesis leaves a stored ciphertext as it is,
+over restarts and changes of other properties (observed on 1.13.2): one that is not the noted one was written by a user.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -147,14 +149,30 @@ class Changes:
         return bool(self.properties or self.removed or self.rest)
 
 
-def changes(stored: Document, wanted: Wanted, confirmed_credentials: str, *, keeps_metadata: bool = True) -> Changes:
+def stored_hash(stored: Document, secret: frozenset[str]) -> str:
+    """Return a hash of the ciphertexts that are stored for the secret properties."""
+    live = stored.get("configuredProperties") or {}
+    text = "\0".join(f"{key}={live[key]}" for key in sorted(secret & live.keys()))
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+
+
+def changes(
+    stored: Document,
+    wanted: Wanted,
+    confirmed_credentials: str,
+    confirmed_stored: str = "",
+    *,
+    keeps_metadata: bool = True,
+) -> Changes:
     """What has to be written. ``confirmed_credentials`` is the hash that was noted with the last success.
 
-    It goes before the one beside the connection, which the call for properties leaves as it was.
+    It goes before the one beside the connection, which the call for properties leaves as it was. ``confirmed_stored``
+    is the hash of the ciphertexts that were read back then; if it is not known, any ciphertext is taken for ours.
     """
     live = stored.get("configuredProperties") or {}
     noted = stored.get("metadata") or {}
     known = wanted.credentials == (confirmed_credentials or noted.get(HASH))
+    known = known and confirmed_stored in ("", stored_hash(stored, wanted.secret))
     properties = {
         key: value
         for key, value in wanted.properties.items()

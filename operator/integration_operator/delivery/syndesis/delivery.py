@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from integration_operator.delivery.syndesis.client import Document
-from integration_operator.delivery.syndesis.connection import Lookup, marker_of, wanted
+from integration_operator.delivery.syndesis.connection import Lookup, marker_of, stored_hash, wanted
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Deliver, Withdraw
@@ -34,8 +34,16 @@ class SyndesisDelivery:
         look_up, look_up_config = self._secrets_of(namespace), await self._config_maps_of(namespace, action.document)
         marker = marker_of(action.pair)
         want = wanted(action.document, identifier, marker, action.credentials, secret, look_up, look_up_config)
-        stored, written = await server.keep(want, action.known.credentials)
-        made = Remote("rest", True, stored["id"], action.applied, action.credentials, False, action.known.verified)
+        stored, written = await server.keep(want, action.known.credentials, action.known.stored)
+        made = Remote(
+            "rest",
+            True,
+            stored["id"],
+            action.applied,
+            action.credentials,
+            verified=action.known.verified,
+            stored=stored_hash(stored, want.secret),
+        )
         if written:
             made = replace(made, verified=None)
         if action.verify:

@@ -81,17 +81,18 @@ class Server:
         self._connectors[connector] = self._clock() + CONNECTOR_FRESH, secret, icon if isinstance(icon, str) else None
         return secret
 
-    async def keep(self, want: Wanted, confirmed: str) -> tuple[Document, bool]:
+    async def keep(self, want: Wanted, confirmed: str, confirmed_stored: str = "") -> tuple[Document, bool]:
         """See that the connection is as it is wanted; return what is stored, and whether it was written.
 
-        ``confirmed`` is the hash of the credential that was seen to be there. Raises ``NameTaken`` where a stranger
-        has the name.
+        ``confirmed`` is the hash of the credential that was seen to be there, ``confirmed_stored`` that of the
+        ciphertexts that it was stored as. Raises ``NameTaken`` if a stranger has the name.
         """
         async with self._locks[want.name]:
             stored = await self._find(want)
             if stored is None:
                 return await self._create(want), True
-            found = await self._differences(stored, want, UNSURE if stored["id"] in self._unsure else confirmed)
+            sure = UNSURE if stored["id"] in self._unsure else confirmed
+            found = await self._differences(stored, want, sure, confirmed_stored)
             if not found:
                 return stored, False
             return await self._mend(stored, want, found), True
@@ -141,8 +142,9 @@ class Server:
                 await self._delete(twin["id"])
         return ours
 
-    async def _differences(self, stored: Document, want: Wanted, confirmed: str) -> Changes:
-        return changes(stored, want, confirmed, keeps_metadata=await self._keeps_metadata(stored))
+    async def _differences(self, stored: Document, want: Wanted, confirmed: str, confirmed_stored: str = "") -> Changes:
+        keeps_metadata = await self._keeps_metadata(stored)
+        return changes(stored, want, confirmed, confirmed_stored, keeps_metadata=keeps_metadata)
 
     async def _keeps_metadata(self, stored: Document) -> bool:
         """Whether metadata that is missing can be put there; asked only where all of it is missing."""
