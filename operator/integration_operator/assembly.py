@@ -122,6 +122,8 @@ async def _running(
 
 def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, RemoteDelivery]:
     """All ways to make a side where no resource does it, by the name that the decisions use."""
+    servers = _syndesis_servers(settings)
+    cluster.syndesises.subscribe(servers.syndesis_changed)
     return {
         "aggregated": AggregatedDelivery(cluster),
         "keycloak": KeycloakDelivery(
@@ -131,7 +133,7 @@ def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, Remo
             release=settings.enmasse_release,
             limits=_limits(settings),
         ),
-        "rest": SyndesisDelivery(_syndesis_servers(settings), cluster.secret_value, _config_maps(cluster.client)),
+        "rest": SyndesisDelivery(servers, cluster.secret_value, _config_maps(cluster.client)),
     }
 
 

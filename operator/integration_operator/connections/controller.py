@@ -78,6 +78,7 @@ class ConnectionController:
         }
         self.connections.subscribe(self._connection_changed)
         self.secrets.subscribe(self._neighbours_changed)
+        self.instances.subscribe(servers.syndesis_changed)
         self.instances.subscribe(self._neighbours_changed)
 
     async def reconcile(self, ref: Ref) -> float:
