@@ -51,7 +51,7 @@ async def in_force(world: World, namespace: str) -> None:
         }
         try:
             await world.person.post(
-                f"/apis/user.enmasse.io/v1beta1/namespaces/{namespace}/messagingusers?dryRun=All", body
+                f"/apis/user.enmasse.io/v1beta1/namespaces/{namespace}/messagingusers", body, {"dryRun": "All"}
             )
         except ApiError as error:
             return "no users today" in str(error)

@@ -17,11 +17,11 @@ import structlog
 
 from integration_operator.api import names
 from integration_operator.connections.status import status_of
-from integration_operator.delivery.syndesis.connection import Wanted, stored_hash, wanted
+from integration_operator.delivery.syndesis.connection import Wanted, specification, stored_hash, wanted
 from integration_operator.delivery.syndesis.server import Server
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain.credentials import Credential, decode
-from integration_operator.domain.failure import Failure
+from integration_operator.domain.failure import Deferred, Failure
 from integration_operator.domain.live import Live
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.platforms import Syndesis
@@ -42,6 +42,9 @@ MANAGER = "connection-controller"
 """The field manager of status and finalizer; the spec belongs to whoever wrote it."""
 FINALIZER = "integreatly.org/connection"
 
+SERVERS_AT_ONCE = 4
+"""So many servers at least share the workers: one that hangs holds a quarter of them, each for up to 15 seconds."""
+
 
 class ConnectionController:
     """Keeps every Connection on its Syndesis; ``verification`` in seconds."""
@@ -56,7 +59,9 @@ class ConnectionController:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.client = client
-        self.queue: WorkQueue[Ref] = WorkQueue()
+        self.queue: WorkQueue[Ref] = WorkQueue(
+            group_of=lambda ref: ref.namespace, share=max(1, workers // SERVERS_AT_ONCE)
+        )
         self.connections: Store[Live] = Store(Live.of, {"namespace": lambda c: (c.ref.namespace,)})
         self.secrets: Store[Live] = Store(Live.of)
         self.instances: Store[Syndesis] = Store(syndesis, {"namespace": lambda s: (s.ref.namespace,)})
@@ -78,6 +83,7 @@ class ConnectionController:
         }
         self.connections.subscribe(self._connection_changed)
         self.secrets.subscribe(self._neighbours_changed)
+        servers.on_recovery(self._recovered)
         self.instances.subscribe(servers.syndesis_changed)
         self.instances.subscribe(self._neighbours_changed)
 
@@ -153,9 +159,11 @@ class ConnectionController:
                 self.queue.succeeded(ref)
                 if wait:
                     self.queue.add_after(ref, wait)
+            except Deferred as deferred:
+                self.queue.add_after(ref, deferred.retry_after or 0.0)
             except Failure as error:
                 self._log.info("refused", connection=str(ref), error=str(error))
-                self.queue.retry(ref, at_least=error.retry_after or 0.0)
+                self.queue.retry(ref, at_least=error.retry_after or 0.0, longest=error.longest_delay)
             except Exception:  # a defect in the handling of one must not stop the others
                 self._log.exception("unexpected", connection=str(ref))
                 self.queue.retry(ref, at_least=1.0)
@@ -172,8 +180,9 @@ class ConnectionController:
 
     async def _wanted(self, connection: Live, server: Server) -> Wanted:
         document = connection.document
+        spec = specification(document)  # before anything in it leads to a request
         identifier, marker = _identity(connection)
-        secret = await server.secret_properties(document["spec"]["connectorId"])
+        secret = await server.secret_properties(spec.connector_id)
         want = wanted(
             document,
             identifier,
@@ -248,6 +257,11 @@ class ConnectionController:
         answer = await self.client.apply(path, document, manager=MANAGER, force=True)
         answer["apiVersion"], answer["kind"] = served.api_version, "Connection"
         self.connections.wrote(answer)
+
+    def _recovered(self, namespace: str) -> None:
+        """A server that was left alone answers again: whatever waits for it need not wait on."""
+        for connection in self.connections.by("namespace", namespace):
+            self.queue.add(connection.ref)
 
     def _connection_changed(self, old: Live | None, new: Live | None) -> None:
         if new is not None:

@@ -9,6 +9,7 @@ All requests of the process share one session, one limit of requests in flight a
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -25,7 +26,8 @@ from integration_operator.domain.json_text import Malformed, parse_pruned
 from integration_operator.kube.answers import UNPACKED, Unreadable, unpacked
 from integration_operator.kube.answers import TooLarge as AnswerTooLarge
 from integration_operator.kube.answers import body as body_of
-from integration_operator.kube.errors import TooLarge, Unauthorized, Unavailable, error_of
+from integration_operator.kube.errors import Invalid, TooLarge, Unauthorized, Unavailable, error_of
+from integration_operator.kube.trouble import in_words
 
 Document = dict[str, Any]
 Query = Mapping[str, str]
@@ -36,6 +38,9 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
+PATH = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._:~-]+)+")
+"""A path whose segments are names; ``..`` in one would be resolved before the request is sent."""
 
 CONNECT_TIMEOUT = 5.0
 ERROR_BYTES = 256 * 1024  # of a Status; one of a refused document repeats its faults, not the document
@@ -230,7 +235,7 @@ class Client:
         try:
             response = await self._send("GET", path, {**query, "watch": "true"}, None, None, accept, timeout)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "NoAnswer", f"watch of {path}: {_plain(error)}") from error
+            raise Unavailable(0, "NoAnswer", f"watch of {path}: {in_words(error)}") from error
         try:
             if response.status != 200:
                 raise error_of(response.status, await body_of(response, ERROR_BYTES))
@@ -238,7 +243,7 @@ class Client:
             async for line in _lines(response, self._page_bytes):
                 yield parse_pruned(line, deepest=DEEPEST)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "ConnectionLost", f"watch of {path}: {_plain(error)}") from error
+            raise Unavailable(0, "ConnectionLost", f"watch of {path}: {in_words(error)}") from error
         except Unreadable as error:
             raise Unavailable(0, "Unreadable", f"watch of {path}: {error}") from None
         except Malformed as error:
@@ -273,7 +278,9 @@ class Client:
                     raise error_of(status, data, retry_after=retry_after)
                 document = parse_pruned(data, deepest=DEEPEST) if data else {}
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise Unavailable(0, "NoAnswer", f"{verb} {path}: {_plain(error)}") from error
+                raise Unavailable(
+                    0, "NoAnswer", f"{verb} {path}: {in_words(error, seconds=self._timeout.total)}"
+                ) from error
             except AnswerTooLarge as error:
                 kind = TooLarge if status < 300 else Unavailable
                 raise kind(status, "TooLarge", f"{verb} {path}: {error}") from None
@@ -298,6 +305,8 @@ class Client:
     ) -> aiohttp.ClientResponse:
         if self._api is None:
             raise Unavailable(0, "Closed", "the client is closed")
+        if not PATH.fullmatch(path):  # a name in it that someone chose would lead to another path
+            raise Invalid(0, "PathUnusable", f"{verb} of a path that is none: {path}")
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         for attempt in (1, 2):
             headers = {"Accept": accept, "User-Agent": self._api.user_agent, **UNPACKED}

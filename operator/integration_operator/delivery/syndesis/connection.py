@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from integration_operator.api import names
 from integration_operator.api.connection import ConnectionSpec
 from integration_operator.domain import naming
@@ -40,6 +42,22 @@ LONGEST_SAID = 900
 
 class ValueMissing(Failure):
     """A value that a Connection names is not where it says."""
+
+
+class SpecInvalid(Failure):
+    """The spec of a Connection is not what its kind allows; a CRD that is not ours may let it pass."""
+
+    stalls = True
+
+
+def specification(document: Document) -> ConnectionSpec:
+    """Return the spec of a Connection, checked. Raises ``SpecInvalid``."""
+    try:
+        return ConnectionSpec.model_validate(document.get("spec"))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(map(str, ("spec", *first["loc"])))
+        raise SpecInvalid("InvalidSpec", f"{field}: {first['msg']}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +102,7 @@ def wanted(
 
     It is put as the server would show it, which trims, and leaves out what is empty: else it differed at every look.
     """
-    spec = ConnectionSpec.model_validate(document["spec"])
+    spec = specification(document)
     properties = dict(spec.configured_properties or {})
     for source in spec.configured_properties_from or ():
         kind, reference, find = "Secret", source.secret_key_ref, look_up
