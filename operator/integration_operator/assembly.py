@@ -130,6 +130,8 @@ async def _running(
 
 def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, RemoteDelivery]:
     """All ways to make a side where no resource does it, by the name that the decisions use."""
+    servers = _syndesis_servers(settings)
+    cluster.syndesises.subscribe(servers.syndesis_changed)
     return {
         "aggregated": AggregatedDelivery(cluster),
         "keycloak": KeycloakDelivery(
@@ -139,7 +141,7 @@ def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, Remo
             release=settings.enmasse_release,
             limits=_limits(settings),
         ),
-        "rest": SyndesisDelivery(_syndesis_servers(settings), cluster.secret_value, _config_maps(cluster.client)),
+        "rest": SyndesisDelivery(servers, cluster.secret_value, _config_maps(cluster.client)),
     }
 
 
@@ -170,6 +172,7 @@ def client_of(settings: Settings) -> Client:
         "max_in_flight": settings.workers,
         "rate": settings.qps,
         "burst": settings.burst,
+        "page_bytes": settings.page_bytes,
         "observe": metrics.observe_request,
     }
     if settings.kubeconfig is not None:

@@ -18,10 +18,12 @@ from integration_operator.delivery.keycloak.errors import KeycloakFailure, Keycl
 from integration_operator.delivery.keycloak.wanted import UserKey
 from integration_operator.delivery.limits import ANSWER_BYTES, Limits
 from integration_operator.domain.failure import Deferred
+from integration_operator.domain.pair import Pair, Ref
 
 MIB = 1024 * 1024
 SECONDS = 1.0
-KEY = UserKey(realm="shop-orders", namespace="shop", resource_name="orders.ann", username="ann")
+PAIR = Pair(Ref("shop", "orders"), Ref("fuse", "syndesis"))
+KEY = UserKey(realm="shop-orders", pair=PAIR, username="ann")
 REALM = {"realm": "shop-orders", "attributes": {"namespace": "shop", "enmasse-realm": "true"}}
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 PIECE = 64 * 1024

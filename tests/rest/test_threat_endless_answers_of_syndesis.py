@@ -22,6 +22,7 @@ from integration_operator.delivery.syndesis.client import MOST_MATCHES, MOST_PAG
 from integration_operator.delivery.syndesis.errors import SyndesisUnavailable
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain.failure import Deferred, Failure
+from integration_operator.domain.ownership import ConnectionEvidence
 from integration_operator.localcluster.syndesis_server import SyndesisServer
 
 WISH = Wish()
@@ -36,6 +37,8 @@ BOMB = gzip.compress(b'{"items":[' + b" " * 64 * MIB)
 VALUES = b'{"items":[' + b"{}," * 600_000 + b"{}]}"
 WIDE_HEAD = JSON_HEAD + b"X-Wide: " + b"x" * 10 * MIB + b"\r\n\r\n{}"
 MANY_HEADS = JSON_HEAD + b"".join(b"X-%d: x\r\n" % n for n in range(500_000)) + b"\r\n{}"
+
+EVIDENCE = ConnectionEvidence("y", "x")
 
 
 @asynccontextmanager
@@ -141,7 +144,7 @@ async def test_one_answer_is_bounded(answer: Answer, asked_for: str) -> None:
         try:
             async with asyncio.timeout(30):
                 with pytest.raises((SyndesisUnavailable, Failure)) as caught:
-                    await (server.secret_properties("amqp") if asked_for == "definition" else server.drop("x", "y"))
+                    await (server.secret_properties("amqp") if asked_for == "definition" else server.drop(EVIDENCE))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -174,10 +177,10 @@ async def test_a_list_without_a_last_page_ends_and_the_server_is_left_alone() ->
 
     async with hostile(next_page) as (servers, asked), asyncio.timeout(30):
         with pytest.raises(SyndesisUnavailable, match="no end"):
-            await servers.of("fuse").drop("x", "y")
+            await servers.of("fuse").drop(EVIDENCE)
         assert len(asked) == MOST_PAGES
         with pytest.raises(Deferred, match=r"no end; tried again in at most 30 s\. Is Syndesis running"):
-            await servers.of("fuse").drop("x", "y")
+            await servers.of("fuse").drop(EVIDENCE)
         assert len(asked) == MOST_PAGES
 
 
@@ -189,7 +192,7 @@ async def test_all_pages_together_are_bounded_and_are_not_held() -> None:
         tracemalloc.start()
         try:
             with pytest.raises(SyndesisUnavailable, match=f"over {LIST_BYTES} bytes"):
-                await servers.of("fuse").drop("x", "y")
+                await servers.of("fuse").drop(EVIDENCE)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -204,7 +207,7 @@ async def test_a_list_that_is_all_ours_is_not_held_either() -> None:
 
     async with hostile(next_page) as (servers, asked):
         with pytest.raises(SyndesisUnavailable, match=f"over {MOST_MATCHES} connections"):
-            await servers.of("fuse").drop("x", "y")
+            await servers.of("fuse").drop(EVIDENCE)
         assert len(asked) == 1
 
 
@@ -214,7 +217,7 @@ async def test_more_than_was_asked_for_is_no_page() -> None:
 
     async with hostile(more) as (servers, _):
         with pytest.raises(SyndesisUnavailable, match="list of connections is none"):
-            await servers.of("fuse").drop("x", "y")
+            await servers.of("fuse").drop(EVIDENCE)
 
 
 async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_operator.domain.json_text import DEEPEST, Malformed, parse, pruned
+from integration_operator.domain.json_text import DEEPEST, Malformed, parse, parse_pruned, pruned
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(),
@@ -68,3 +68,16 @@ def test_pruned_keeps_all_that_is_not_deeper(value: Any, deepest: int) -> None:
         return {key: cut(item, levels - 1) for key, item in value.items()} if isinstance(value, dict) else value
 
     assert json.loads(pruned(json.dumps(value).encode(), deepest=deepest)) == cut(value, deepest)
+
+
+def test_one_deep_member_is_pruned_and_the_others_are_read() -> None:
+    text = '{"a":1,"deep":' + nested(9_000) + ',"b":{"c":[2]}}'
+    found = parse_pruned(text.encode(), deepest=10)
+    assert (found["a"], found["b"]) == (1, {"c": [2]})
+    assert json.dumps(found["deep"]) == nested(9, "[", "]").replace("[]", "[null]")
+
+
+@pytest.mark.parametrize("text", ["[" * 5_000, '{"a":' * 5_000 + '"', "[" * 70 + "}" * 70])
+def test_what_is_cut_off_is_malformed_however_deep(text: str) -> None:
+    with pytest.raises(Malformed):
+        parse_pruned(text.encode())

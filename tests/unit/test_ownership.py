@@ -10,7 +10,7 @@ import pytest
 from integration_operator.api import names
 from integration_operator.domain import naming, ownership
 from integration_operator.domain.live import Live
-from integration_operator.domain.ownership import KEYCLOAK_MARK, Owner
+from integration_operator.domain.ownership import KEYCLOAK_MARK, ConnectionEvidence, Owner
 from integration_operator.domain.pair import Pair, Ref
 
 PAIR = Pair(Ref("shop", "orders"), Ref("fuse", "syndesis"))
@@ -172,13 +172,18 @@ def connection(
         (connection("i-1", integration=MARKER), FOREIGN),
         (connection("i-1"), FOREIGN),
         (connection("i-1", configuredProperties={"username": POC}), RESTORED),
+        (connection("i-1", configuredProperties={"username": GENERATED}), RESTORED),
+        (connection(naming.controller_connection_id(naming.connection_ref(PAIR))), OURS),
         (connection("i-1", configuredProperties={"username": "boss"}), FOREIGN),
         ({"id": "i-1", "metadata": "no mapping", "configuredProperties": []}, FOREIGN),
     ],
 )
 def test_connections_in_syndesis(stored: dict[str, Any], owner: Owner) -> None:
-    judged = ownership.of_syndesis_connection(stored, MARKER, frozenset({ID}), proof_of_concept_user=POC)
-    assert judged.owner is owner
+    evidence = ConnectionEvidence.of(PAIR, "i-1", GENERATED)
+    assert ownership.of_syndesis_connection(stored, evidence).owner is owner
+    if owner is RESTORED:
+        elsewhere = ConnectionEvidence.of(PAIR, "i-2", GENERATED)
+        assert ownership.of_syndesis_connection(stored, elsewhere).owner is FOREIGN, "the noted id is another one"
 
 
 def test_a_former_user_matches_its_own_name() -> None:

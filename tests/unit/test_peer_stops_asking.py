@@ -155,3 +155,16 @@ async def test_one_request_tries_the_host_and_the_others_do_not_wait_for_it(cloc
     with pytest.raises(asyncio.CancelledError):
         await hangs
     assert await peer.call(answers) == "answer", "a trial that was cancelled is no trial"
+
+
+async def test_the_request_that_tries_the_host_in_vain_says_the_same_as_those_that_are_refused(clock: Clock) -> None:
+    peer = Peer("host", KeycloakUnavailable, hint="Is it running?")
+    messages = []
+    for _ in range(6):
+        with pytest.raises(KeycloakUnavailable) as caught:
+            await peer.call(fails)
+        messages.append(caught.value.message)
+        clock.now += OPEN_FOR if len(messages) >= 5 else 0
+    assert messages == ["down"] * 4 + ["down; tried again in at most 30 s. Is it running?"] * 2
+    assert caught.value.retry_after is not None
+    assert OPEN_FOR <= caught.value.retry_after <= OPEN_FOR + SPREAD

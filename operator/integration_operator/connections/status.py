@@ -18,6 +18,7 @@ def status_of(
     now: str,
     connection_id: str | None = None,
     credentials: str = "",
+    stored: str = "",
     verified: Verdict | None = None,
 ) -> Document:
     """The status that is wanted; ``now`` (RFC 3339) stands in it only where something changed."""
@@ -40,6 +41,8 @@ def status_of(
         status["connectionId"] = identifier
     if hashed := credentials or before.get("credentialsHash"):
         status["credentialsHash"] = hashed
+    if hashed := stored or before.get("storedHash"):
+        status["storedHash"] = hashed
     tried = before.get("lastVerified")
     if verified is not None:
         tried = _tried(verified, tried, now)

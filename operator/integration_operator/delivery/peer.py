@@ -73,6 +73,9 @@ class Peer:
                     answer = await make()
                 except Exception as error:
                     self._note(error)
+                    if isinstance(error, self._unavailable) and self._breaker.opened:
+                        error.message = self._words()  # the same that those are told who may not ask
+                        error.retry_after = self._seconds_left()
                     raise
                 self._note(None)
                 return answer
@@ -103,12 +106,17 @@ class Peer:
 
     def _refuse_while_open(self) -> None:
         if self._breaker.opened:
-            raise self._deferred(float(self._breaker.open_remaining) + SPREAD * self._jitter())
+            raise self._deferred(self._seconds_left())
         if self._on_trial:
             raise self._deferred(TRIAL + SPREAD * self._jitter())
 
+    def _seconds_left(self) -> float:
+        return float(self._breaker.open_remaining) + SPREAD * self._jitter()
+
     def _deferred(self, seconds: float) -> Deferred:
-        """Return the refusal, in words that stay the same for as long as the host has the same trouble."""
-        reason, said = self._trouble
+        return Deferred(self._trouble[0], self._words(), retry_after=seconds)
+
+    def _words(self) -> str:
+        """Return what is wrong, in words that stay the same for as long as the host has the same trouble."""
         hint = f" {self._hint}" if self._hint else ""
-        return Deferred(reason, f"{said}; tried again in at most {self._open_for} s.{hint}", retry_after=seconds)
+        return f"{self._trouble[1]}; tried again in at most {self._open_for} s.{hint}"

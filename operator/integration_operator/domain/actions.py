@@ -61,6 +61,7 @@ class Deliver:
 
     ``known`` is what is known of it so far; ``applied`` and ``credentials`` are the hashes under which success is
     noted, ``platform`` the uid of the platform that it is noted for. ``verify`` asks Syndesis to try the connection.
+    ``handed_over`` is the id of the connection that the pair's own Connection has.
     """
 
     kind: Child
@@ -75,6 +76,7 @@ class Deliver:
     why: str
     verify: bool = False
     platform: str = ""
+    handed_over: str | None = None
 
     @property
     def confirmed(self) -> bool:

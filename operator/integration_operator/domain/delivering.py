@@ -328,6 +328,7 @@ class Delivery:
             known,
             platform=self._syndesis.uid,
             verify=self._user_is_ready,
+            handed_over=taken_id(claiming) if claiming else None,
         ):
             return Verdict.deny("ConnectionPending", "it is being created")
         if claiming is not None:

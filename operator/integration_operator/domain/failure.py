@@ -26,7 +26,7 @@ class Failure(Exception):
     stalls: ClassVar[bool] = False
     """The same request gets the same answer: wait until a fact changes, do not ask again."""
     longest_delay: ClassVar[float] = 300.0
-    """Seconds after which it is tried again at the latest."""
+    """The longest back-off in seconds; short for what a user mends outside our sight."""
     quiet: ClassVar[bool] = False
     """Part of normal life: try again, tell nobody."""
 

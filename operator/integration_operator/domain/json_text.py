@@ -21,6 +21,10 @@ class Malformed(ValueError):
     """The text is no JSON, or is nested too deep, or has too many values. The message quotes nothing of it."""
 
 
+class Nested(Malformed):
+    """The text is nested too deep, unless it is cut off."""
+
+
 def parse(text: bytes | str, *, deepest: int = DEEPEST, most_values: int | None = None) -> Any:
     """Return what a JSON text holds. Raises ``Malformed``.
 
@@ -32,6 +36,17 @@ def parse(text: bytes | str, *, deepest: int = DEEPEST, most_values: int | None 
         return json.loads(data)
     except (ValueError, RecursionError):
         raise Malformed("it is no JSON") from None
+
+
+def parse_pruned(data: bytes, *, deepest: int = DEEPEST) -> Any:
+    """Return what a JSON text holds, with None in place of what is nested deeper. Raises ``Malformed``.
+
+    For texts of many objects, of which one that a tenant has nested deep must not keep the others from being read.
+    """
+    try:
+        return parse(data, deepest=deepest)
+    except Nested:
+        return parse(pruned(data, deepest=deepest), deepest=deepest)
 
 
 def pruned(data: bytes, *, deepest: int = DEEPEST) -> bytes:
@@ -54,7 +69,8 @@ def pruned(data: bytes, *, deepest: int = DEEPEST) -> bytes:
 def _check_structure(data: bytes, deepest: int, most_values: int | None) -> None:
     """Refuse what is nested too deep or has too many values, without parsing it and at the speed of ``bytes``."""
     without_escapes = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    structure = _STRING.sub(b"", without_escapes.translate(None, delete=_NO_STRUCTURE))
+    quoted = without_escapes.translate(None, delete=_NO_STRUCTURE)
+    structure = _STRING.sub(b"", quoted.replace(b'""', b""))  # two quotes side by side change nothing about the others
     if most_values is not None and structure.count(b",") + structure.count(b"{") + structure.count(b"[") > most_values:
         raise Malformed(f"it holds more than {most_values} values")
     rest = structure.replace(b",", b"")
@@ -63,4 +79,4 @@ def _check_structure(data: bytes, deepest: int, most_values: int | None) -> None
             return
         rest = rest.replace(b"[]", b"").replace(b"{}", b"")
     if rest:
-        raise Malformed(f"it is cut off, or is nested more than {deepest} levels deep")
+        raise Nested(f"it is cut off, or is nested more than {deepest} levels deep")

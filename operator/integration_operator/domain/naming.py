@@ -101,6 +101,11 @@ def space_of_proof_of_concept(name: str) -> str | None:
     return match["space"] if match else None
 
 
+def proof_of_concept_name(space: Ref) -> str:
+    """The name that the proof of concept gave to Integration and login of an AddressSpace."""
+    return f"enmasse-{space.name}-to-fuse"
+
+
 def is_from_proof_of_concept(username: str, space: Ref) -> bool:
     """Check if a login has the name that the proof of concept gave to its login in this AddressSpace."""
     return space_of_proof_of_concept(username) == space.name

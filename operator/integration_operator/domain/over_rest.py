@@ -34,6 +34,7 @@ class OverRestSteps:
         *,
         platform: str,
         verify: bool = False,
+        handed_over: str | None = None,
     ) -> bool:
         """Ask for a delivery if one is needed; return True if the side stands as it is wanted.
 
@@ -62,6 +63,7 @@ class OverRestSteps:
                 why="it is time to look at it" if stands else "it is not confirmed as it is wanted",
                 verify=verify,
                 platform=platform,
+                handed_over=handed_over,
             )
         )
         return stands

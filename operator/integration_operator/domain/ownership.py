@@ -189,28 +189,48 @@ def of_keycloak_user(attributes: Attributes, pair: Pair, username: str) -> Owner
     return Ownership(Owner.FOREIGN, "nothing tells that it was made for this pair")
 
 
-def of_syndesis_connection(
-    connection: Document, marker: str, identifiers: frozenset[str], *, proof_of_concept_user: str | None = None
-) -> Ownership:
-    """Judge a connection on a Syndesis server.
+@dataclass(frozen=True, slots=True)
+class ConnectionEvidence:
+    """What tells that a connection on a Syndesis server was made for one pair.
 
-    ``marker`` names the pair in the connection's metadata, ``identifiers`` are the ids that follow from the pair:
-    releases before 1.5 keep no metadata (ConnectionBase.java:33 @1.5). ``proof_of_concept_user`` is the user name in a
-    connection that the proof of concept made, which marked nothing.
+    ``marker`` names the pair in the connection's metadata. ``generated`` is the id that it is created with, ``others``
+    are more ids that follow from the pair: releases before 1.5 keep no metadata (ConnectionBase.java:33 @1.5).
+    ``noted`` is the id in the Integration's status, which a tenant can write: it counts only for a connection that logs
+    in with one of ``usernames``, the pair's own.
     """
+
+    marker: str
+    generated: str
+    others: frozenset[str] = frozenset()
+    noted: str | None = None
+    usernames: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, pair: Pair, noted: str | None, login: str, *, handed_over: str | None = None) -> ConnectionEvidence:
+        """Return the evidence for a pair; ``handed_over`` is the id that the pair's own Connection has in its
+        status."""
+        generated, others = naming.connection_id(pair), {naming.controller_connection_id(naming.connection_ref(pair))}
+        if handed_over:
+            others.add(handed_over)
+        usernames = frozenset({*naming.usernames(pair), naming.proof_of_concept_name(pair.space), login})
+        return cls(naming.integration_label(pair), generated, frozenset(others), noted, usernames)
+
+
+def of_syndesis_connection(connection: Document, evidence: ConnectionEvidence) -> Ownership:
+    """Judge a connection on a Syndesis server."""
     metadata = connection.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     mark = metadata.get("integration")
     if metadata.get("managed-by") == names.FIELD_MANAGER and mark:
-        if mark == marker:
+        if mark == evidence.marker:
             return Ownership(Owner.THIS_PAIR, "its metadata names this pair")
         return Ownership(Owner.OTHER_PAIR, "its metadata names another pair")
-    if connection.get("id") in identifiers:
+    if connection.get("id") in (evidence.generated, *evidence.others):
         return Ownership(Owner.THIS_PAIR, "its id was generated for this pair")
     properties = connection.get("configuredProperties")
     username = properties.get("username") if isinstance(properties, dict) else None
-    if proof_of_concept_user is not None and username == proof_of_concept_user:
-        return Ownership(Owner.RESTORED, "the proof of concept made it for this AddressSpace")
+    if evidence.noted is not None and connection.get("id") == evidence.noted and username in evidence.usernames:
+        return Ownership(Owner.RESTORED, "its id was noted, and it logs in as this pair's user")
     return Ownership(Owner.FOREIGN, "neither its metadata nor its id tells that it was made for this pair")
 
 

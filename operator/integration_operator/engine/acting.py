@@ -42,7 +42,7 @@ class Outcome:
     """What came of the actions of one pass.
 
     ``again`` asks for another pass. ``troubles`` are conditions that take the place of the decided ones. ``retry`` asks
-    for the queue's back-off, ``wait`` are the seconds to wait at least.
+    for the queue's back-off, of up to ``longest``; ``wait`` are the seconds to wait at least.
     """
 
     again: bool = False

@@ -224,7 +224,7 @@ class Controller:
             except Failure as error:
                 result = "error"
                 self._log.info("not reported", key=str(key), error=str(error))
-                self.queue.retry(key, at_least=error.retry_after or 0.0)
+                self.queue.retry(key, at_least=error.retry_after or 0.0, longest=error.longest_delay)
             except Exception:  # a defect in the handling of one pair must not stop the others
                 result = "defect"
                 self._log.exception("unexpected", key=str(key))

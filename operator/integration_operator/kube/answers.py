@@ -27,10 +27,7 @@ class TooLarge(Unreadable):
 
 async def body(response: aiohttp.ClientResponse, most: int) -> bytes:
     """Return the body, of at most ``most`` bytes. Raises ``Unreadable``, and closes the connection then."""
-    encoding = response.headers.get("Content-Encoding", "identity")
-    if encoding.lower() != "identity":
-        response.close()
-        raise Unreadable(f"the answer came packed ({sanitized(encoding, 32)}), which was not asked for")
+    unpacked(response)
     if (response.content_length or 0) > most:
         _refuse(response, most)
     chunks, length = [], 0
@@ -40,6 +37,14 @@ async def body(response: aiohttp.ClientResponse, most: int) -> bytes:
             _refuse(response, most)
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def unpacked(response: aiohttp.ClientResponse) -> None:
+    """Raise ``Unreadable`` for an answer that is packed, and close the connection."""
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        response.close()
+        raise Unreadable(f"the answer came packed ({sanitized(encoding, 32)}), which was not asked for")
 
 
 def _refuse(response: aiohttp.ClientResponse, most: int) -> NoReturn:

@@ -15,6 +15,9 @@ from integration_operator.domain.json_text import Malformed, parse
 REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 """A reason that may stand in a condition. An admission webhook, which may be a tenant's, writes what it likes."""
 
+MENDED_WITHIN = 120.0
+"""Seconds; with jitter one request in one to two minutes for as long as what a user has to mend is not mended."""
+
 
 class ApiError(Failure):
     """An answer of the API server other than 2xx; ``status`` is its HTTP status, 0 where there was no answer."""
@@ -50,13 +53,22 @@ class Unauthorized(ApiError):
 
 
 class Forbidden(ApiError):
-    """403: RBAC does not allow it, or the namespace is being deleted."""
+    """403: RBAC, a quota or an admission policy does not allow it, or the namespace is being deleted."""
+
+    longest_delay = MENDED_WITHIN
 
 
 class Invalid(ApiError):
-    """400 or 422: the server understood the document and refuses it."""
+    """400 or 422: the server understood the document and refuses it.
 
-    stalls = True
+    It may be an admission webhook or policy that does, and nobody tells when that is mended.
+    """
+
+    longest_delay = MENDED_WITHIN
+
+
+class TooLarge(ApiError):
+    """The answer has more bytes than are read; of a LIST, a smaller page may have fewer."""
 
 
 class TooManyRequests(ApiError):

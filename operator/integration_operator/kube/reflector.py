@@ -24,6 +24,7 @@ from integration_operator.kube.errors import (
     Forbidden,
     Gone,
     NotFound,
+    TooLarge,
     Unauthorized,
     Unavailable,
     watch_error,
@@ -35,7 +36,9 @@ T = TypeVar("T")
 Document = dict[str, Any]
 Sleep = Callable[[float], Awaitable[None]]
 
-PAGE = 500  # client-go's default page of a reflector: a LIST's memory is bounded by it
+PAGE = 500  # client-go's default page of a reflector; its bytes are bounded by the client
+UNPAGED_BYTES = 64 * 1024 * 1024
+"""Of a LIST of EnMasse's aggregated API, which knows no pages: 20,000 AddressSpaces."""
 WATCH_SECONDS = 290  # under the five minutes after which proxies on the way like to cut
 WATCH_SILENCE = 150.0  # kube-apiserver sends a bookmark about every minute: twice that without a byte is a dead line
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
@@ -180,22 +183,33 @@ class Reflector(Generic[T]):
     async def _pages(self, collection: str) -> tuple[list[Report[T]], str]:
         """All items of a collection, and the resource version to watch from.
 
-        Each page is read at once, so that not all documents are held in full at a time.
+        Each page is read at once, so that not all documents are held in full at a time. A page that is too large is
+        asked for again, in smaller ones: tenants decide how large their objects are, up to 1.5 MiB each.
         """
         reports: list[Report[T]] = []
-        query = {"limit": str(PAGE), **self._selector()}
+        limit = PAGE
+        query = self._selector()
         accept = METADATA_LIST if self.kind.metadata_only else "application/json"
+        most = None if self._served_now.watchable else UNPAGED_BYTES
         while True:
             try:
-                page = await self._client.get(collection, query, accept=accept)
+                page = await self._client.get(collection, {"limit": str(limit), **query}, accept=accept, most=most)
+            except TooLarge:
+                if limit == 1 or not self._served_now.watchable:
+                    raise
+                limit = max(1, limit // 4)
+                continue
             except NotFound:
                 everywhere = collection == self._collection
                 if self._served_now.watchable or not everywhere or self._namespaces is None:
                     raise
                 return await self._by_namespace(await self._namespaces())
-            if not isinstance(page.get("items"), list):
+            items = page.get("items", ())
+            if items is None:  # as a program in Go says that there are none
+                items = []
+            if not isinstance(items, list):
                 raise Unavailable(200, "NotAList", f"the answer for {collection} is no list")
-            complete = (self._complete(item) for item in page["items"])
+            complete = (self._complete(item) for item in items)
             reports += [self.store.read(document) for document in complete if document is not None]
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):

@@ -28,7 +28,6 @@ from integration_operator.delivery.keycloak.wanted import UserKey, WantedUser
 from integration_operator.delivery.limits import DEFAULT, Limits
 from integration_operator.delivery.peer import Peer
 from integration_operator.domain.actions import Deliver, Withdraw
-from integration_operator.domain.naming import space_of_proof_of_concept
 from integration_operator.domain.platforms import AddressSpace
 from integration_operator.domain.remote import Remote
 from integration_operator.kube.client import Client
@@ -89,12 +88,7 @@ class KeycloakDelivery:
         realm = action.space.realm
         if realm is None:
             return
-        key = UserKey(
-            realm=realm,
-            namespace=action.space.ref.namespace,
-            resource_name=action.ref.name,
-            username=action.username,
-        )
+        key = UserKey(realm=realm, pair=action.pair, username=action.username)
         users = await self._connected(action.space)
         try:
             await users.remove(key)
@@ -190,12 +184,10 @@ def _wanted(action: Deliver, release: str | None) -> WantedUser:
     spec = action.document["spec"]
     return WantedUser(
         realm=space.realm,
-        namespace=space.ref.namespace,
-        resource_name=action.ref.name,
+        pair=action.pair,
         username=action.credential.username,
         password=action.credential.password,
         authorization=spec.get("authorization") or (),
         address_space_type="brokered" if space.brokered else "standard",
         release=release,
-        adopt=space_of_proof_of_concept(action.credential.username) == space.ref.name,
     )

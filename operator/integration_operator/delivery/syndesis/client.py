@@ -20,7 +20,13 @@ import aiohttp
 from integration_operator.api import names
 from integration_operator.delivery.limits import DEFAULT, ERROR_BYTES, MOST_VALUES, Limits
 from integration_operator.delivery.peer import Peer
-from integration_operator.delivery.syndesis.errors import NotThere, Refused, SyndesisUnavailable, refusal
+from integration_operator.delivery.syndesis.errors import (
+    NoSuchCall,
+    NotThere,
+    Refused,
+    SyndesisUnavailable,
+    refusal,
+)
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.json_text import Malformed, parse
 from integration_operator.kube.answers import UNPACKED, TooLarge, Unreadable, body
@@ -154,7 +160,7 @@ class SyndesisClient:
         Raises ``NotThere`` where the release has no such call. Drafts of integrations take the new values.
         """
         path = f"/public/connections/{self._part(identifier)}/properties?refreshIntegrations=true"
-        return self._connection(await self._call("POST", path, dict(properties)))
+        return self._connection(await self._call("POST", path, dict(properties), optional=True))
 
     async def delete(self, identifier: str) -> None:
         """Delete a connection. The server says yes also where there was none (Deleter.java:33-36)."""
@@ -176,9 +182,19 @@ class SyndesisClient:
         *,
         seconds: float | None = None,
         read: _Count | None = None,
+        optional: bool = False,
     ) -> Any:
-        count = read or _Count()
-        return await self._peer.call(lambda: self._request(method, path, sent, seconds or self._limits.seconds, count))
+        """Make a call; one that is ``optional`` is not in every release."""
+
+        async def request() -> Any:
+            try:
+                return await self._request(method, path, sent, seconds or self._limits.seconds, read or _Count())
+            except NoSuchCall as error:
+                if optional:
+                    raise
+                raise SyndesisUnavailable(error.message, reason=error.reason) from None  # it has not started yet
+
+        return await self._peer.call(request)
 
     async def _request(self, method: str, path: str, sent: Document | None, seconds: float, read: _Count) -> Any:
         call = f"{method} {path.partition('?')[0]}"

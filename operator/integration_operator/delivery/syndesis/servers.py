@@ -13,6 +13,7 @@ from integration_operator.delivery.peer import Peer
 from integration_operator.delivery.syndesis.client import SyndesisClient
 from integration_operator.delivery.syndesis.errors import SyndesisUnavailable
 from integration_operator.delivery.syndesis.server import Server
+from integration_operator.domain.platforms import Syndesis
 
 READ_BUFFER = 64 * 1024
 """Bytes that aiohttp holds of an answer before it is read, up to twice that for each connection."""
@@ -56,6 +57,16 @@ class Servers:
             client = SyndesisClient(url, self._session, peer=peer, limits=self._limits)
             self._servers[namespace] = Server(client, self._clock)
         return self._servers[namespace]
+
+    def forget(self, namespace: str) -> None:
+        """Forget all that is known of a namespace's server, and that it was down: another one answers there now."""
+        self._servers.pop(namespace, None)
+
+    def syndesis_changed(self, old: Syndesis | None, new: Syndesis | None) -> None:
+        """Follow a store of Syndesis instances: one with another uid is another server."""
+        for instance in (old, new):
+            if instance is not None and (old is None or new is None or old.uid != new.uid):
+                self.forget(instance.ref.namespace)
 
     def _recovered(self, namespace: str) -> None:
         for callback in self._on_recovery:
