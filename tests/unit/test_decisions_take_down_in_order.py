@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import integration, space, syndesis
+from builders import integration, report, space, syndesis
 
 from integration_operator.domain.actions import Apply, Remove
 from integration_operator.domain.decisions import Decision, decide
 from integration_operator.domain.facts import Facts, Kinds, NameTaken
+from integration_operator.domain.integration import Integration
 from integration_operator.domain.ownership import Owner, Ownership
 from integration_operator.domain.standing import Step
 from integration_operator.domain.verdict import Verdict
@@ -31,7 +32,8 @@ def delivered(*, across: bool = False, mine: bool = False, **spec: Any) -> Facts
         documents.append(integration(where, enabled=True, **spec))
     snapshot = Snapshot(documents, RULES)
     (pair,) = snapshot.pairs()
-    snapshot.settle(pair, TEMPLATES)
+    _, decision = snapshot.settle(pair, TEMPLATES)
+    report(snapshot, pair, decision)
     facts = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
     assert decide(facts, TEMPLATES).actions == ()
     return facts
@@ -72,6 +74,16 @@ def test_one_of_the_two_is_gone_or_going(across: bool, which: str) -> None:
 def test_not_allowed_any_more() -> None:
     decision = decide(replace(delivered(across=True), allowed=Verdict.deny("NamespaceNotAllowed", "")), TEMPLATES)
     assert removed(decision) == [*DOWN, "Integration"]
+
+
+def test_what_was_put_back_before_its_platforms_waits_for_them() -> None:
+    facts = delivered(mine=True)
+    assert facts.integration is not None
+    document = {key: value for key, value in facts.integration.live.document.items() if key != "status"}
+    put_back = replace(facts, integration=Integration.of(document))
+    for which in ("space", "syndesis"):
+        decision = decide(replace(put_back, **{which: None}), TEMPLATES)
+        assert decision.actions == (), "it stood for no pair yet: nothing of it is taken for left behind"
 
 
 def test_a_persons_integration_stays() -> None:

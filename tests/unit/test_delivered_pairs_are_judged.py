@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import integration, space, syndesis
+from builders import integration, report, space, syndesis
 
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Apply, Deliver, Finalize, Remove, Withdraw
@@ -16,7 +16,6 @@ from integration_operator.domain.facts import Facts, NameTaken
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.ownership import Owner, Ownership
 from integration_operator.domain.readiness import can_serve, transport
-from integration_operator.domain.report import status_of
 from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.sources.enmasse import address_space
@@ -30,10 +29,7 @@ def settled(**spec: Any) -> tuple[Snapshot, Facts]:
     snapshot = Snapshot([space(), syndesis(), integration(enabled=True, **spec)], RULES)
     (pair,) = snapshot.pairs()
     _, decision = snapshot.settle(pair, TEMPLATES)
-    facts = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
-    assert facts.integration is not None
-    status = status_of(facts.integration, decision, summarise(decision.findings or ()), "2024-01-01T00:00:00Z")
-    snapshot.merge("Integration", facts.integration.ref, {"status": status})
+    report(snapshot, pair, decision)
     return snapshot, snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
 
 

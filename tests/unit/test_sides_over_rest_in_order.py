@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import integration, space, syndesis
+from builders import integration, report, space, syndesis
 
 from integration_operator.api import names
 from integration_operator.domain import naming
@@ -30,7 +30,8 @@ def settled(delivery: dict[str, str], **spec: Any) -> Facts:
     """The facts of a pair that is delivered so."""
     snapshot = snapshot_of(delivery, **spec)
     (pair,) = snapshot.pairs()
-    snapshot.settle(pair, TEMPLATES)
+    _, decision = snapshot.settle(pair, TEMPLATES)
+    report(snapshot, pair, decision)
     facts = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
     assert decide(facts, TEMPLATES).actions == ()
     return facts

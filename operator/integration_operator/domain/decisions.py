@@ -94,7 +94,8 @@ def _hold(facts: Facts, standing: Standing) -> Decision:
     """Do nothing, and say why if there is something to say."""
     if standing.finding is None:
         return Decision(Step.HOLD, (), None, _delivered(facts))
-    findings = _not_ready(facts, standing) if standing.type != "Paired" else (standing.finding,)
+    known = standing.type != "Paired" or standing.status == "False"
+    findings = _not_ready(facts, standing) if known else (standing.finding,)
     return Decision(Step.HOLD, (), findings, _delivered(facts))
 
 

@@ -167,12 +167,24 @@ def both_there(facts: Facts) -> Standing | None:
         ("Syndesis", facts.pair.syndesis, facts.syndesis),
     ):
         if there is None and kind == "AddressSpace" and facts.crosses_namespaces:
-            return Standing(Step.WITHDRAW, facts.allowed.reason, facts.allowed.message)  # as if it did not consent
+            return Standing(_step(facts), facts.allowed.reason, facts.allowed.message)  # as if it did not consent
         if there is None:
-            return Standing(Step.WITHDRAW, f"{kind}NotFound", f"there is no {kind} {ref}")
+            return Standing(_step(facts), f"{kind}NotFound", f"there is no {kind} {ref}")
         if there.deleting:
             return Standing(Step.WITHDRAW, f"{kind}Deleting", f"{kind} {ref} is being deleted")
     return None
+
+
+def _step(facts: Facts) -> Step:
+    """Return what to do if one of the two does not exist.
+
+    What a backup tool puts back before its AddressSpace or Syndesis holds what a user chose, and its credential: an
+    Integration that stood for no pair yet waits for them.
+    """
+    integration = facts.integration
+    if integration is None or integration.given_up or integration.space_read_from is not None:
+        return Step.WITHDRAW
+    return Step.HOLD if facts.remote.nothing else Step.WITHDRAW
 
 
 def offered(facts: Facts) -> Standing | None:
