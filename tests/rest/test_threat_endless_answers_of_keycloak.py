@@ -17,13 +17,14 @@ from integration_operator.delivery.keycloak.client import MOST_PAGES, PAGE, Keyc
 from integration_operator.delivery.keycloak.errors import KeycloakFailure, KeycloakUnavailable
 from integration_operator.delivery.keycloak.wanted import UserKey
 from integration_operator.delivery.limits import ANSWER_BYTES, Limits
+from integration_operator.domain import naming
 from integration_operator.domain.failure import Deferred
 from integration_operator.domain.pair import Pair, Ref
 
 MIB = 1024 * 1024
 SECONDS = 1.0
 PAIR = Pair(Ref("shop", "orders"), Ref("fuse", "syndesis"))
-KEY = UserKey(realm="shop-orders", pair=PAIR, username="ann")
+KEY = UserKey(realm="shop-orders", pair=PAIR, username=naming.username(PAIR))
 REALM = {"realm": "shop-orders", "attributes": {"namespace": "shop", "enmasse-realm": "true"}}
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 PIECE = 64 * 1024
@@ -169,9 +170,13 @@ async def test_users_without_a_last_page_end_and_keycloak_is_left_alone() -> Non
 
 @pytest.mark.parametrize("identifier", ["..", ".", ""])
 async def test_an_id_in_an_answer_leads_to_no_other_path(identifier: str) -> None:
-    attributes = {"resourceName": ["orders.ann"], "resourceNamespace": ["shop"], "authenticationType": ["password"]}
+    attributes = {
+        "resourceName": [KEY.resource_name],
+        "resourceNamespace": ["shop"],
+        "authenticationType": ["password"],
+    }
     async with hostile() as (server, users):
-        server.answers["users"] = as_json([{"id": identifier, "username": "ann", "attributes": attributes}])
+        server.answers["users"] = as_json([{"id": identifier, "username": KEY.name, "attributes": attributes}])
         with pytest.raises(KeycloakUnavailable):
             await users.remove(KEY)
         assert server.asked[-1].startswith("/auth/admin/realms/shop-orders/users?")
@@ -180,6 +185,6 @@ async def test_an_id_in_an_answer_leads_to_no_other_path(identifier: str) -> Non
 @pytest.mark.parametrize("created", [10**30, -(10**18), 10**15])
 async def test_a_time_that_is_none_is_no_user(created: int) -> None:
     async with hostile() as (server, users):
-        server.answers["users"] = as_json([{"id": "u", "username": "ann", "createdTimestamp": created}])
+        server.answers["users"] = as_json([{"id": "u", "username": KEY.name, "createdTimestamp": created}])
         with pytest.raises(KeycloakUnavailable, match="not a list of users"):
             await users.is_there(KEY)

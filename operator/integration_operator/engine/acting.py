@@ -136,6 +136,11 @@ class Actor:
         """Do one action; return False if it goes on beside this pass, or failed beside an earlier one and waits."""
         log = self._log.bind(pair=str(pair), kind=action.kind, object=str(action.ref), why=action.why)
         match action:
+            case Apply() if action.kind == "Integration" and action.uid is None:
+                with self._gatherer.offers.reserved(pair) as reserved:
+                    if not reserved:
+                        return True  # the next pass over the pair says so
+                    await self._apply(pair, action, log)
             case Apply():
                 await self._apply(pair, action, log)
             case Remove():

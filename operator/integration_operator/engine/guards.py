@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,14 +68,29 @@ class OfferLimit:
         self.exhausted_namespaces: set[str] = set()
         """Namespaces to which an offer was refused and not made since."""
 
+        self._on_their_way: set[Pair] = set()
+
     def exhausted(self, pair: Pair) -> bool:
         """Check if the pair's receiving namespace has as many offers as it may have."""
         namespace = pair.syndesis.namespace
         if pair.space.namespace == namespace:
             return False
-        exhausted = self._count(namespace) >= self._most
+        others = sum(other.syndesis.namespace == namespace and other != pair for other in self._on_their_way)
+        exhausted = self._count(namespace) + others >= self._most
         (self.exhausted_namespaces.add if exhausted else self.exhausted_namespaces.discard)(namespace)
         return exhausted
+
+    @contextmanager
+    def reserved(self, pair: Pair) -> Iterator[bool]:
+        """Count the pair's offer while it is on its way; False says that it is one too many."""
+        if self.exhausted(pair):
+            yield False
+            return
+        self._on_their_way.add(pair)
+        try:
+            yield True
+        finally:
+            self._on_their_way.discard(pair)
 
 
 class RepairLimit:

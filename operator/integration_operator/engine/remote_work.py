@@ -4,8 +4,8 @@ A tenant runs its Syndesis server and can let every call hang. A worker that wai
 it the pair's login, from being looked at, and a few such servers would keep all workers. So a worker only starts a
 call, waits for a moment, and goes on; the end of the call brings the pair back into the queue.
 
-A call that fails is repeated with a back-off of its own. A changed wish does not wait for it. A call that was not sent
-(``Deferred``) is no failure: it comes back when the server does.
+A call that fails is repeated with a back-off of its own. A changed wish, or a change of the Integration, does not wait
+for it. A call that was not sent (``Deferred``) is no failure: it comes back when the server does.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class _Side:
     """The call for one side: the one under way, or the last one and how it failed."""
 
     call: Call
+    wish: tuple[object, ...]
     task: asyncio.Task[None] | None = None
     failure: Failure | None = None
     tries: int = 0
@@ -88,12 +89,13 @@ class RemoteWork:
         side = self._sides.get(key)
         if side is not None and side.task is not None:
             return side.failure
-        if side is not None and _wish(side.call) == _wish(call) and self._clock() < side.not_before:
+        wish = (integration.generation, *_wish(call))
+        if side is not None and side.wish == wish and self._clock() < side.not_before:
             return side.failure
         if side is not None:
             side.cancel_timer()
-        if side is None or _wish(side.call) != _wish(call):
-            side = _Side(call)
+        if side is None or side.wish != wish:
+            side = _Side(call, wish)
         side.call = call
         self._sides[key] = side
         side.task = asyncio.create_task(
@@ -203,7 +205,7 @@ class RemoteWork:
 
 
 def _wish(call: Call) -> tuple[object, ...]:
-    """What tells two calls for one side apart."""
+    """Return what tells two calls for one side apart."""
     if isinstance(call, Deliver):
         return "deliver", call.how, call.applied, call.credentials, call.username, call.platform
     return "withdraw", call.how, call.username
