@@ -51,20 +51,18 @@ def strange_objects(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(KINDS))
     document = copy.deepcopy(MADE[kind, draw(st.sampled_from([PAIR, OTHER]))])
     metadata = document["metadata"]
-    metadata["namespace"] = draw(st.sampled_from(["shop", "fuse", "other", "elsewhere"]))
     username = draw(st.sampled_from(USERNAMES))
-    metadata["name"] = draw(
-        st.sampled_from(
-            [
-                metadata["name"],
-                f"orders.{username}",
-                naming.secret_name(PAIR),
-                naming.integration_name(PAIR),
-                naming.integration_name(OTHER),
-                "copy",
-            ]
-        )
+    wanted_places = {
+        "Secret": naming.secret_ref(PAIR),
+        "Connection": naming.connection_ref(PAIR),
+        "MessagingUser": naming.user_ref(PAIR, username),
+    }
+    elsewhere = st.builds(
+        Ref,
+        st.sampled_from(["shop", "fuse", "other", "elsewhere"]),
+        st.sampled_from([metadata["name"], f"orders.{username}", naming.integration_name(OTHER), "copy"]),
     )
+    metadata["namespace"], metadata["name"] = draw(st.just(wanted_places[kind]) | elsewhere)
     if kind == "MessagingUser" and draw(st.booleans()):
         document["spec"]["username"] = username
     for part in ("labels", "annotations"):
@@ -109,7 +107,7 @@ def secret(username: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=300)
 @given(
     strange=st.lists(strange_objects(), min_size=1, max_size=6),
     brought=st.sampled_from([None, *USERNAMES]),
