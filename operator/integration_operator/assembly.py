@@ -148,13 +148,11 @@ def _syndesis_servers(settings: Settings) -> Servers:
 
 
 def client_of(settings: Settings) -> Client:
-    """The client for the cluster that the settings name."""
+    """Return the client for the cluster that the settings name. Raises ``NoCluster``."""
     limits: dict[str, Any] = {
         "max_in_flight": settings.workers,
         "rate": settings.qps,
         "burst": settings.burst,
         "observe": metrics.observe_request,
     }
-    if settings.kubeconfig is not None:
-        return Client.from_kubeconfig(settings.kubeconfig, settings.context, **limits)
-    return Client.in_cluster(**limits)
+    return Client.find(settings.kubeconfig, settings.context, **limits)

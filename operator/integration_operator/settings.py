@@ -31,8 +31,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=names.ENV_PREFIX, extra="forbid", frozen=True)
 
-    kubeconfig: Path | None = Field(None, description="Kubeconfig file; KUBECONFIG, then the pod's service account.")
-    context: str | None = Field(None, description="Context of the kubeconfig.")
+    kubeconfig: Path | None = Field(
+        None,
+        description="Kubeconfig file. Default: the files of $KUBECONFIG, ~/.kube/config, the pod's service account.",
+    )
+    context: str | None = Field(None, description="Context of the kubeconfig. Default: its current context.")
     templates: Path | None = Field(None, description="Directory whose templates take the place of the shipped ones.")
     profile: Literal["native", "poc"] = Field(
         "native", description="Preset of the settings below; poc is what the first proof of concept did."
