@@ -72,6 +72,7 @@ def documents(text: str, name: str) -> Iterator[tuple[int, Any]]:
     """Return the documents in a text, each with the line on which it begins. Raises ``UnreadableFile``."""
     line = 1
     try:
+        _check_depth(text, name)
         loader = _Loader(text)
         while loader.check_node():
             node = loader.get_node()
@@ -86,12 +87,24 @@ def documents(text: str, name: str) -> Iterator[tuple[int, Any]]:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else line
         raise UnreadableFile(f"{name}:{line}: not YAML: control characters are not allowed") from error
-    except (ValueError, RecursionError, yaml.YAMLError) as error:  # a number without end, base64 that is none
+    except (ValueError, IndexError, yaml.YAMLError) as error:  # a number without end or without digits
         raise UnreadableFile(f"{name}:{line}: not YAML: {sanitized(error, 200)}") from error
 
 
+def _check_depth(text: str, name: str) -> None:
+    """Check that no document is too deep: libyaml's binding composes by recursion in C, without a limit."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                raise UnreadableFile(f"{name}:{event.start_mark.line + 1}: nested more than {DEEPEST} levels deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
 def _check_size(root: yaml.Node, name: str) -> None:
-    """Check that a document is finite, not too deep, and that its aliases do not stand for too many values."""
+    """Check that a document is finite, and that its aliases do not stand for too many values."""
     sizes: dict[int, int] = {}
     values = 0
     stack: list[tuple[yaml.Node, bool]] = [(root, False)]
@@ -105,11 +118,8 @@ def _check_size(root: yaml.Node, name: str) -> None:
             continue
         if key in sizes:
             continue
-        at = f"{name}:{node.start_mark.line + 1}"
         if key in open_nodes:
-            raise UnreadableFile(f"{at}: not YAML: a value contains itself")
-        if len(open_nodes) >= DEEPEST:
-            raise UnreadableFile(f"{at}: nested more than {DEEPEST} levels deep")
+            raise UnreadableFile(f"{name}:{node.start_mark.line + 1}: not YAML: a value contains itself")
         values += 1
         open_nodes.add(key)
         stack.append((node, True))

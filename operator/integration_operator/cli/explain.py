@@ -22,6 +22,7 @@ from integration_operator.cli.output import echo, say
 from integration_operator.cli.rules import ALL_DEFAULT_RULES, Rules, rules_of
 from integration_operator.domain import pairing, readiness
 from integration_operator.domain.conditions import Finding
+from integration_operator.domain.desired import Templates
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair
 from integration_operator.domain.text import sanitized
@@ -70,7 +71,9 @@ class Explanation:
 
 def explanations(snapshot: Snapshot, rules: Sequence[str], reading: Reading | None = None) -> list[Explanation]:
     """Explain every AddressSpace × Syndesis, then the Integrations that are for neither of them."""
-    cluster = snapshot.cluster
+    from integration_operator.rendering.templates import TemplateFiles
+
+    cluster, templates = snapshot.cluster, TemplateFiles(None)
     found = []
     for space in sorted(cluster.spaces, key=lambda s: s.ref):
         for syndesis in sorted(cluster.syndesises, key=lambda s: s.ref):
@@ -82,13 +85,15 @@ def explanations(snapshot: Snapshot, rules: Sequence[str], reading: Reading | No
                     readiness.can_serve(space, cluster.authentication_type(space)),
                     readiness.can_connect(syndesis),
                     tuple(_integrations_of(snapshot, pair)),
-                    _plan(snapshot, pair),
+                    _plan(snapshot, pair, templates),
                 )
             )
-    return [*found, *_of_integrations(snapshot, {e.pair for e in found}, reading)]
+    return [*found, *_of_integrations(snapshot, templates, {e.pair for e in found}, reading)]
 
 
-def _of_integrations(snapshot: Snapshot, explained: set[Pair | None], reading: Reading | None) -> Iterator[Explanation]:
+def _of_integrations(
+    snapshot: Snapshot, templates: Templates, explained: set[Pair | None], reading: Reading | None
+) -> Iterator[Explanation]:
     """Explain the Integrations whose pair is not complete."""
     for integration in sorted(snapshot.cluster.integrations, key=lambda i: i.ref):
         found = snapshot.gatherer.pair_of(integration)
@@ -101,7 +106,7 @@ def _of_integrations(snapshot: Snapshot, explained: set[Pair | None], reading: R
                 message = f"namespace {found.space.namespace} was not looked at; look there with -n or -A"
                 plan = Plan("", "AddressSpace not looked at", "NotLookedAt", message)
             else:
-                plan = _plan(snapshot, found)
+                plan = _plan(snapshot, found, templates)
             yield Explanation(found, integrations=tuple(_integrations_of(snapshot, found)), plan=plan)
         elif integration.problem:
             yield Explanation(None, (), None, None, (integration,), _invalid(integration.problem))
@@ -120,14 +125,13 @@ def _integrations_of(snapshot: Snapshot, pair: Pair) -> list[Integration]:
     return first_of(snapshot.gatherer.integrations_of(pair))
 
 
-def _plan(snapshot: Snapshot, pair: Pair) -> Plan:
+def _plan(snapshot: Snapshot, pair: Pair, templates: Templates) -> Plan:
     """Return what the operator decides for a pair, as far as that does not depend on what is not looked at."""
     from integration_operator.domain.decisions import decide
     from integration_operator.domain.standing import stand
-    from integration_operator.rendering.templates import TemplateFiles
 
     facts = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
-    decision = decide(facts, TemplateFiles(None))
+    decision = decide(facts, templates)
     standing = stand(facts)
     finding: Finding | None = standing.finding
     if finding is None and decision.step.name == "HOLD" and decision.findings:
