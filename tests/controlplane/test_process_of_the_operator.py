@@ -99,12 +99,12 @@ async def test_sigterm_finishes_what_is_in_flight(world: World) -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("workers: many\n", ":1: workers: "),
+        ("workers: many\n", ":1: workers must be a whole number (got many)"),
         (
             "log_level: info\npairing_rules: [same-namespace, by-magic]\n",
             ":2: pairing_rules: there is no rule 'by-magic'",
         ),
-        ("wrokers: 3\n", ":1: wrokers: "),
+        ("wrokers: 3\n", ":1: wrokers: no such setting; did you mean workers?"),
         ("log_level: [\n", ": not YAML"),
     ],
 )
