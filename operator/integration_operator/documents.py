@@ -98,7 +98,8 @@ def _check_depth(text: str, name: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                raise UnreadableFile(f"{name}:{event.start_mark.line + 1}: nested more than {DEEPEST} levels deep")
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise UnreadableFile(f"{name}:{line}: nested more than {DEEPEST} levels deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 

@@ -224,7 +224,7 @@ def _given(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
     if more:
         raise SettingsError(f"{name}:{more[0][0]}: a second document; settings are one")
     if not isinstance(given, dict):
-        kind = {list: "a list", str: "text"}.get(type(given), "no mapping")
+        kind = "a list" if isinstance(given, list) else "text" if isinstance(given, str) else "one value"
         raise SettingsError(f"{name}:{line}: not a mapping of settings but {kind}")
     lines: dict[str, int] = {}
     for key, line in _keys(text):
