@@ -34,7 +34,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Each is a flag of ``run``, a key of the file and an environment variable."""
+    """All settings. Each is a flag of ``run``, a key of the file and an environment variable."""
 
     model_config = SettingsConfigDict(env_prefix=names.ENV_PREFIX, extra="forbid", frozen=True)
 
@@ -43,51 +43,65 @@ class Settings(BaseSettings):
         description="Kubeconfig file. Default: the files of $KUBECONFIG, ~/.kube/config, the pod's service account.",
     )
     context: str | None = Field(None, description="Context of the kubeconfig. Default: its current context.")
-    templates: Path | None = Field(None, description="Directory whose templates take the place of the shipped ones.")
-    profile: Literal["native", "poc"] = Field(
-        "native", description="Preset of the settings below; poc is what the first proof of concept did."
+    templates: Path | None = Field(
+        None, description="Directory with templates that replace the shipped ones of the same name."
     )
-    pairing_rules: tuple[str, ...] = Field(DEFAULT_RULES, description="Pairing rules, in order.")
+    profile: Literal["native", "poc"] = Field(
+        "native", description="Preset for other settings; poc behaves like the first proof of concept."
+    )
+    pairing_rules: tuple[str, ...] = Field(DEFAULT_RULES, description="Pairing rules, in order, separated by commas.")
     address_spaces: Literal["auto", "crd", "aggregated", "configmap"] = Field(
-        "auto", description="Where AddressSpaces are read; auto takes what the cluster serves."
+        "auto", description="Source of AddressSpaces. auto: what the cluster serves."
     )
     user_delivery: Literal["auto", "native", "keycloak"] = Field(
-        "auto", description="How messaging users are made, where an Integration does not say."
+        "auto", description="Delivery of messaging users, unless an Integration sets spec.delivery.user."
     )
     connection_delivery: Literal["auto", "native", "rest"] = Field(
-        "auto", description="How connections are made, where an Integration does not say."
+        "auto", description="Delivery of connections, unless an Integration sets spec.delivery.connection."
     )
-    poll_seconds: float = Field(30.0, ge=1, description="Period of asking for AddressSpaces that cannot be watched.")
+    poll_seconds: float = Field(
+        30.0, ge=1, description="Seconds between two LISTs of AddressSpaces that cannot be watched."
+    )
     verification_seconds: float = Field(
-        600.0, ge=10, description="Period after which what was made over REST is looked at again, one read a pair."
+        600.0, ge=10, description="Seconds after which state over REST is read again, one request for each pair."
     )
     give_up_seconds: float = Field(
-        3600.0, ge=1, description="How long a deleted Integration waits for a server that does not answer."
+        3600.0, ge=1, description="Seconds that a deleted Integration waits for a server that does not answer."
     )
     syndesis_url: str = Field(
-        "http://syndesis-server.{namespace}.svc", description="Syndesis's server of a namespace, for REST."
+        "http://syndesis-server.{namespace}.svc",
+        description="URL of the Syndesis server, without /api/v1; {namespace} is the namespace of the Syndesis.",
     )
-    enmasse_namespace: str = Field("enmasse-infra", description="EnMasse's own namespace, where its Keycloak is.")
+    enmasse_namespace: str = Field("enmasse-infra", description="Namespace of EnMasse itself and its Keycloak.")
     enmasse_release: str | None = Field(
         None,
         pattern=r"^0\.\d+(\.\d+)?$",
-        description="EnMasse's release, as 0.24: with it users in Keycloak get that release's groups exactly.",
+        description="Release of EnMasse, such as 0.24. Users in Keycloak get the groups of that release.",
     )
-    keycloak_url: str | None = Field(None, description="Keycloak, where it is not behind EnMasse's Service or Route.")
-    enable_new: bool = Field(False, description="Integrations start enabled.")
-    workers: int = Field(32, ge=1, le=256, description="Pairs worked on at the same time.")
-    qps: float = Field(0.0, ge=0, description="Requests a second on average; 0 leaves it to the server's own fairness.")
-    burst: int = Field(100, ge=1, description="Requests at once, where qps limits them.")
-    resync_seconds: float = Field(600.0, ge=10, description="Period after which everything is looked at again.")
+    keycloak_url: str | None = Field(None, description="URL of Keycloak. Default: EnMasse's Service or Route.")
+    enable_new: bool = Field(False, description="Enable new Integrations.")
+    workers: int = Field(32, ge=1, le=256, description="Number of pairs that are reconciled at the same time.")
+    qps: float = Field(
+        0.0,
+        ge=0,
+        description="Average requests per second. 0: no limit; the API server's priority and fairness applies.",
+    )
+    burst: int = Field(100, ge=1, description="Requests at once if qps is set.")
+    resync_seconds: float = Field(600.0, ge=10, description="Seconds after which every pair is reconciled again.")
     mass_delete_share: float = Field(
-        0.5, ge=0, le=1, description="Largest share of what is there that may vanish from one LIST and be taken down."
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of AddressSpaces or Syndesis that a LIST may miss before deletion is held.",
     )
-    probe_port: int = Field(8080, ge=0, le=65535, description="Port of /healthz; 0 serves none.")
-    metrics_port: int = Field(8081, ge=0, le=65535, description="Port of /metrics and /readyz; 0 serves none.")
-    bind_address: str = Field("0.0.0.0", description="Address that the ports are bound to.")  # noqa: S104  a pod's own
-    shutdown_seconds: float = Field(30.0, ge=1, description="Time to finish what is in flight after SIGTERM.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto is json where nobody looks on.")
+    probe_port: int = Field(8080, ge=0, le=65535, description="Port of /healthz. 0: none.")
+    metrics_port: int = Field(8081, ge=0, le=65535, description="Port of /metrics and /readyz. 0: none.")
+    bind_address: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104  a pod's own
+    shutdown_seconds: float = Field(30.0, ge=1, description="Seconds to finish running work after SIGTERM.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level to log.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Format of log lines. auto: json unless stderr is a terminal."
+    )
 
     @field_validator("pairing_rules", mode="before")
     @classmethod
@@ -121,11 +135,11 @@ class _Preset(PydanticBaseSettingsSource):
     """The settings of the chosen profile, which the sources before this one have named."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Not asked for: all values are given at once."""
+        """Raise: pydantic asks only for all values at once."""
         raise NotImplementedError
 
     def __call__(self) -> dict[str, Any]:
-        """The values that the profile presets."""
+        """Return the values that the profile presets."""
         return dict(PROFILES.get(str(self.current_state.get("profile", "native")), {}))
 
 

@@ -146,7 +146,17 @@ async def test_a_server_that_is_not_there_is_said(world: World, tmp_path: Path) 
     )
     answer = await explain(config)
     assert (answer.code, len(answer.err.splitlines())) == (4, 1), answer
-    assert "127.0.0.1:1" in answer.err
+    assert answer.err == "integration-operator: http://127.0.0.1:1: connection refused\n"
+
+
+async def test_a_certificate_that_is_not_trusted_is_said(world: World, tmp_path: Path) -> None:
+    document = yaml.safe_load(world.control_plane.kubeconfig("person").read_text())
+    del document["clusters"][0]["cluster"]["certificate-authority-data"]
+    config = tmp_path / "untrusted"
+    config.write_text(yaml.safe_dump(document))
+    answer = await explain(config)
+    assert (answer.code, len(answer.err.splitlines())) == (4, 1), answer
+    assert "its TLS certificate is not trusted: " in answer.err
 
 
 async def test_an_answer_is_not_followed_by_anything(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,22 @@ def test_version_and_help() -> None:
     assert code == 0
     for command in ("run", "render", "explain", "crds", "local", "demo"):
         assert command in out
+
+
+@pytest.mark.parametrize("flags", [["-A"], ["-n", "shop"], ["--context", "c"], ["--kubeconfig", "/nope"]], ids=" ".join)
+def test_flags_of_a_cluster_say_nothing_to_files(files: tuple[str, str], flags: list[str]) -> None:
+    code, _, err = run("explain", "-f", files[0], "-f", files[1], *flags)
+    assert (code, "instead of a cluster" in err) == (2, True), err
+
+
+def test_explain_says_what_would_be_done(files: tuple[str, str]) -> None:
+    code, out, _ = run("explain", "-f", files[0], "-f", files[1])
+    assert (code, "→ make the Integration" in out) == (0, True), out
+
+
+@pytest.mark.parametrize("command", ["run", "connection-controller", "render", "explain", "migrate", "crds"])
+def test_help_is_in_plain_words(command: str) -> None:
+    """A condition is "if" or "when" in help texts, as in Kubernetes' documentation."""
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert not re.search(r"\b(where|nobody|somebody|person)\b", out), out

@@ -14,12 +14,12 @@ from integration_operator.documents import reason
 
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", file_okay=False, help="Write one file a kind into this directory instead."),
+    typer.Option("--output", "-o", file_okay=False, help="Write one file for each kind into this directory."),
 ]
 
 
 def crds(output: Output = None) -> None:
-    """Print the CustomResourceDefinitions of the operator's kinds, ready for `kubectl apply -f -`."""
+    """Print the CustomResourceDefinitions of the operator's kinds, for `kubectl apply -f -`."""
     if output is None:
         for _, text in schema.manifests():
             echo(f"---\n{text}")

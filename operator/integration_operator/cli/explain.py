@@ -173,6 +173,8 @@ def explain(
     rules = rules_of(pairing_rules)
     if output not in ("text", "json"):
         fail(f"--output must be text or json (got {output})", WRONG_INPUT)
+    if filename and (kubeconfig or context or namespace or all_namespaces):
+        fail("--filename explains files instead of a cluster: leave the flags of a cluster out", WRONG_INPUT)
     if namespace and all_namespaces:
         fail("--namespace and --all-namespaces exclude each other", WRONG_INPUT)
     with one_line():

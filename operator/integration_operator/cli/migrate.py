@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -18,6 +18,7 @@ from integration_operator.domain.actions import Action, Apply, Deliver, Finalize
 from integration_operator.domain.desired import Templates
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair, Ref
+from integration_operator.settings import Settings
 
 if TYPE_CHECKING:
     from integration_operator.engine.snapshot import Snapshot
@@ -66,13 +67,17 @@ def migrate(
 ) -> None:
     """Move Integrations between deliveries, with the same credential and the same connection.
 
-    The running operator does the steps. Each of them may be interrupted; the operator continues where it was.
+    The running operator does the steps. If it is interrupted, it continues with the next one.
     """
     from integration_operator.rendering.templates import TemplateFiles
 
     if to not in ("native", "rest"):
         fail(f"--to must be native or rest (got {to})", WRONG_INPUT)
     target: Target = "native" if to == "native" else "rest"
+    for side, given in (("user_delivery", user_delivery), ("connection_delivery", connection_delivery)):
+        known = get_args(Settings.model_fields[side].annotation)
+        if given not in known:
+            fail(f"--{side.replace('_', '-')} must be one of {', '.join(known)} (got {given})", WRONG_INPUT)
     rules = rules_of(pairing_rules)
     with one_line():
         files = TemplateFiles(templates)

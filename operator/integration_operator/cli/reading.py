@@ -16,6 +16,7 @@ from integration_operator.cli.failure import NO_CLUSTER, fail
 
 if TYPE_CHECKING:
     from integration_operator.kube.client import Client
+    from integration_operator.kube.errors import ApiError
     from integration_operator.kube.kinds import Kind, Served
 
 Document = dict[str, Any]
@@ -59,7 +60,29 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
         try:
             yield client
         except ApiError as error:
-            fail(f"{client.server}: {error}", NO_CLUSTER)
+            fail(f"{client.server}: {_in_words(error)}", NO_CLUSTER)
+
+
+def _in_words(error: ApiError) -> str:
+    """Return why a cluster did not do what was asked, in words of the one who asked."""
+    import aiohttp
+
+    from integration_operator.kube.errors import Unauthorized
+
+    match error.__cause__:
+        case aiohttp.ClientConnectorDNSError():
+            return "no such host"
+        case aiohttp.ClientConnectorCertificateError() as cause:
+            return f"its TLS certificate is not trusted: {cause.certificate_error}"
+        case aiohttp.ClientConnectorSSLError():
+            return "it does not answer over TLS"
+        case aiohttp.ClientConnectorError() as cause if isinstance(cause.os_error, ConnectionRefusedError):
+            return "connection refused"
+        case TimeoutError():
+            return f"no answer in {PATIENCE:.0f} s"
+    if isinstance(error, Unauthorized):
+        return "Unauthorized: it does not accept the credentials of the kubeconfig"
+    return str(error)
 
 
 async def read(
@@ -135,14 +158,18 @@ async def _everything(client: Client, served: Served, namespaces: tuple[str, ...
 
 async def _pages(client: Client, served: Served, collection: str) -> list[Document]:
     from integration_operator.kube.client import METADATA_LIST
+    from integration_operator.kube.errors import Unavailable
 
     query = {"limit": str(PAGE), **({"labelSelector": served.kind.selector} if served.kind.selector else {})}
     accept = METADATA_LIST if served.kind.metadata_only else "application/json"
     found: list[Document] = []
     while True:
         page = await client.get(collection, query, accept=accept)
+        items = page.get("items") or []  # a server in Go may answer null
+        if not isinstance(items, list):
+            raise Unavailable(200, "NotAList", f"the answer for {collection} is no list")
         # A LIST of a built-in kind does not say of its items what they are.
-        found += [{**i, "apiVersion": served.api_version, "kind": served.kind.name} for i in page.get("items") or ()]
+        found += [{**item, "apiVersion": served.api_version, "kind": served.kind.name} for item in items]
         rest = (page.get("metadata") or {}).get("continue")
         if not rest:
             return found

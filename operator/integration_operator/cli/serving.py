@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 
@@ -14,8 +14,15 @@ from integration_operator.settings import Settings, load
 
 
 def flag(name: str) -> Any:
-    """The flag of a setting, with the setting's own description."""
-    return typer.Option(help=Settings.model_fields[name].description, show_default=False)
+    """Return the flag of a setting: the setting's own description, the values that it may have, and its default."""
+    setting = Settings.model_fields[name]
+    help_ = str(setting.description)
+    if get_origin(setting.annotation) is Literal:
+        help_ += f" One of {', '.join(get_args(setting.annotation))}."
+    if setting.default is not None and not isinstance(setting.default, bool):
+        default = setting.default
+        help_ += f" Default: {','.join(default) if isinstance(default, tuple) else default}."
+    return typer.Option(help=help_, show_default=False)
 
 
 def serve(flags: dict[str, Any], config: Path | None, process: Callable[[Settings], Awaitable[None]]) -> None:
