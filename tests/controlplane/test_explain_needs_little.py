@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from planes import drop_space, store_space
 from world import World
+
+from integration_operator.domain.pair import Ref
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 LISTED = {
@@ -206,3 +209,18 @@ async def test_a_condition_that_the_operator_wrote_is_shown(world: World) -> Non
     answer = await explain(world.control_plane.kubeconfig("person"))
     assert "Ready=False: NotEnabled: " in answer.out
     assert "→ take down what was delivered: NotEnabled: " in answer.out
+
+
+async def test_spaces_in_config_maps_are_read_where_enmasse_keeps_them(old: World) -> None:
+    fuse = await old.namespace("fuse")
+    await old.syndesis(fuse)
+    ref = Ref(fuse, "orders")
+    await store_space(old, ref)
+    try:
+        answer = await explain(old.control_plane.kubeconfig("person"), "-n", fuse)
+        assert answer.code == 0, answer
+        assert f"AddressSpace {ref} × Syndesis {fuse}/syndesis: a pair" in answer.out
+        elsewhere = await explain(old.control_plane.kubeconfig("person"), "--enmasse-namespace", "default")
+        assert (elsewhere.code, "Not served by the cluster: AddressSpace" in elsewhere.out) == (3, True), elsewhere
+    finally:
+        await drop_space(old, ref)

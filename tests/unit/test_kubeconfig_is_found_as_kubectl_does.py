@@ -79,6 +79,14 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
     assert load([bare]).document["users"][0]["user"]["exec"]["command"] == "aws", "looked up in $PATH"
 
 
+def test_an_empty_text_is_as_good_as_none(tmp_path: Path) -> None:
+    empty = {"tokenFile": "", "client-certificate": ""}
+    file = kubeconfig(tmp_path / "one", "one", current="one", cluster={"certificate-authority": ""}, user=empty)
+    found = load([file])
+    assert found.token_file is None
+    assert "certificate-authority" not in found.document["clusters"][0]["cluster"]
+
+
 def test_the_namespace_is_that_of_the_context(tmp_path: Path) -> None:
     file = kubeconfig(tmp_path / "one", "one", current="one", context={"namespace": "shop"})
     assert load([file]).namespace == "shop"
@@ -138,6 +146,17 @@ def test_every_command_that_talks_to_a_cluster_has_both_flags(
         2,
         f'integration-operator: kubeconfig {file}: no context "two"; it has one\n',
     )
+
+
+def test_the_demo_takes_a_context_of_an_existing_cluster(tmp_path: Path) -> None:
+    runner = CliRunner()
+    result = runner.invoke(app, ["demo", "--context", "two"])
+    assert (result.exit_code, "--context needs --kubeconfig" in result.stderr) == (2, True), result.output
+    result = runner.invoke(app, ["demo", "--kubeconfig", "/nope"])
+    assert (result.exit_code, result.stderr) == (4, "integration-operator: --kubeconfig /nope: no such file\n")
+    file = kubeconfig(tmp_path / "config", "one")
+    result = runner.invoke(app, ["demo", "--kubeconfig", str(file), "--context", "two"])
+    assert (result.exit_code, 'no context "two"; it has one' in result.stderr) == (2, True), result.output
 
 
 @pytest.mark.parametrize(

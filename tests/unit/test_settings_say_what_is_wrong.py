@@ -117,6 +117,21 @@ def test_a_missing_file_is_said(file: Path) -> None:
         load({}, file)
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("workers: 3\n".encode("utf-16"), "UTF-16 text"),
+        (b"qps: 1\n# \xe4\n", ":2: not UTF-8"),
+        (b"a: \x00", "control characters"),
+    ],
+    ids=["UTF-16", "Latin-1", "control characters"],
+)
+def test_a_file_that_is_no_text_is_said(file: Path, content: bytes, said: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=said):
+        load({}, file)
+
+
 def test_an_empty_file_is_fine(file: Path) -> None:
     file.write_text("")
     assert load({}, file).workers == 32

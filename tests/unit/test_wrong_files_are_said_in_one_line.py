@@ -274,6 +274,12 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     result = run("render", "-f", str(tmp_path / "nothing.yaml"))
     assert result.stderr == f"integration-operator: {tmp_path}/nothing.yaml: no such file\n"
+    good = tmp_path / "good" / "file.yaml"
+    good.parent.mkdir()
+    good.write_text(GOOD)
+    for flag in ("-f", "--templates"):
+        result = run("render", "-f", str(good), flag, "x" * 5000)
+        assert (result.exit_code, "file name too long" in result.stderr) == (2, True), result.output
     assert run("render", "-f", str(tmp_path)).stderr.startswith(f"integration-operator: {tmp_path}: no file in it ends")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from integration_operator.api.model import DNS_LABEL
 from integration_operator.cli.cluster_flags import Context, Kubeconfig
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
 from integration_operator.cli.output import echo, say
@@ -175,6 +177,9 @@ def explain(
         fail(f"--output must be text or json (got {output})", WRONG_INPUT)
     if filename and (kubeconfig or context or namespace or all_namespaces):
         fail("--filename explains files instead of a cluster: leave the flags of a cluster out", WRONG_INPUT)
+    for name in (*(namespace or ()), enmasse_namespace):
+        if not re.fullmatch(DNS_LABEL, name):
+            fail(f"--namespace: {name!r} is no name of a namespace", WRONG_INPUT)
     if namespace and all_namespaces:
         fail("--namespace and --all-namespaces exclude each other", WRONG_INPUT)
     with one_line():

@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 
 from integration_operator.cli.output import LONGEST_LINE
-from integration_operator.documents import UnreadableFile
+from integration_operator.documents import UnreadableFile, reason, shown
 from integration_operator.domain.desired import TemplateRefused
 from integration_operator.domain.text import sanitized
 from integration_operator.kube.kubeconfig import NoCluster, WrongKubeconfig
@@ -42,3 +42,7 @@ def one_line() -> Iterator[None]:
         fail(error, WRONG_INPUT)
     except NoCluster as error:
         fail(error, NO_CLUSTER)
+    except OSError as error:  # a path that cannot even be looked at: its name is too long, a directory is closed
+        if error.filename is None:
+            raise
+        fail(f"{shown(error.filename)}: {reason(error)}", WRONG_INPUT)

@@ -219,7 +219,8 @@ class Snapshot(Rehearsal):
             by_kind.setdefault(document["kind"], []).append(document)
         for name in self.cluster.reflectors:
             self._fill(name, by_kind.get(name, []), served or {})
-        self.cluster.from_config_maps = not len(self.cluster.spaces) and bool(by_kind.get(kinds.SPACE_CONFIG_MAP.name))
+        of_kind, in_config_maps = (by_kind.get(k.name) for k in (kinds.ADDRESS_SPACE, kinds.SPACE_CONFIG_MAP))
+        self.cluster.from_config_maps = bool(in_config_maps) and not of_kind
         self._guard(share)
 
     def _fill(self, name: str, there: list[Document], served: Mapping[str, Served | None]) -> None:

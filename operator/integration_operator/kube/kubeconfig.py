@@ -58,7 +58,7 @@ class Kubeconfig:
         """The file that holds the user's token, if the token is in a file."""
         user = self._part("contexts", self.document["current-context"]).get("user")
         path = self._part("users", user).get("tokenFile") if user else None
-        return Path(path) if isinstance(path, str) else None
+        return Path(path) if isinstance(path, str) and path else None
 
     def _part(self, part: str, name: str) -> Document:
         return next((item[LISTS[part]] for item in self.document[part] if item["name"] == name), {})
@@ -85,12 +85,11 @@ def load(files: Iterable[Path], context: str | None = None, asked_by: str = "kub
     """Return the merged kubeconfig of files, with the context that is to be used. Raises ``NoCluster``."""
     names = [file.absolute() for file in files]
     origin = f"{asked_by} {':'.join(map(shown, names))}"
-    if missing := next((file for file in names if not file.exists()), None):
-        raise NoCluster(f"{asked_by} {shown(missing)}: no such file")
     try:
         merged = _merged([_checked(file, _document(file)) for file in names])
     except UnreadableFile as error:
-        raise WrongKubeconfig(f"{asked_by} {error}") from error
+        kind = NoCluster if isinstance(error.__cause__, FileNotFoundError) else WrongKubeconfig
+        raise kind(f"{asked_by} {error}") from error
     chosen = context or merged["current-context"]
     contexts = {item["name"]: item["context"] for item in merged["contexts"]}
     there = f"; it has {', '.join(map(sanitized, sorted(contexts)))}" if contexts else "; it has none"
@@ -133,10 +132,13 @@ def _checked(file: Path, document: Document) -> Document:
 
 
 def _resolved(file: Path, part: str, content: Document) -> Document:
-    """Return a part with the paths in it made absolute; the command of a plugin only if it is a path."""
-    found = {**content}
+    """Return a part with the paths in it made absolute; the command of a plugin only if it is a path.
+
+    An empty text is as good as none, as in client-go.
+    """
+    found = {key: value for key, value in content.items() if value not in (None, "")}
     for key in FILES[part]:
-        if isinstance(found.get(key), str) and found[key]:
+        if isinstance(found.get(key), str):
             found[key] = str(file.parent / found[key])
     plugin = found.get("exec") if part == "users" else None
     if isinstance(plugin, dict) and os.sep in str(plugin.get("command")):
