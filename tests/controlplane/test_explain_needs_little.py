@@ -111,7 +111,7 @@ async def test_several_namespaces_show_a_pair_across_them(world: World, tenant: 
     assert both.code == 0, both
     assert f"Looked at: namespaces {fuse}, {shop}" in both.out
     assert f"Integration {fuse}/mine enabled" in both.out
-    assert "→ make and repair Secret, MessagingUser and Connection" in both.out
+    assert "→ create or repair Secret, MessagingUser and Connection" in both.out
 
 
 @pytest.mark.parametrize("flags", [["-A"], ["-n", "kube-system"]], ids=" ".join)
@@ -208,7 +208,7 @@ async def test_a_condition_that_the_operator_wrote_is_shown(world: World) -> Non
         await world.has_reason(pair, "NotEnabled")
     answer = await explain(world.control_plane.kubeconfig("person"))
     assert "Ready=False: NotEnabled: " in answer.out
-    assert "→ take down what was delivered: NotEnabled: " in answer.out
+    assert "→ nothing is delivered: NotEnabled: " in answer.out
 
 
 async def test_spaces_in_config_maps_are_read_where_enmasse_keeps_them(old: World) -> None:

@@ -121,7 +121,30 @@ def test_a_namespace_is_a_name() -> None:
 
 def test_explain_says_what_would_be_done(files: tuple[str, str]) -> None:
     code, out, _ = run("explain", "-f", files[0], "-f", files[1])
-    assert (code, "→ make the Integration" in out) == (0, True), out
+    assert (code, "→ create the Integration" in out) == (0, True), out
+
+
+def test_explain_says_nothing_of_what_is_not_there(files: tuple[str, str]) -> None:
+    Path(files[0]).write_text(SPACE.replace("fu*", "other"))
+    code, out, _ = run("explain", "-f", files[0], "-f", files[1])
+    assert (code, "→" in out) == (3, False), "without a pair and an Integration there is nothing to do"
+
+
+def test_explain_says_which_of_two_integrations_counts(files: tuple[str, str], tmp_path: Path) -> None:
+    spec = {"client": "syndesis", "addressSpaceRef": {"namespace": "shop", "name": "orders"}}
+    for number in (1, 2):
+        created = f"2024-01-0{number}T00:00:00Z"
+        document = {
+            "apiVersion": "integreatly.org/v1alpha1",
+            "kind": "Integration",
+            "metadata": {"name": f"i-{number}", "namespace": "fuse", "creationTimestamp": created},
+            "spec": spec,
+        }
+        (tmp_path / f"i-{number}.yaml").write_text(yaml.safe_dump(document))
+    code, out, _ = run("explain", "-f", str(tmp_path))
+    assert code == 0
+    assert "Integration fuse/i-1 disabled\n" in out
+    assert "Integration fuse/i-2 disabled: a duplicate of the first, not used\n" in out
 
 
 @pytest.mark.parametrize("command", ["run", "connection-controller", "render", "explain", "migrate", "crds"])

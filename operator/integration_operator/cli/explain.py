@@ -11,7 +11,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +36,15 @@ if TYPE_CHECKING:
     from integration_operator.engine.snapshot import Snapshot
 
 NOT_LOOKED_AT = ("Secrets", "MessagingUsers", "Connections")
+
+TEXTS = {
+    "HOLD": "leave everything as it is",
+    "REMOVE": "nothing is delivered",
+    "WITHDRAW": "remove the offer, and what was delivered",
+    "OFFER": "create the Integration",
+    "DELIVER": "create or repair Secret, MessagingUser and Connection",
+}
+"""What each step of a decision means to a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +89,17 @@ def explanations(snapshot: Snapshot, rules: Sequence[str], reading: Reading | No
     for space in sorted(cluster.spaces, key=lambda s: s.ref):
         for syndesis in sorted(cluster.syndesises, key=lambda s: s.ref):
             pair = Pair(space.ref, syndesis.ref)
-            found.append(
-                Explanation(
-                    pair,
-                    pairing.verdicts(space, syndesis, rules),
-                    readiness.can_serve(space, cluster.authentication_type(space)),
-                    readiness.can_connect(syndesis),
-                    tuple(_integrations_of(snapshot, pair)),
-                    _plan(snapshot, pair, templates),
-                )
+            integrations = tuple(_integrations_of(snapshot, pair))
+            explanation = Explanation(
+                pair,
+                pairing.verdicts(space, syndesis, rules),
+                readiness.can_serve(space, cluster.authentication_type(space)),
+                readiness.can_connect(syndesis),
+                integrations,
             )
+            if explanation.paired or integrations:  # else there is nothing to do
+                explanation = replace(explanation, plan=_plan(snapshot, pair, templates))
+            found.append(explanation)
     return [*found, *_of_integrations(snapshot, templates, {e.pair for e in found}, reading)]
 
 
@@ -118,7 +128,7 @@ def _of_integrations(
 
 
 def _invalid(problem: str) -> Plan:
-    return Plan("HOLD", "leave everything as it is", "InvalidSpec", problem)
+    return Plan("HOLD", TEXTS["HOLD"], "InvalidSpec", problem)
 
 
 def _integrations_of(snapshot: Snapshot, pair: Pair) -> list[Integration]:
@@ -130,17 +140,16 @@ def _integrations_of(snapshot: Snapshot, pair: Pair) -> list[Integration]:
 def _plan(snapshot: Snapshot, pair: Pair, templates: Templates) -> Plan:
     """Return what the operator decides for a pair, as far as that does not depend on what is not looked at."""
     from integration_operator.domain.decisions import decide
-    from integration_operator.domain.standing import stand
+    from integration_operator.domain.standing import Step, stand
 
     facts = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
     decision = decide(facts, templates)
     standing = stand(facts)
     finding: Finding | None = standing.finding
-    if finding is None and decision.step.name == "HOLD" and decision.findings:
+    if finding is None and decision.step is Step.HOLD and decision.findings:
         finding = decision.findings[0]
-    if finding is None:
-        return Plan(decision.step.name, decision.step.value)
-    return Plan(decision.step.name, decision.step.value, finding.reason, finding.message)
+    step = decision.step.name
+    return Plan(step, TEXTS[step], *((finding.reason, finding.message) if finding else ()))
 
 
 def explain(
@@ -263,8 +272,8 @@ def _print(explanation: Explanation) -> None:
         say(f"{'✓' if ready else '✗'} {': '.join(filter(None, (ready.reason, ready.message)))}", indent=2)
     if plan is not None:
         say(f"→ {': '.join(filter(None, (plan.text, plan.reason, plan.message)))}", indent=2)
-    for integration in explanation.integrations if pair is not None else ():
-        say(f"Integration {_shown(integration)}", indent=2)
+    for number, integration in enumerate(explanation.integrations if pair is not None else ()):
+        say(f"Integration {_shown(integration)}{': a duplicate of the first, not used' if number else ''}", indent=2)
         if said := _ready(integration):
             say(f"Ready={said['status']}: {said['reason']}: {said['message']}", indent=4)
 
