@@ -81,6 +81,18 @@ async def test_auto_follows_the_cluster_again_afterwards(world: World, syndesis_
         await settled(world, pair, "rest", connection["id"])
 
 
+async def test_a_setting_of_the_operator_is_seen_and_not_fought(world: World, syndesis_server: SyndesisServer) -> None:
+    """With auto an Integration would go back at once to what the setting asks for."""
+    async with world.enmasse_alone(), world.operator(syndesis_url=syndesis_server.url, connection_delivery="rest"):
+        pair = await pair_of(world)
+        await delivered(world, syndesis_server, pair)
+        await annotate(world, pair, "native")
+        code, output = await migrate(world, "--to", "native", "--dry-run", name(pair))
+        assert code == 0, output
+        kept = "spec.delivery.connection stays native: auto would choose rest, because the setting asks for it"
+        assert kept in output, output
+
+
 async def test_a_name_is_looked_up_in_the_namespace_of_the_flag_or_the_context(world: World) -> None:
     code, output = await migrate(world, "--dry-run")
     assert (code, output) == (3, "integration-operator: no enabled Integration\n")

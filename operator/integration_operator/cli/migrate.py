@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -60,8 +61,12 @@ def migrate(
         typer.Option("-n", "--namespace", help="Namespace of the Integrations. Default: the context's for a NAME."),
     ] = None,
     templates: Annotated[Path | None, typer.Option(help="The operator's --templates, if it has any.")] = None,
-    user_delivery: Annotated[str, typer.Option(help="The operator's --user-delivery.")] = "auto",
-    connection_delivery: Annotated[str, typer.Option(help="The operator's --connection-delivery.")] = "auto",
+    user_delivery: Annotated[
+        str, typer.Option(help="The operator's --user-delivery, if no Integration shows it.")
+    ] = "auto",
+    connection_delivery: Annotated[
+        str, typer.Option(help="The operator's --connection-delivery, if no Integration shows it.")
+    ] = "auto",
     pairing_rules: Rules = ALL_DEFAULT_RULES,
     within: Annotated[float, typer.Option(help="Seconds to wait for each Integration.")] = 120.0,
 ) -> None:
@@ -113,7 +118,8 @@ async def _migrate(
         reading = await read(client, needed, optional)
         documents = [document for found in reading.documents.values() for document in found]
         snapshot = Snapshot(documents, rules, enable_new=False, served=reading.served)
-        snapshot.gatherer.asked = asked
+        known = list(snapshot.cluster.integrations)
+        snapshot.gatherer.asked = {side: _setting(known, side) if it == "auto" else it for side, it in asked.items()}
         served = reading.served["Integration"]
         if served is None:
             fail("the cluster does not serve Integration: apply the CustomResourceDefinitions first", NO_PAIR)
@@ -133,6 +139,16 @@ async def _migrate(
                 say(reason, indent=2)
             if not dry_run:
                 await _drive(client, served, integration, way, to, within)
+
+
+def _setting(integrations: list[Integration], side: str) -> str:
+    """Return the operator's setting of a side as the conditions of any Integration tell it, else ``auto``."""
+    for integration in integrations:
+        conditions = integration.status.get("conditions") or ()
+        message = next((str(c.get("message")) for c in conditions if c.get("type") == "DeliveryChosen"), "")
+        if found := re.search(rf"\b{side}: (\w+), because the setting asks for ", message):  # domain/choice.py
+            return "native" if found[1] == "aggregated" else found[1]
+    return "auto"
 
 
 def _chosen(there: list[Integration], names: list[str], namespace: str | None, default: str) -> list[Integration]:
