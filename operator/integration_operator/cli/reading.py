@@ -158,18 +158,17 @@ async def _everything(client: Client, served: Served, namespaces: tuple[str, ...
 
 async def _pages(client: Client, served: Served, collection: str) -> list[Document]:
     from integration_operator.kube.client import METADATA_LIST
-    from integration_operator.kube.errors import Unavailable
+    from integration_operator.kube.reflector import items_of
 
     query = {"limit": str(PAGE), **({"labelSelector": served.kind.selector} if served.kind.selector else {})}
     accept = METADATA_LIST if served.kind.metadata_only else "application/json"
     found: list[Document] = []
     while True:
         page = await client.get(collection, query, accept=accept)
-        items = page.get("items") or []  # a server in Go may answer null
-        if not isinstance(items, list):
-            raise Unavailable(200, "NotAList", f"the answer for {collection} is no list")
         # A LIST of a built-in kind does not say of its items what they are.
-        found += [{**item, "apiVersion": served.api_version, "kind": served.kind.name} for item in items]
+        found += [
+            {**item, "apiVersion": served.api_version, "kind": served.kind.name} for item in items_of(page, collection)
+        ]
         rest = (page.get("metadata") or {}).get("continue")
         if not rest:
             return found
