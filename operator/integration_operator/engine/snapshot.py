@@ -1,4 +1,4 @@
-"""The stores filled from documents instead of from a server: what ``render`` and ``explain -f`` decide on.
+"""The stores filled from documents instead of by reflectors: what ``render``, ``explain`` and ``migrate`` decide on.
 
 Everything else is the same code as in the operator, so what they say is what it would do.
 """
@@ -147,11 +147,11 @@ class Rehearsal:
         self.gatherer = Gatherer(cluster, MassDeletionGuard(share), rules, enable_new, self._register)
 
     def pairs(self) -> list[Pair]:
-        """The pairs that the documents are about, in order."""
+        """Return the pairs that the documents are about, in order."""
         return sorted(key for key in self.gatherer.known_keys() if isinstance(key, Pair))
 
     def unpaired(self) -> list[Key]:
-        """The Integrations that stand for no pair."""
+        """Return the Integrations that stand for no pair."""
         return sorted(key for key in self.gatherer.known_keys() if not isinstance(key, Pair))
 
     def settle(self, pair: Pair, templates: Templates) -> tuple[list[Action], Decision]:
@@ -167,7 +167,7 @@ class Rehearsal:
         return actions, decision
 
     def _do(self, pair: Pair, action: Action) -> None:
-        """What would come of an action that succeeds."""
+        """Change the stores as an action would that succeeds."""
         match action:
             case Apply():
                 self.merge(action.kind, action.ref, {**action.document, **_answered(action)})
@@ -256,7 +256,7 @@ class Snapshot(Rehearsal):
 
 
 def _answered(action: Apply) -> Document:
-    """What the platforms say of a resource once they have done their part."""
+    """Return what the platforms say of a resource once they have done their part."""
     if action.kind == "MessagingUser" and action.uid is None:
         return {"status": {"phase": "Active", "generation": None}}
     if action.kind == "Connection":
@@ -273,7 +273,7 @@ def _completed(document: Document) -> Document:
 
 
 def _merged(there: Document, applied: Document) -> Document:
-    """What a server-side apply makes of an object: fields of mappings one by one, everything else as a whole."""
+    """Return what a server-side apply makes of an object: it merges mappings and replaces everything else."""
     merged = {**there}
     for key, value in applied.items():
         merged[key] = _merged(there.get(key) or {}, value) if isinstance(value, dict) else value
