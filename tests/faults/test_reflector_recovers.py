@@ -262,6 +262,20 @@ async def test_html_with_status_200(server: Server, tmp_path: Path) -> None:
         await until(lambda: reflector.state is State.SYNCED)
 
 
+async def test_null_items_are_an_empty_list_and_none_are_no_list(server: Server, tmp_path: Path) -> None:
+    """A server in Go answers so if its slice was never made; an answer without the key says nothing."""
+    server.answers = [
+        web.json_response({"metadata": {"resourceVersion": "1"}}),
+        web.json_response({"items": {}, "metadata": {"resourceVersion": "1"}}),
+        web.json_response({"items": None, "metadata": {"resourceVersion": "1"}}),
+    ]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: reflector.state is State.FAILING)
+        assert "is no list" in reflector.problem
+        await until(lambda: reflector.state is State.SYNCED)
+        assert (names_in(reflector), server.lists) == (set(), 3)
+
+
 async def test_pages_and_a_continue_that_expired(server: Server, tmp_path: Path) -> None:
     server.pages = 1
     async with running(server, tmp_path) as reflector:

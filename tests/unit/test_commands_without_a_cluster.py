@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,50 @@ def test_version_and_help() -> None:
     assert code == 0
     for command in ("run", "render", "explain", "crds", "local", "demo"):
         assert command in out
+
+
+@pytest.mark.parametrize("flags", [["-A"], ["-n", "shop"], ["--context", "c"], ["--kubeconfig", "/nope"]], ids=" ".join)
+def test_flags_of_a_cluster_say_nothing_to_files(files: tuple[str, str], flags: list[str]) -> None:
+    code, _, err = run("explain", "-f", files[0], "-f", files[1], *flags)
+    assert (code, "instead of a cluster" in err) == (2, True), err
+
+
+def test_a_namespace_is_a_name() -> None:
+    code, _, err = run("explain", "-n", "../../secrets")
+    assert (code, "is no name of a namespace" in err) == (2, True), err
+
+
+def test_explain_says_what_would_be_done(files: tuple[str, str]) -> None:
+    code, out, _ = run("explain", "-f", files[0], "-f", files[1])
+    assert (code, "→ create the Integration" in out) == (0, True), out
+
+
+def test_explain_says_nothing_of_what_is_not_there(files: tuple[str, str]) -> None:
+    Path(files[0]).write_text(SPACE.replace("fu*", "other"))
+    code, out, _ = run("explain", "-f", files[0], "-f", files[1])
+    assert (code, "→" in out) == (3, False), "without a pair and an Integration there is nothing to do"
+
+
+def test_explain_says_which_of_two_integrations_counts(files: tuple[str, str], tmp_path: Path) -> None:
+    spec = {"client": "syndesis", "addressSpaceRef": {"namespace": "shop", "name": "orders"}}
+    for number in (1, 2):
+        created = f"2024-01-0{number}T00:00:00Z"
+        document = {
+            "apiVersion": "integreatly.org/v1alpha1",
+            "kind": "Integration",
+            "metadata": {"name": f"i-{number}", "namespace": "fuse", "creationTimestamp": created},
+            "spec": spec,
+        }
+        (tmp_path / f"i-{number}.yaml").write_text(yaml.safe_dump(document))
+    code, out, _ = run("explain", "-f", str(tmp_path))
+    assert code == 0
+    assert "Integration fuse/i-1 disabled\n" in out
+    assert "Integration fuse/i-2 disabled: a duplicate of the first, not used\n" in out
+
+
+@pytest.mark.parametrize("command", ["run", "connection-controller", "render", "explain", "migrate", "crds"])
+def test_help_is_in_plain_words(command: str) -> None:
+    """A condition is "if" or "when" in help texts, as in Kubernetes' documentation."""
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert not re.search(r"\b(where|nobody|somebody|person)\b", out), out

@@ -47,12 +47,12 @@ ALL_NODES = [
 
 
 def test_committed_files_are_a_fresh_generation() -> None:
-    committed = {path.name: path.read_text() for path in CRDS.iterdir() if path.name != "kustomization.yaml"}
+    committed = {path.name: path.read_text() for path in CRDS.iterdir() if path.name != "Kustomization"}
     assert committed == dict(schema.manifests())
 
 
 def test_kustomize_takes_all_of_them() -> None:
-    kustomization = yaml.safe_load((CRDS / "kustomization.yaml").read_text())
+    kustomization = yaml.safe_load((CRDS / "Kustomization").read_text())
     assert sorted(kustomization["resources"]) == sorted(dict(schema.manifests()))
 
 

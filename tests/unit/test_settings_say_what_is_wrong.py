@@ -33,13 +33,26 @@ def test_lists_are_plain_text_everywhere(file: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("qps: 1\nworkers: many\n", ":2: workers: "),
-        ("workers: 0\n", ":1: workers: "),
-        ("nothing: 1\n", ":1: nothing: "),
+        ("qps: 1\nworkers: many\n", ":2: workers must be a whole number (got many)"),
+        ("workers: 0\n", ":1: workers must be at least 1 (got 0)"),
+        ("\nworkers: 257\n", ":2: workers must be at most 256 (got 257)"),
+        ("qps: .nan\n", ":1: qps must be "),
+        ("enable_new: perhaps\n", ":1: enable_new must be true or false (got perhaps)"),
+        ("profile: [native]\n", ":1: profile must be one of native, poc (got ['native'])"),
+        ("nothing: 1\n", ":1: nothing: no such setting"),
+        ("qps: 1\nwrokers: 1\n", ":2: wrokers: no such setting; did you mean workers?"),
+        ("bind-address: a\n", ":1: bind-address: no such setting; did you mean bind_address?"),
+        ("qps: 1\nqps: 2\n", ":2: qps is set on line 1 already"),
+        ("qps: 1\n---\nqps: 2\n", ":3: a second document"),
+        ("1: 2\n", ":1: 1: no such setting"),
         ("pairing_rules: [magic]\n", ":1: pairing_rules: there is no rule 'magic'"),
         ("pairing_rules: []\n", ":1: pairing_rules: name at least one"),
         ("a: [\n", "not YAML"),
-        ("- a\n", ":1: not a mapping"),
+        ("- a\n", ":1: not a mapping of settings but a list"),
+        ("[]\n", ":1: not a mapping of settings but a list"),
+        ("- {workers: 1}\n", ":1: not a mapping of settings but a list"),
+        ("workers\n", ":1: not a mapping of settings but text"),
+        ("syndesis_url: ftp://x\n", ":1: syndesis_url: give a URL"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_line(file: Path, text: str, said: str) -> None:
@@ -51,15 +64,71 @@ def test_a_wrong_file_is_named_with_its_line(file: Path, text: str, said: str) -
 
 
 def test_a_wrong_variable_or_flag_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match=r"^--log-level: log_level: "):
+    with pytest.raises(SettingsError) as error:
         load({"log_level": "loud"}, None)
+    assert str(error.value) == "--log-level must be one of debug, info, warning, error (got loud)"
+    with pytest.raises(SettingsError) as error:
+        load({"workers": 0}, None)
+    assert str(error.value) == "--workers must be at least 1 (got 0)"
+    with pytest.raises(SettingsError) as error:
+        load({"pairing_rules": "magic"}, None)
+    assert str(error.value).startswith("--pairing-rules: there is no rule 'magic'")
     monkeypatch.setenv("INTEGRATION_OPERATOR_QPS", "fast")
-    with pytest.raises(SettingsError, match=r"^INTEGRATION_OPERATOR_QPS: qps: "):
+    with pytest.raises(SettingsError) as error:
         load({}, None)
+    assert str(error.value) == "INTEGRATION_OPERATOR_QPS must be a number (got fast)"
+
+
+def test_the_source_that_counts_is_the_one_that_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("workers: 3\n")
+    monkeypatch.setenv("INTEGRATION_OPERATOR_WORKERS", "0")
+    with pytest.raises(SettingsError, match=r"^INTEGRATION_OPERATOR_WORKERS must be at least 1 \(got 0\)$"):
+        load({}, file)
+
+
+def test_a_misspelt_variable_is_said_with_the_right_name() -> None:
+    with pytest.raises(SettingsError) as error:
+        load({}, None, {"INTEGRATION_OPERATOR_WROKERS": "3"})
+    said = "INTEGRATION_OPERATOR_WROKERS: no such setting; did you mean INTEGRATION_OPERATOR_WORKERS?"
+    assert str(error.value) == said
+    with pytest.raises(SettingsError, match=r"no such setting$"):
+        load({}, None, {"INTEGRATION_OPERATOR_X": "3"})
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "INTEGRATION_OPERATOR_SERVICE_HOST",
+        "INTEGRATION_OPERATOR_SERVICE_PORT_METRICS",
+        "INTEGRATION_OPERATOR_PORT",
+        "INTEGRATION_OPERATOR_PORT_8081_TCP_ADDR",
+        "INTEGRATION_OPERATOR_WEBHOOK_SERVICE_PORT",
+    ],
+)
+def test_what_the_kubelet_sets_for_a_service_is_no_setting(variable: str) -> None:
+    assert load({}, None, {variable: "tcp://10.0.0.1:8081"}).workers == 32
+    if variable.endswith("_PORT"):
+        with pytest.raises(SettingsError, match="did you mean INTEGRATION_OPERATOR_PROBE_PORT"):
+            load({}, None, {"INTEGRATION_OPERATOR_PROB_PORT": "8080"})
 
 
 def test_a_missing_file_is_said(file: Path) -> None:
-    with pytest.raises(SettingsError, match="No such file"):
+    with pytest.raises(SettingsError, match="no such file"):
+        load({}, file)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("workers: 3\n".encode("utf-16"), "UTF-16 text"),
+        (b"qps: 1\n# \xe4\n", ":2: not UTF-8"),
+        (b"a: \x00", "control characters"),
+    ],
+    ids=["UTF-16", "Latin-1", "control characters"],
+)
+def test_a_file_that_is_no_text_is_said(file: Path, content: bytes, said: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=said):
         load({}, file)
 
 
@@ -84,3 +153,9 @@ def test_a_profile_presets_and_a_setting_of_ones_own_goes_before_it(tmp_path: Pa
 def test_a_url_of_syndesis_is_checked(url: str) -> None:
     with pytest.raises(SettingsError, match="syndesis-url"):
         load({"syndesis_url": url}, None)
+
+
+@pytest.mark.parametrize("url", ["http://s/api/v1", "http://s/api/v1/", "http://s/", "http://s"])
+def test_the_path_of_the_api_is_taken_off_a_url(url: str) -> None:
+    """`local syndesis` prints the URL with the path, and so does Syndesis's own documentation."""
+    assert load({"syndesis_url": url}, None).syndesis_url == "http://s"

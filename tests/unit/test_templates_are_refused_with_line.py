@@ -79,6 +79,32 @@ def test_a_users_file_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None
     assert templates.file("secret") == shipped_directory() / "secret.yaml.j2"
 
 
+@pytest.mark.parametrize(
+    "name", ["conection.yaml.j2", "connection.yml.j2", "connection.j2", "connection.yaml", "Connection.yaml.j2"]
+)
+def test_a_misspelt_name_is_refused_with_the_right_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("x")
+    with pytest.raises(TemplateRefused) as error:
+        TemplateFiles(tmp_path)
+    assert str(error.value) == f"{tmp_path / name}: no template has this name; did you mean connection.yaml.j2?"
+
+
+def test_a_template_of_no_known_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "route.yaml.j2").write_text("x")
+    with pytest.raises(TemplateRefused, match=r"route.yaml.j2: no template has this name; there are integration.yaml"):
+        TemplateFiles(tmp_path)
+
+
+def test_what_templates_include_and_what_is_no_template_is_fine(tmp_path: Path) -> None:
+    shipped = (shipped_directory() / "connection.yaml.j2").read_text()
+    (tmp_path / "connection.yaml.j2").write_text("{% include 'comment.j2' %}\n" + shipped)
+    (tmp_path / "comment.j2").write_text("# a comment\n\n")
+    (tmp_path / "kustomization.yaml").write_text("resources: []")
+    (tmp_path / "README.md").write_text("x")
+    (tmp_path / "..2024_01_01.j2").mkdir()  # as in the volume of a ConfigMap
+    TemplateFiles(tmp_path).check()
+
+
 def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TemplateRefused, match="no such directory"):
         TemplateFiles(tmp_path / "nothing")

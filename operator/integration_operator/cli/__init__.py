@@ -16,7 +16,7 @@ from integration_operator.cli.run import run
 
 app = typer.Typer(
     name="integration-operator",
-    help="Pairs EnMasse address spaces with Syndesis and delivers each pair as a messaging user and a connection.",
+    help="Pair EnMasse AddressSpaces with Syndesis, and create a MessagingUser and a connection for each pair.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,  # locals hold credentials
@@ -39,6 +39,8 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _main(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
 ) -> None:
-    """Pairs EnMasse address spaces with Syndesis."""
+    """Pair EnMasse AddressSpaces with Syndesis, and create a MessagingUser and a connection for each pair."""

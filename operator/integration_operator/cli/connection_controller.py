@@ -1,4 +1,4 @@
-"""``integration-operator connection-controller``: Connection resources, taken to Syndesis's servers."""
+"""``integration-operator connection-controller``: Connection resources, reconciled on the Syndesis servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from integration_operator.settings import Settings
 
 
 def connection_controller(
-    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
     kubeconfig: Annotated[Path | None, flag("kubeconfig")] = None,
     context: Annotated[str | None, flag("context")] = None,
     workers: Annotated[int | None, flag("workers")] = None,
@@ -25,7 +25,7 @@ def connection_controller(
     log_level: Annotated[str | None, flag("log_level")] = None,
     log_format: Annotated[str | None, flag("log_format")] = None,
 ) -> None:
-    """Keep Connections on their Syndesis until SIGTERM: what Syndesis issue 3692 asks of Syndesis itself."""
+    """Reconcile Connection resources on the Syndesis servers until SIGTERM, as Syndesis issue 3692 asks."""
     serve({name: value for name, value in locals().items() if name != "config"}, config, _controller)
 
 

@@ -8,21 +8,27 @@ from typing import Annotated
 import typer
 
 from integration_operator.api import schema
+from integration_operator.cli.failure import WRONG_INPUT, fail
+from integration_operator.cli.output import echo, say
+from integration_operator.documents import reason
 
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", file_okay=False, help="Write one file a kind into this directory instead."),
+    typer.Option("--output", "-o", file_okay=False, help="Write one file for each kind into this directory."),
 ]
 
 
 def crds(output: Output = None) -> None:
-    """Print the CustomResourceDefinitions of the operator's kinds, ready for `kubectl apply -f -`."""
+    """Print the CustomResourceDefinitions of the operator's kinds, for `kubectl apply -f -`."""
     if output is None:
         for _, text in schema.manifests():
-            typer.echo(f"---\n{text}", nl=False)
+            echo(f"---\n{text}")
         return
-    output.mkdir(parents=True, exist_ok=True)
     for name, text in schema.manifests():
         path = output / name
-        path.write_text(text, encoding="utf-8")
-        typer.echo(f"wrote {path}")
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            fail(f"--output {output}: {reason(error)}", WRONG_INPUT)
+        say(f"wrote {path}")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from integration_operator.cli.failure import DEFECT, NO_CLUSTER, WRONG_INPUT, fail
+from integration_operator.cli.failure import DEFECT, NO_CLUSTER, WRONG_INPUT, fail, one_line
+from integration_operator.kube.kubeconfig import find
 
 INTERRUPTED = 130
 
@@ -16,7 +21,13 @@ INTERRUPTED = 130
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, until Ctrl-C.")] = False,
     kubeconfig: Annotated[
-        Path | None, typer.Option(help="A cluster that is there already, without EnMasse and Syndesis.")
+        Path | None,
+        typer.Option(
+            help="Kubeconfig file of an existing cluster without EnMasse and Syndesis. Default: start a control plane."
+        ),
+    ] = None,
+    context: Annotated[
+        str | None, typer.Option(help="Context of the kubeconfig. Default: its current context.")
     ] = None,
     delivery: Annotated[
         str, typer.Option(help="How the connection reaches Syndesis: native, rest or connection-controller.")
@@ -24,7 +35,9 @@ def demo(
 ) -> None:
     """Show the life of a pair on a local control plane, with simulated platforms, and check each step."""
     if delivery not in ("native", "rest", "connection-controller"):
-        fail(f"--delivery: {delivery!r} is none of native, rest, connection-controller", WRONG_INPUT)
+        fail(f"--delivery must be native, rest or connection-controller (got {delivery})", WRONG_INPUT)
+    if context is not None and kubeconfig is None:
+        fail("--context needs --kubeconfig: without it the demo starts a control plane of its own", WRONG_INPUT)
     if kubeconfig is not None and delivery == "connection-controller":
         fail("--delivery connection-controller runs on a control plane of its own only", WRONG_INPUT)
     import structlog
@@ -37,7 +50,8 @@ def demo(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        story.run(keep=keep, kubeconfig=kubeconfig, delivery=delivery)  # type: ignore[arg-type]
+        with one_line(), _one_file(kubeconfig, context) as file:
+            story.run(keep=keep, kubeconfig=file, delivery=delivery)  # type: ignore[arg-type]
     except KeyboardInterrupt:
         typer.echo("\nStopped; nothing is left running.", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -48,3 +62,21 @@ def demo(
     except story.StepFailed as error:
         typer.echo(f"integration-operator: {error}", err=True)
         raise typer.Exit(DEFECT) from None
+
+
+@contextmanager
+def _one_file(kubeconfig: Path | None, context: str | None) -> Iterator[Path | None]:
+    """Write a kubeconfig whose current context is the chosen one, for every process that the demo starts."""
+    if kubeconfig is None:
+        yield None
+        return
+    found = find(kubeconfig, context)
+    assert found is not None
+    if context is None:
+        yield kubeconfig
+        return
+    with tempfile.TemporaryDirectory(prefix="integration-operator-") as directory:
+        file = Path(directory) / "kubeconfig"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(found.document), encoding="utf-8")
+        yield file

@@ -1,10 +1,19 @@
-"""How a command ends when it cannot do what was asked: one line, and an exit code that programs can tell apart."""
+"""How a command ends if it cannot do what was asked: one line, and an exit code that programs can tell apart."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
+
+from integration_operator.cli.output import LONGEST_LINE
+from integration_operator.documents import UnreadableFile, reason, shown
+from integration_operator.domain.desired import TemplateRefused
+from integration_operator.domain.text import sanitized
+from integration_operator.kube.kubeconfig import NoCluster, WrongKubeconfig
+from integration_operator.settings import SettingsError
 
 DEFECT = 1
 """Something happened that must not."""
@@ -13,12 +22,27 @@ WRONG_INPUT = 2
 NO_PAIR = 3
 """Everything was read, and there is no pair in it."""
 NO_CLUSTER = 4
-"""The cluster cannot be reached."""
+"""The cluster cannot be reached, or does not allow what was asked."""
 UNFINISHED = 5
 """What was asked for goes on, and was not done in time."""
 
 
 def fail(message: object, code: int) -> NoReturn:
-    """Say what is wrong and end."""
-    typer.echo(f"integration-operator: {' '.join(str(message).split())}", err=True)
+    """Print what is wrong in one line and end with ``code``."""
+    typer.echo(f"integration-operator: {sanitized(message, LONGEST_LINE)}", err=True)
     raise typer.Exit(code)
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """End the command with one line for everything that a user can get wrong."""
+    try:
+        yield
+    except (UnreadableFile, SettingsError, TemplateRefused, WrongKubeconfig) as error:
+        fail(error, WRONG_INPUT)
+    except NoCluster as error:
+        fail(error, NO_CLUSTER)
+    except OSError as error:  # a path that cannot even be looked at: its name is too long, a directory is closed
+        if error.filename is None:
+            raise
+        fail(f"{shown(error.filename)}: {reason(error)}", WRONG_INPUT)

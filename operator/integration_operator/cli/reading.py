@@ -1,44 +1,175 @@
-"""What the commands that only look at a cluster have in common: its stores, filled once."""
+"""A cluster read once: what commands look at, as documents. Nothing is watched, so nothing is left running.
+
+Commands run as a user who may read little. A kind that the command needs and the user may not read ends it at once,
+with one line; a kind that only adds to what is known is noted as unread.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from integration_operator.cli.failure import NO_CLUSTER, fail
 
 if TYPE_CHECKING:
-    from integration_operator.cluster import Cluster
+    from integration_operator.kube.client import Client
+    from integration_operator.kube.errors import ApiError
+    from integration_operator.kube.kinds import Kind, Served
+
+Document = dict[str, Any]
 
 PATIENCE = 10.0
-"""Seconds to wait for a cluster's answers."""
+"""Seconds to wait for each answer of a cluster."""
+PAGE = 500
+"""Objects of one LIST; client-go's default page."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read. ``namespaces`` None stands for all of them."""
+
+    namespaces: tuple[str, ...] | None
+    documents: dict[str, list[Document]] = field(default_factory=dict)
+    served: dict[str, Served | None] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def scope(self) -> str:
+        """Where was looked, for people."""
+        if self.namespaces is None:
+            return "all namespaces"
+        return f"namespace{'s' if len(self.namespaces) > 1 else ''} {', '.join(self.namespaces)}"
+
+    def saw(self, namespace: str) -> bool:
+        """Return True if the objects of a namespace were read."""
+        return self.namespaces is None or namespace in self.namespaces
 
 
 @asynccontextmanager
-async def reading(kubeconfig: Path | None) -> AsyncIterator[Cluster]:
-    """The cluster, kept in step while the block runs; ends the command where there is none."""
-    from integration_operator.cluster import Cluster
-    from integration_operator.kube.client import Client, NoCluster
+async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[Client]:
+    """Open a client for the cluster that the flags name; end the command if the cluster refuses or does not answer."""
+    from integration_operator.kube.client import Client
+    from integration_operator.kube.errors import ApiError
     from integration_operator.observability import logging
 
     logging.configure("error", "auto")
-    path = kubeconfig or (Path(os.environ["KUBECONFIG"]) if os.environ.get("KUBECONFIG") else None)
+    async with Client.find(kubeconfig, context, timeout=PATIENCE) as client:
+        try:
+            yield client
+        except ApiError as error:
+            fail(f"{client.server}: {_in_words(error)}", NO_CLUSTER)
+
+
+def _in_words(error: ApiError) -> str:
+    """Return why a cluster did not do what was asked, in words of the one who asked."""
+    import aiohttp
+
+    from integration_operator.kube.errors import Unauthorized
+
+    match error.__cause__:
+        case aiohttp.ClientConnectorDNSError():
+            return "no such host"
+        case aiohttp.ClientConnectorCertificateError() as cause:
+            return f"its TLS certificate is not trusted: {cause.certificate_error}"
+        case aiohttp.ClientConnectorSSLError():
+            return "it does not answer over TLS"
+        case aiohttp.ClientConnectorError() as cause if isinstance(cause.os_error, ConnectionRefusedError):
+            return "connection refused"
+        case TimeoutError():
+            return f"no answer in {PATIENCE:.0f} s"
+    if isinstance(error, Unauthorized):
+        return "Unauthorized: it does not accept the credentials of the kubeconfig"
+    return str(error)
+
+
+async def read(
+    client: Client,
+    needed: Iterable[Kind],
+    optional: Iterable[Kind] = (),
+    *,
+    namespaces: Iterable[str] = (),
+    everywhere: bool = False,
+    enmasse_namespace: str = "enmasse-infra",
+) -> Reading:
+    """Read kinds once, in the given namespaces.
+
+    Without any: in all, or in the context's own if the user may not list in all. ``everywhere`` insists on all.
+    Raises ``ApiError``.
+    """
+    from integration_operator.kube.errors import Forbidden
+
+    needed = tuple(needed)
+    chosen = tuple(dict.fromkeys(namespaces))
+    if chosen:
+        return await _read(client, Reading(chosen), needed, optional, enmasse_namespace)
     try:
-        async with Client.from_kubeconfig(path) if path else Client.in_cluster() as client:
-            cluster = Cluster(client)
-            task = asyncio.create_task(cluster.run())
-            try:
-                try:
-                    async with asyncio.timeout(PATIENCE):
-                        await cluster.synced()
-                except TimeoutError:
-                    fail("; ".join(f"{kind}: {why}" for kind, why in cluster.unsettled().items()), NO_CLUSTER)
-                yield cluster
-            finally:
-                task.cancel()
-    except NoCluster as error:
-        fail(error, NO_CLUSTER)
+        return await _read(client, Reading(None), needed, optional, enmasse_namespace)
+    except Forbidden:
+        if everywhere:
+            raise
+        return await _read(client, Reading((client.namespace,)), needed, optional, enmasse_namespace)
+
+
+async def _read(
+    client: Client, reading: Reading, needed: tuple[Kind, ...], optional: Iterable[Kind], enmasse_namespace: str
+) -> Reading:
+    from integration_operator.kube.errors import Forbidden, NotFound
+    from integration_operator.kube.kinds import ADDRESS_SPACE, SPACE_CONFIG_MAP, discover
+
+    for kind in needed:
+        served = reading.served[kind.name] = await discover(client, kind)
+        if served is not None:
+            reading.documents[kind.name] = await _everything(client, served, reading.namespaces)
+    if ADDRESS_SPACE in needed and reading.served[ADDRESS_SPACE.name] is None:  # EnMasse ≤ 0.30
+        optional = (*optional, SPACE_CONFIG_MAP)
+    for kind in optional:
+        try:
+            served = reading.served[kind.name] = await discover(client, kind)
+            if served is not None:  # of EnMasse's namespace or of none, so the namespaces asked for do not count
+                where = (enmasse_namespace,) if kind is SPACE_CONFIG_MAP else None
+                reading.documents[kind.name] = await _everything(client, served, where)
+        except (Forbidden, NotFound) as error:
+            reading.unread[kind.name] = error.reason
+    return reading
+
+
+async def _everything(client: Client, served: Served, namespaces: tuple[str, ...] | None) -> list[Document]:
+    """Return all objects of a kind in some namespaces, or in all."""
+    from integration_operator.kube.errors import NotFound
+    from integration_operator.kube.kinds import NAMESPACE, discover
+
+    if namespaces is None:
+        try:
+            return await _pages(client, served, served.collection())
+        except NotFound:  # EnMasse's aggregated API has no LIST over all namespaces up to 0.24
+            everywhere = await discover(client, NAMESPACE)
+            if served.watchable or everywhere is None:
+                raise
+            there = await _pages(client, everywhere, everywhere.collection())
+            namespaces = tuple(namespace["metadata"]["name"] for namespace in there)
+    found: list[Document] = []
+    for namespace in namespaces:
+        found += await _pages(client, served, served.collection(namespace))
+    return found
+
+
+async def _pages(client: Client, served: Served, collection: str) -> list[Document]:
+    from integration_operator.kube.client import METADATA_LIST
+    from integration_operator.kube.reflector import items_of
+
+    query = {"limit": str(PAGE), **({"labelSelector": served.kind.selector} if served.kind.selector else {})}
+    accept = METADATA_LIST if served.kind.metadata_only else "application/json"
+    found: list[Document] = []
+    while True:
+        page = await client.get(collection, query, accept=accept)
+        # A LIST of a built-in kind does not say of its items what they are.
+        found += [
+            {**item, "apiVersion": served.api_version, "kind": served.kind.name} for item in items_of(page, collection)
+        ]
+        rest = (page.get("metadata") or {}).get("continue")
+        if not rest:
+            return found
+        query = {**query, "continue": rest}

@@ -11,11 +11,11 @@ from integration_operator.domain.pairing import DEFAULT_RULES, rules_named
 
 ALL_DEFAULT_RULES = ",".join(DEFAULT_RULES)
 
-Rules = Annotated[str, typer.Option("--pairing-rules", help="Pairing rules, in order.")]
+Rules = Annotated[str, typer.Option("--pairing-rules", help="Pairing rules, in order, separated by commas.")]
 
 
 def rules_of(text: str) -> tuple[str, ...]:
-    """The rules named in the flag; ends the command where there is no such rule."""
+    """Return the rules that the flag names; end the command if one does not exist."""
     try:
         return rules_named(text)
     except ValueError as error:

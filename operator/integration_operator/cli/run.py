@@ -12,7 +12,7 @@ from integration_operator.settings import Settings
 
 
 def run(
-    config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
     kubeconfig: Annotated[Path | None, flag("kubeconfig")] = None,
     context: Annotated[str | None, flag("context")] = None,
     templates: Annotated[Path | None, flag("templates")] = None,
@@ -28,7 +28,14 @@ def run(
     enmasse_namespace: Annotated[str | None, flag("enmasse_namespace")] = None,
     enmasse_release: Annotated[str | None, flag("enmasse_release")] = None,
     keycloak_url: Annotated[str | None, flag("keycloak_url")] = None,
-    enable_new: Annotated[bool | None, typer.Option("--enable-new/--no-enable-new", show_default=False)] = None,
+    enable_new: Annotated[
+        bool | None,
+        typer.Option(
+            "--enable-new/--no-enable-new",
+            help=Settings.model_fields["enable_new"].description,
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[int | None, flag("workers")] = None,
     qps: Annotated[float | None, flag("qps")] = None,
     burst: Annotated[int | None, flag("burst")] = None,
@@ -41,7 +48,10 @@ def run(
     log_level: Annotated[str | None, flag("log_level")] = None,
     log_format: Annotated[str | None, flag("log_format")] = None,
 ) -> None:
-    """Run the operator until SIGTERM."""
+    """Run the operator until SIGTERM.
+
+    A flag overrides the environment variable INTEGRATION_OPERATOR_<NAME>, that the file of --config.
+    """
     serve({name: value for name, value in locals().items() if name != "config"}, config, _operator)
 
 

@@ -1,4 +1,4 @@
-"""The stores filled from documents instead of from a server: what ``render`` and ``explain -f`` decide on.
+"""The stores filled from documents instead of by reflectors: what ``render``, ``explain`` and ``migrate`` decide on.
 
 Everything else is the same code as in the operator, so what they say is what it would do.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from integration_operator.api import names
 from integration_operator.cluster import Cluster
+from integration_operator.documents import UnreadableFile, documents, read_text, shown
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Action, Apply, Child, Deliver, Finalize, LetGo, Remove, Withdraw
 from integration_operator.domain.decisions import Decision, decide
@@ -23,13 +23,16 @@ from integration_operator.domain.integration import Integration, first_of
 from integration_operator.domain.live import Live
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.remote import Remote
+from integration_operator.domain.text import sanitized
 from integration_operator.domain.verdict import Verdict
 from integration_operator.engine.gathering import Gatherer, Key
 from integration_operator.engine.guards import MassDeletionGuard
 from integration_operator.engine.register import RemoteRegister
+from integration_operator.kube import kinds, shape
 from integration_operator.kube.client import Client
 from integration_operator.kube.kinds import Served
 from integration_operator.kube.reflector import State
+from integration_operator.sources import configmap
 
 Document = dict[str, Any]
 
@@ -41,49 +44,116 @@ DEFAULT_VERSIONS = {
 }
 """Versions of the releases that serve these kinds today, for documents that are made and not read."""
 
+KINDS = {
+    kind.name: kind
+    for kind in (
+        kinds.ADDRESS_SPACE,
+        kinds.SPACE_CONFIG_MAP,
+        kinds.AUTHENTICATION_SERVICE,
+        kinds.SYNDESIS,
+        kinds.INTEGRATION,
+        kinds.SECRET,
+        kinds.MESSAGING_USER,
+        kinds.CONNECTION,
+    )
+}
+"""What is read from files, by kind."""
+
+API_VERSION = r"([a-z0-9.-]+/)?v[a-z0-9]+"
+
 MOST_PASSES = 8
 
 
-class UnreadableFile(Exception):
-    """A file holds no Kubernetes documents; the message says which, and where."""
+ENDINGS = (".yaml", ".yml", ".json")
+"""Files of a directory that are read, as kubectl does."""
 
 
 def read(files: Iterable[Path]) -> list[Document]:
-    """The documents in files; lists (``kind: List``) are taken apart."""
+    """Return the documents of the kinds that the operator reads; ``-`` is standard input, a directory its files.
+
+    Lists are taken apart; documents of other kinds are passed over. Raises ``UnreadableFile``.
+    """
     found: list[Document] = []
-    for file in files:
-        try:
-            loaded = list(yaml.safe_load_all(file.read_text()))
-        except OSError as error:
-            raise UnreadableFile(f"{file}: {error.strerror}") from error
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise UnreadableFile(f"{file}:{line}: not YAML: {error.problem}") from error
-        for document in loaded:
-            items = document.get("items") if isinstance(document, dict) else None
-            for item in items if isinstance(items, list) else [document]:
-                if item is None:
-                    continue
-                if not isinstance(item, dict) or "kind" not in item or "name" not in (item.get("metadata") or {}):
-                    raise UnreadableFile(f"{file}: a document in it has no kind or no metadata.name")
-                found.append(item)
+    for file in _expanded(files):
+        name = shown(file)
+        for line, document in documents(read_text(file), name):
+            where = f"{name}:{line}"
+            checked = (_checked(item, where) for item in _items(document, where))
+            found += [item for item in checked if item is not None]
     return found
+
+
+def _expanded(files: Iterable[Path]) -> Iterator[Path]:
+    for file in files:
+        if not file.is_dir():
+            yield file
+            continue
+        inside = sorted(path for path in file.iterdir() if path.suffix in ENDINGS and path.is_file())
+        if not inside:
+            raise UnreadableFile(f"{shown(file)}: no file in it ends with {', '.join(ENDINGS)}")
+        yield from inside
+
+
+def _items(document: Any, where: str) -> Iterator[Any]:
+    """Return a document, or those of a list; the items of a typed list need not say of what kind they are."""
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if document is None:
+        return
+    if not (isinstance(kind, str) and kind.endswith("List") and "items" in document):
+        yield document
+        return
+    items = document["items"] or []
+    if not isinstance(items, list):
+        raise UnreadableFile(f"{where}: items of {sanitized(kind, 60)} is not a list")
+    known = {"kind": kind.removesuffix("List"), "apiVersion": document.get("apiVersion")} if kind != "List" else {}
+    for item in items:
+        yield {**known, **item} if isinstance(item, dict) else item
+
+
+def _checked(document: Any, where: str) -> Document | None:
+    """Return a document as an API server would have it, None if its kind is none that the operator reads."""
+    if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
+        raise UnreadableFile(f"{where}: a document without kind")
+    kind = KINDS.get(document["kind"])
+    if kind is None:
+        return None
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    at = f"{where}: {kind.name} {sanitized(name, 60)}" if name is not None else f"{where}: {kind.name}"
+    if name is None:
+        raise UnreadableFile(f"{at}: no metadata.name")
+    version = document.get("apiVersion")
+    if not isinstance(version, str) or not re.fullmatch(API_VERSION, version):
+        raise UnreadableFile(f"{at}: apiVersion is {sanitized(repr(version), 60)}, not GROUP/VERSION")
+    if version.rpartition("/")[0] != kind.group:
+        return None  # the kind of another group, such as Camel's Integration
+    try:
+        found = shape.checked(document)
+    except shape.WrongShape as error:
+        raise UnreadableFile(f"{at}: {error}") from error
+    labels = found["metadata"].get("labels") or {}
+    if kind.selector is None:
+        return found
+    key, _, wanted = kind.selector.partition("=")
+    return found if key in labels and wanted in ("", labels[key]) else None
 
 
 class Rehearsal:
     """Decisions carried out in the stores of a cluster alone: nothing is asked of anybody, and nothing is written."""
 
-    def __init__(self, cluster: Cluster, rules: tuple[str, ...], *, enable_new: bool = True) -> None:
+    def __init__(
+        self, cluster: Cluster, rules: tuple[str, ...], *, enable_new: bool = True, share: float = 1.0
+    ) -> None:
         self.cluster = cluster
         self._register = RemoteRegister(math.inf, lambda: 0.0)
-        self.gatherer = Gatherer(cluster, MassDeletionGuard(1.0), rules, enable_new, self._register)
+        self.gatherer = Gatherer(cluster, MassDeletionGuard(share), rules, enable_new, self._register)
 
     def pairs(self) -> list[Pair]:
-        """The pairs that the documents are about, in order."""
+        """Return the pairs that the documents are about, in order."""
         return sorted(key for key in self.gatherer.known_keys() if isinstance(key, Pair))
 
     def unpaired(self) -> list[Key]:
-        """The Integrations that stand for no pair."""
+        """Return the Integrations that stand for no pair."""
         return sorted(key for key in self.gatherer.known_keys() if not isinstance(key, Pair))
 
     def settle(self, pair: Pair, templates: Templates) -> tuple[list[Action], Decision]:
@@ -99,7 +169,7 @@ class Rehearsal:
         return actions, decision
 
     def _do(self, pair: Pair, action: Action) -> None:
-        """What would come of an action that succeeds."""
+        """Change the stores as an action would that succeeds."""
         match action:
             case Apply():
                 self.merge(action.kind, action.ref, {**action.document, **_answered(action)}, applied=action.document)
@@ -140,27 +210,65 @@ class Rehearsal:
 
 
 class Snapshot(Rehearsal):
-    """A cluster that holds what some documents say."""
+    """A cluster that holds what some documents say.
 
-    def __init__(self, documents: Iterable[Document], rules: tuple[str, ...], *, enable_new: bool = True) -> None:
-        super().__init__(Cluster(Client.in_cluster()), rules, enable_new=enable_new)
+    ``served`` says where kinds are served, None for one that is not; a kind that it does not name is served as its
+    documents have it. ``share`` is the setting ``mass_delete_share``: 1.0 holds nothing.
+    """
+
+    def __init__(
+        self,
+        documents: Iterable[Document],
+        rules: tuple[str, ...],
+        *,
+        enable_new: bool = True,
+        served: Mapping[str, Served | None] | None = None,
+        share: float = 1.0,
+    ) -> None:
+        super().__init__(Cluster(Client.in_cluster()), rules, enable_new=enable_new, share=share)
         by_kind: dict[str, list[Document]] = {}
         for document in documents:
-            by_kind.setdefault(document["kind"], []).append(_completed(document))
-        for name, reflector in self.cluster.reflectors.items():
-            there = by_kind.get(name, [])
-            version = reflector.kind.version or DEFAULT_VERSIONS[name]
-            if there and "apiVersion" in there[0]:
-                version = there[0]["apiVersion"].rpartition("/")[2]
-            reflector.served = Served(reflector.kind, version)
-            reflector.state = State.SYNCED
-            if name in ("Namespace", "CustomResourceDefinition", "APIService"):
-                continue
+            by_kind.setdefault(document["kind"], []).append(document)
+        for name in self.cluster.reflectors:
+            self._fill(name, by_kind.get(name, []), served or {})
+        of_kind, in_config_maps = (by_kind.get(k.name) for k in (kinds.ADDRESS_SPACE, kinds.SPACE_CONFIG_MAP))
+        self.cluster.from_config_maps = bool(in_config_maps) and not of_kind
+        self._guard(share)
+
+    def _fill(self, name: str, there: list[Document], served: Mapping[str, Served | None]) -> None:
+        """Make a store hold what its reflector would have listed."""
+        reflector = self.cluster.reflectors[name]
+        kind = reflector.kind
+        version = kind.version or DEFAULT_VERSIONS[name]
+        if there and kind.version is None:
+            version = there[0]["apiVersion"].rpartition("/")[2]
+        reflector.served = served.get(name, Served(kind, version))
+        if reflector.served is None:
+            reflector.state = State.ABSENT
+            return
+        reflector.shown_from = reflector.served
+        is_shown = reflector.served.watchable or kind.polled
+        reflector.state = State.SYNCED if is_shown else State.UNWATCHED
+        if kind is kinds.SPACE_CONFIG_MAP:
+            there = [space for space in map(configmap.address_space_document, map(_completed, there)) if space]
+        elif kind.namespaced:
+            there = [_completed(document) for document in there]
+        if is_shown:
             reflector.store.replace(map(reflector.store.read, there), reflector.store.epoch())
+
+    def _guard(self, share: float) -> None:
+        """Hold the pairs that the operator would hold at its start."""
+        if share >= 1.0:
+            return
+        keys = [self.gatherer.key_of(integration) for integration in self.cluster.integrations]
+        pairs = [key for key in keys if isinstance(key, Pair)]
+        guard = self.gatherer.guard
+        guard.listed("AddressSpace", (pair.space for pair in pairs), (s.ref for s in self.cluster.spaces))
+        guard.listed("Syndesis", (pair.syndesis for pair in pairs), (s.ref for s in self.cluster.syndesises))
 
 
 def _answered(action: Apply) -> Document:
-    """What the platforms say of a resource once they have done their part."""
+    """Return what the platforms say of a resource once they have done their part."""
     if action.kind == "MessagingUser" and action.uid is None:
         return {"status": {"phase": "Active", "generation": None}}
     if action.kind == "Connection":
@@ -196,15 +304,15 @@ def _fields(document: Document) -> Document:
 
 
 def _completed(document: Document) -> Document:
-    """The document with what only a server gives; a uid that is not known says whose it is."""
-    metadata = {**(document.get("metadata") or {})}
+    """Return the document with what only a server gives; a uid that is not known says whose it is."""
+    metadata = {**document["metadata"]}
     metadata.setdefault("namespace", "default")
     metadata.setdefault("uid", f"(uid of {document['kind']} {metadata['namespace']}/{metadata['name']})")
     return {**document, "metadata": metadata}
 
 
 def _merged(there: Document, applied: Document) -> Document:
-    """What a server-side apply makes of an object: fields of mappings one by one, everything else as a whole."""
+    """Return what a server-side apply makes of an object: it merges mappings and replaces everything else."""
     merged = {**there}
     for key, value in applied.items():
         merged[key] = _merged(there.get(key) or {}, value) if isinstance(value, dict) else value

@@ -18,15 +18,17 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
-import yaml
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from integration_operator.domain.json_text import Malformed, parse_pruned
+from integration_operator.domain.text import sanitized
+from integration_operator.kube import kubeconfig
 from integration_operator.kube.answers import UNPACKED, Unreadable, unpacked
 from integration_operator.kube.answers import TooLarge as AnswerTooLarge
 from integration_operator.kube.answers import body as body_of
 from integration_operator.kube.errors import Invalid, TooLarge, Unauthorized, Unavailable, error_of
+from integration_operator.kube.kubeconfig import Kubeconfig, NoCluster, WrongKubeconfig
 from integration_operator.kube.trouble import in_words
 
 Document = dict[str, Any]
@@ -45,6 +47,7 @@ PATH = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._:~-]+)+")
 CONNECT_TIMEOUT = 5.0
 ERROR_BYTES = 256 * 1024  # of a Status; one of a refused document repeats its faults, not the document
 SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
+SERVICE_ACCOUNT_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 TOKEN_FILE_PERIOD = 60.0  # a kubelet renews a projected token at 80 % of its life, at least 10 minutes (KEP-1205)
 PAGE_BYTES = 8 * 1024 * 1024
 """Most bytes of an answer, and of an event of a watch. etcd refuses objects over 1.5 MiB (its --max-request-bytes); 500
@@ -55,10 +58,6 @@ READ_BUFFER = 256 * 1024
 
 DEEPEST = 100
 """Levels of nesting that are read of a document. The API server takes 10,000, in fields that a schema leaves open."""
-
-
-class NoCluster(Exception):
-    """There is no way to a cluster: no kubeconfig and not in a pod. The message says what was tried."""
 
 
 class RateLimit:
@@ -105,37 +104,59 @@ class Client:
         self._user_agent = user_agent
         self._observe = observe
         self._api: ApiClient | None = None
+        self.namespace = "default"
+        """The namespace that commands use if they are given none."""
 
     @classmethod
-    def from_kubeconfig(cls, path: Path, context: str | None = None, **limits: Any) -> Client:
-        """A client for the cluster that a kubeconfig file names; ``limits`` are the constructor's."""
+    def find(cls, given: Path | None = None, context: str | None = None, **limits: Any) -> Self:
+        """Return a client for the cluster that kubectl would talk to; ``limits`` are the constructor's.
+
+        Raises ``NoCluster`` for a kubeconfig that is wrong. Without any, the client is that of the pod it runs in.
+        """
+        found = kubeconfig.find(given, context)
+        return cls.in_cluster(**limits) if found is None else cls.of(found, **limits)
+
+    @classmethod
+    def from_kubeconfig(cls, path: Path, context: str | None = None, **limits: Any) -> Self:
+        """Return a client for the cluster that one file names. Raises ``NoCluster``."""
+        return cls.of(kubeconfig.load([path], context), **limits)
+
+    @classmethod
+    def of(cls, found: Kubeconfig, **limits: Any) -> Self:
+        """Return a client for the cluster of a kubeconfig."""
 
         async def configure() -> Configuration:
             configuration = type.__call__(Configuration)
+            document, context = found.document, found.document["current-context"]
             try:
-                await kubernetes_config.load_kube_config(str(path), context, configuration, persist_config=False)
-            except (kubernetes_config.ConfigException, OSError, yaml.YAMLError) as error:
-                raise NoCluster(f"kubeconfig {path}: {_plain(error)}") from error
-            if token_file := _token_file_of(path, context):
-                configuration.refresh_api_key_hook = token_file
+                await kubernetes_config.load_kube_config_from_dict(document, context, configuration)
+            except Exception as error:  # the library takes a document apart without looking at its types
+                raise WrongKubeconfig(f"{found.origin}: {sanitized(error)}") from error
+            if found.token_file is not None:
+                configuration.refresh_api_key_hook = TokenFile(found.token_file)
             return configuration
 
-        return cls(configure, **limits)
+        client = cls(configure, **limits)
+        client.namespace = found.namespace
+        return client
 
     @classmethod
-    def in_cluster(cls, **limits: Any) -> Client:
-        """A client that uses the service account of the pod it runs in; the token is read again each minute."""
+    def in_cluster(cls, **limits: Any) -> Self:
+        """Return a client that uses the service account of the pod; the token is read again each minute."""
 
         async def configure() -> Configuration:
             configuration = type.__call__(Configuration)
             try:
                 kubernetes_config.load_incluster_config(configuration, try_refresh_token=False)
             except kubernetes_config.ConfigException as error:
-                raise NoCluster(f"no kubeconfig was given, and this is not a pod: {error}") from error
+                raise NoCluster(kubeconfig.NOWHERE) from error
             configuration.refresh_api_key_hook = TokenFile(Path(SERVICE_ACCOUNT_TOKEN))
             return configuration
 
-        return cls(configure, **limits)
+        client = cls(configure, **limits)
+        with suppress(OSError):
+            client.namespace = Path(SERVICE_ACCOUNT_NAMESPACE).read_text().strip() or client.namespace
+        return client
 
     async def __aenter__(self) -> Self:
         configuration = await self._configure()
@@ -146,7 +167,10 @@ class Client:
         }
         configuration.connection_pool_maxsize = 128
         configuration.retries = None
-        self._api = ApiClient(configuration)
+        try:
+            self._api = ApiClient(configuration)
+        except OSError as error:  # ssl.SSLError is one
+            raise WrongKubeconfig(f"the certificate or key of the kubeconfig: {sanitized(error)}") from error
         self._api.user_agent = self._user_agent
         return self
 
@@ -363,16 +387,6 @@ class TokenFile:
     def forget(self) -> None:
         """Read the file again before the next request."""
         self._fresh_until = 0.0
-
-
-def _token_file_of(kubeconfig: Path, context: str | None) -> TokenFile | None:
-    with suppress(OSError, yaml.YAMLError, KeyError, StopIteration, TypeError):
-        document = yaml.safe_load(kubeconfig.read_text())
-        wanted = context or document["current-context"]
-        user_name = next(c["context"]["user"] for c in document["contexts"] if c["name"] == wanted)
-        user = next(u["user"] for u in document["users"] if u["name"] == user_name)
-        return TokenFile(kubeconfig.parent / user["tokenFile"])
-    return None
 
 
 def _forget_token(configuration: Configuration) -> bool:

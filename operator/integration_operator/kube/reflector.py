@@ -204,12 +204,7 @@ class Reflector(Generic[T]):
                 if self._served_now.watchable or not everywhere or self._namespaces is None:
                     raise
                 return await self._by_namespace(await self._namespaces())
-            items = page.get("items", ())
-            if items is None:  # as a program in Go says that there are none
-                items = []
-            if not isinstance(items, list):
-                raise Unavailable(200, "NotAList", f"the answer for {collection} is no list")
-            complete = (self._complete(item) for item in items)
+            complete = (self._complete(item) for item in items_of(page, collection))
             reports += [self.store.read(document) for document in complete if document is not None]
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
@@ -321,6 +316,19 @@ class Reflector(Generic[T]):
             document["apiVersion"] = self.served.api_version
             document["kind"] = self.kind.name
         return document
+
+
+def items_of(page: Document, collection: str) -> list[Document]:
+    """Return the items of a LIST's answer; ``null`` is a Go server's empty list. Raises ``Unavailable``.
+
+    An answer without the key is none of a LIST: nothing may be concluded from it.
+    """
+    items = page.get("items", page)
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        raise Unavailable(200, "NotAList", f"the answer for {collection} is no list")
+    return items
 
 
 def _advice(kind: Kind, error: Exception) -> str:

@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
-from integration_operator.kube.client import Client, NoCluster
+from integration_operator.kube import kubeconfig
+from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError, NotFound
+from integration_operator.kube.kubeconfig import NoCluster
 from integration_operator.localcluster.errors import LocalClusterError
 from integration_operator.localcluster.installation import RBAC, grant_permissions, own_definitions
 from integration_operator.localcluster.kinds import DEFINITIONS, install_kinds, platform_definitions, waiting
@@ -33,9 +33,9 @@ class ExistingCluster:
     given one.
     """
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, given: Path) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="integration-operator-"))
-        self._given = kubeconfig
+        self._given = given
 
     def __enter__(self) -> Self:
         try:
@@ -85,7 +85,7 @@ class ExistingCluster:
                 "spec": {"expirationSeconds": TOKEN_SECONDS},
             }
             answer = await admin.post(f"{accounts}/{SERVICE_ACCOUNT}/token", request)
-        document = yaml.safe_load(self._given.read_text())
+        document = kubeconfig.load([self._given]).document
         current = next(c["context"] for c in document["contexts"] if c["name"] == document["current-context"])
         document["users"] = [{"name": "operator", "user": {"token": answer["status"]["token"]}}]
         document["contexts"] = [{"name": "operator", "context": {"cluster": current["cluster"], "user": "operator"}}]

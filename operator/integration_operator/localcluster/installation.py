@@ -1,5 +1,5 @@
-"""Put the operator's own kinds and permissions into a cluster: what ``kubectl apply -k deploy/kustomize/base`` does
-of it.
+"""Put the operator's own kinds and permissions into a cluster: what ``kubectl apply -k deploy/kustomize/crds`` and
+``kubectl apply -k deploy/kustomize/base`` do of it.
 
 The permissions are exactly those that are deployed, so what runs against a local control plane is what runs for real.
 """

@@ -7,6 +7,7 @@ start against sample facts, so that a mistake ends the start with file, line and
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +22,13 @@ from integration_operator.rendering.skeleton import NotWhole, Values, read_in_fu
 Document = dict[str, Any]
 
 NAMES: tuple[TemplateName, ...] = ("integration", "secret", "messaginguser", "connection")
+
+
+YAML_ENDINGS = (".yaml", ".yml")
+ENDINGS = (".j2", ".jinja", ".jinja2", *YAML_ENDINGS)
+"""What a template may be called by mistake; a YAML file of another name is somebody else's, as kustomization.yaml."""
+CLOSE = 0.7
+"""Share of a name that has to agree before it counts as misspelt (difflib's ratio): connection.yml is, at 0.75."""
 
 
 def shipped_directory() -> Path:
@@ -47,6 +55,8 @@ class TemplateFiles:
                 self._compiled[name] = self._environment.get_template(_file(name))
             except (TemplateError, UnicodeDecodeError) as error:
                 self._refuse(name, error)
+        if directory is not None:
+            self._refuse_unused(directory)
 
     def render(self, name: TemplateName, identity: Identity, variables: Document) -> Document:
         """Render one document.
@@ -84,6 +94,20 @@ class TemplateFiles:
     def file(self, name: TemplateName) -> Path:
         """The file that a template is read from."""
         return next(d / _file(name) for d in self._directories if (d / _file(name)).is_file())
+
+    def _refuse_unused(self, directory: Path) -> None:
+        """Refuse a file that looks like a template and is none: its author believes that it counts."""
+        used = {_file(name) for name in NAMES}
+        for name in NAMES:
+            found = meta.find_referenced_templates(self._environment.parse(self.file(name).read_text()))
+            used |= {reference for reference in found if reference is not None}
+        for file in sorted(directory.iterdir()):
+            if file.name in used or file.name.startswith(".") or file.suffix not in ENDINGS:
+                continue
+            close = get_close_matches(file.name, map(_file, NAMES), n=1, cutoff=CLOSE)
+            if close or file.suffix not in YAML_ENDINGS:
+                hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(map(_file, NAMES))}"
+                raise TemplateRefused(f"{file}: no template has this name{hint}")
 
     def _check_variables(self, name: TemplateName) -> None:
         """Refuse a variable that no pair has, also in a branch that no sample takes."""

@@ -1,0 +1,19 @@
+"""The flags of the commands that look at a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--kubeconfig",
+        help="Kubeconfig file. Default: the files of $KUBECONFIG, ~/.kube/config, the pod's service account.",
+    ),
+]
+Context = Annotated[
+    str | None, typer.Option("--context", help="Context of the kubeconfig. Default: its current context.")
+]

@@ -1,0 +1,81 @@
+"""The image installs what the product needs and nothing else; every pin has hashes, and no lock names a registry."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import deque
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+TOP = Path(__file__).parents[2]
+PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
+RUNTIME, DEVELOPMENT, BUILD = "requirements.lock", "requirements-dev.lock", "requirements-build.lock"
+LOCKS = (RUNTIME, DEVELOPMENT, BUILD, "requirements-go.lock")
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Return what a lock installs: versions by name."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", (TOP / lock).read_text(), re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+def needed(texts: list[str]) -> set[str]:
+    """Return the names of all packages that requirements lead to, by what is installed here."""
+    queue = deque(Requirement(text) for text in texts)
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while queue:
+        requirement = queue.popleft()
+        key = (canonicalize_name(requirement.name), frozenset(requirement.extras))
+        if key in seen:
+            continue
+        seen.add(key)
+        for text in requires(requirement.name) or ():
+            below = Requirement(text)
+            extras = requirement.extras or {""}
+            if below.marker is None or any(below.marker.evaluate({"extra": extra}) for extra in extras):
+                queue.append(below)
+    return {name for name, _ in seen}
+
+
+def test_the_runtime_lock_is_what_the_product_needs() -> None:
+    assert set(pins(RUNTIME)) == needed(PROJECT["project"]["dependencies"])
+
+
+def test_no_package_of_development_is_in_it() -> None:
+    tools = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependency-groups"]["dev"]}
+    assert {"mypy", "pytest", "ruff", "hypothesis", "pre-commit", "hatchling"} <= tools
+    assert tools & set(pins(RUNTIME)) == set()
+    assert tools <= set(pins(DEVELOPMENT))
+
+
+@pytest.mark.parametrize("lock", [RUNTIME, DEVELOPMENT])
+def test_it_satisfies_the_dependencies_of_the_project(lock: str) -> None:
+    there = pins(lock)
+    for text in PROJECT["project"]["dependencies"]:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(there[canonicalize_name(requirement.name)]), text
+
+
+def test_the_build_lock_has_the_backend_and_what_it_needs() -> None:
+    wanted = PROJECT["build-system"]["requires"]
+    assert set(pins(BUILD)) == needed(wanted)
+
+
+def test_what_is_tested_is_what_is_installed() -> None:
+    for lock in (RUNTIME, BUILD):
+        assert pins(lock).items() <= pins(DEVELOPMENT).items()
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_has_a_hash_and_no_registry_is_named(lock: str) -> None:
+    text = (TOP / lock).read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*(-i|--index-url|--extra-index-url|--find-links|--trusted-host)\b", text, re.MULTILINE)
+    blocks = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert blocks
+    assert all("--hash=sha256:" in block for block in blocks)
