@@ -14,13 +14,14 @@ from tenants import tenant
 from world import World, path
 
 from integration_operator.api import names
+from integration_operator.domain.pair import Ref
 
 MIB = 1024 * 1024
 MOST = 250 * MIB
 COUNT = 150
 
 
-def body(kind: str, number: int, namespace: str) -> dict[str, object]:
+def body(kind: str, number: int) -> dict[str, object]:
     metadata = {"name": f"big-{number}", "labels": {names.INTEGRATION_LABEL: "big"}}
     if kind == "Secret":
         data = {f"key-{n}": base64.b64encode(os.urandom(17_500)).decode() for n in range(40)}  # 700 kB
@@ -40,7 +41,7 @@ async def test_big_objects_at_a_start(world: World, tmp_path: Path, kind: str) -
     mallory = await world.namespace("mallory")
     async with tenant(world, "stranger", mallory, tmp_path) as stranger:
         for number in range(COUNT):
-            await stranger.post(path(kind, mallory), body(kind, number, mallory))
+            await stranger.post(path(kind, mallory), body(kind, number))
     process = await asyncio.create_subprocess_exec(
         *(
             sys.executable,
@@ -69,4 +70,6 @@ async def test_big_objects_at_a_start(world: World, tmp_path: Path, kind: str) -
     finally:
         process.terminate()
         await process.wait()
+        for number in range(COUNT):
+            await world.delete(kind, Ref(mallory, str(body(kind, number)["metadata"]["name"])))  # type: ignore[index]
     assert peak < MOST, f"{peak / MIB:.0f} MiB"
