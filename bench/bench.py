@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -36,6 +37,7 @@ from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
 from integration_operator.localcluster import tether
 from integration_operator.localcluster.controlplane import ControlPlane
+from integration_operator.localcluster.enmasse import CERTIFICATE
 from integration_operator.localcluster.installation import install_all
 from integration_operator.rendering.templates import TemplateFiles
 
@@ -68,7 +70,7 @@ def space(name: str, host: str = "messaging-a.enmasse.svc") -> Document:
         "spec": {"type": "standard", "plan": "standard-small", "authenticationService": {"name": "standard"}},
         "status": {
             "isReady": True,
-            "caCert": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCkFBPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=",
+            "caCert": b64encode(CERTIFICATE.encode()).decode(),
             "endpointStatuses": [{"name": "messaging", "serviceHost": host, "servicePorts": ports}],
         },
     }

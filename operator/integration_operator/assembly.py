@@ -14,6 +14,7 @@ from integration_operator.connections.controller import ConnectionController
 from integration_operator.delivery import RemoteDelivery
 from integration_operator.delivery.aggregated import AggregatedDelivery
 from integration_operator.delivery.keycloak.delivery import KeycloakDelivery
+from integration_operator.delivery.limits import Limits
 from integration_operator.delivery.syndesis.delivery import ConfigMaps, SyndesisDelivery
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.engine.controller import Controller, Options
@@ -34,7 +35,12 @@ class Operator:
 
     def __init__(self, client: Client, templates: TemplateFiles, settings: Settings) -> None:
         self.client = client
-        self.cluster = Cluster(client, spaces_from=settings.address_spaces, poll=settings.poll_seconds)
+        self.cluster = Cluster(
+            client,
+            spaces_from=settings.address_spaces,
+            poll=settings.poll_seconds,
+            enmasse_namespace=settings.enmasse_namespace,
+        )
         self.over_rest = deliveries_over_rest(self.cluster, settings)
         self.controller = Controller(
             self.cluster,
@@ -49,6 +55,8 @@ class Operator:
                 connection=settings.connection_delivery,
                 verification=settings.verification_seconds,
                 give_up=settings.give_up_seconds,
+                most_offers=settings.most_offers,
+                allow_keycloak=settings.allow_keycloak,
             ),
             over_rest=self.over_rest,
         )
@@ -57,6 +65,7 @@ class Operator:
         self.reflectors = self.cluster.reflectors
         self.unsettled = self.cluster.unsettled
         metrics.QUEUE_DEPTH.set_function(lambda: len(self.queue))
+        metrics.OFFERS_EXHAUSTED.set_function(lambda: len(self.controller.offers.exhausted_namespaces))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -121,6 +130,8 @@ async def _running(
 
 def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, RemoteDelivery]:
     """All ways to make a side where no resource does it, by the name that the decisions use."""
+    servers = _syndesis_servers(settings)
+    cluster.syndesises.subscribe(servers.syndesis_changed)
     return {
         "aggregated": AggregatedDelivery(cluster),
         "keycloak": KeycloakDelivery(
@@ -128,8 +139,9 @@ def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, Remo
             settings.enmasse_namespace,
             url=settings.keycloak_url,
             release=settings.enmasse_release,
+            limits=_limits(settings),
         ),
-        "rest": SyndesisDelivery(_syndesis_servers(settings), cluster.secret_value, _config_maps(cluster.client)),
+        "rest": SyndesisDelivery(servers, cluster.secret_value, _config_maps(cluster.client)),
     }
 
 
@@ -144,7 +156,14 @@ def _config_maps(client: Client) -> ConfigMaps:
 
 
 def _syndesis_servers(settings: Settings) -> Servers:
-    return Servers(lambda namespace: settings.syndesis_url.format(namespace=namespace))
+    return Servers(
+        lambda namespace: settings.syndesis_url.format(namespace=namespace),
+        limits=_limits(settings),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.answer_bytes, settings.list_bytes, settings.answer_seconds)
 
 
 def client_of(settings: Settings) -> Client:
@@ -153,6 +172,7 @@ def client_of(settings: Settings) -> Client:
         "max_in_flight": settings.workers,
         "rate": settings.qps,
         "burst": settings.burst,
+        "page_bytes": settings.page_bytes,
         "observe": metrics.observe_request,
     }
     return Client.find(settings.kubeconfig, settings.context, **limits)

@@ -11,11 +11,13 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Literal, NamedTuple
 
 from integration_operator.api import names
+from integration_operator.domain import retention
 from integration_operator.domain.credentials import decode
 from integration_operator.domain.facts import Kinds
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.live import Live
-from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.ownership import named_pair
+from integration_operator.domain.pair import Ref
 from integration_operator.domain.platforms import AddressSpace, Syndesis
 from integration_operator.kube import kinds
 from integration_operator.kube.client import Client
@@ -29,16 +31,23 @@ from integration_operator.sources.syndesis import syndesis
 Document = dict[str, Any]
 
 
-def made_for(live: Live) -> Pair | None:
-    """The pair that a child's annotations name."""
-    space = Ref.parse(live.annotations.get(names.ADDRESS_SPACE_ANNOTATION, ""))
-    instance = Ref.parse(live.annotations.get(names.SYNDESIS_ANNOTATION, ""))
-    return Pair(space, instance) if space and instance else None
-
-
 def _by_pair(live: Live) -> Iterable[Hashable]:
-    pair = made_for(live)
+    """Objects by the pair that they name. It says only which pair to look at (domain/ownership.py)."""
+    pair = named_pair(live)
     return (pair,) if pair else ()
+
+
+def _by_secret(integration: Integration) -> Iterable[Hashable]:
+    """Integrations by the Secret that their user brought."""
+    reference = integration.spec.credentials_secret_ref
+    return (Ref(integration.ref.namespace, reference.name),) if reference else ()
+
+
+def _by_offer_from_elsewhere(integration: Integration) -> Iterable[Hashable]:
+    """Offers by their namespace, if the AddressSpace is in another one."""
+    reference = integration.spec.address_space_ref
+    elsewhere = reference is not None and reference.namespace != integration.ref.namespace
+    return (integration.ref.namespace,) if elsewhere and integration.offered else ()
 
 
 def _by_username(live: Live) -> Iterable[Hashable]:
@@ -47,6 +56,12 @@ def _by_username(live: Live) -> Iterable[Hashable]:
     username = (live.document.get("spec") or {}).get("username")
     return ((live.ref.namespace, space, username),) if isinstance(username, str) else ()
 
+
+DEFAULT_ENMASSE_NAMESPACE = "enmasse-infra"
+
+ENMASSES_OWN = (kinds.SPACE_CONFIG_MAP, kinds.AUTHENTICATION_SERVICE)
+"""Kinds that are read in EnMasse's own namespace alone: elsewhere a tenant could speak for another one's
+AddressSpace."""
 
 SpaceSource = Literal["auto", "crd", "aggregated", "configmap"]
 """How AddressSpaces are read: ``crd`` and ``aggregated`` are the kind, watched or polled as the server serves it."""
@@ -66,8 +81,16 @@ class Definition(NamedTuple):
 class Cluster:
     """Stores and reflectors of all kinds."""
 
-    def __init__(self, client: Client, *, spaces_from: SpaceSource = "auto", poll: float = 30.0) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        spaces_from: SpaceSource = "auto",
+        poll: float = 30.0,
+        enmasse_namespace: str = DEFAULT_ENMASSE_NAMESPACE,
+    ) -> None:
         self.client = client
+        self._enmasse_namespace = enmasse_namespace
         self._spaces_from = spaces_from
         self._poll = poll
         self._kind_spaces: Store[AddressSpace] = _store_of_spaces(self._space_of_kind)
@@ -81,18 +104,22 @@ class Cluster:
             },
         )
         self.integrations: Store[Integration] = Store(
-            Integration.of,
+            lambda document: Integration.of(retention.integration(document)),
             {
                 "space": lambda i: (_space_of(i),) if _space_of(i) else (),
                 "namespace": lambda i: (i.ref.namespace,),
+                "secret": _by_secret,
+                "offered from elsewhere": _by_offer_from_elsewhere,
             },
         )
-        self.secrets: Store[Live] = Store(Live.of, {"pair": _by_pair})
-        self.users: Store[Live] = Store(Live.of, {"pair": _by_pair, "username": _by_username})
-        self.connections: Store[Live] = Store(Live.of, {"pair": _by_pair})
-        self.authentication: Store[tuple[Ref, str]] = Store(
-            _authentication_service, {"name": lambda service: (service[0].name,)}
+        self.secrets: Store[Live] = Store(lambda document: Live.of(retention.secret(document)), {"pair": _by_pair})
+        self.users: Store[Live] = Store(
+            lambda document: Live.of(retention.messaging_user(document)), {"pair": _by_pair, "username": _by_username}
         )
+        self.connections: Store[Live] = Store(
+            lambda document: Live.of(retention.connection(document)), {"pair": _by_pair}
+        )
+        self.authentication: Store[tuple[Ref, str]] = Store(_authentication_service)
         self.terminating: Store[tuple[str, bool]] = Store(_namespace)
         self._all: list[tuple[Kind, Store[Any]]] = [
             (kinds.NAMESPACE, self.terminating),
@@ -129,6 +156,7 @@ class Cluster:
             on_listed=self._listed,
             poll=self._poll,
             namespaces=self._namespaces,
+            namespace=self._enmasse_namespace if kind in ENMASSES_OWN else None,
             translate=configmap.address_space_document if kind is kinds.SPACE_CONFIG_MAP else None,
         )
 
@@ -271,11 +299,14 @@ class Cluster:
                 self._look_at_all(kinds.ADDRESS_SPACE)
 
     def authentication_type(self, space: AddressSpace) -> str | None:
-        """The type of a space's authentication service, where the service can be read."""
+        """The type of a space's authentication service, if the service can be read.
+
+        The one in EnMasse's own namespace counts: any tenant may create one of that name elsewhere.
+        """
         if space.authentication is None:
             return None
-        found = self.authentication.by("name", space.authentication)
-        return found[0][1] if found else None
+        found = self.authentication.get(Ref(self._enmasse_namespace, space.authentication))
+        return found[1] if found else None
 
     def secret_value(self, namespace: str) -> Callable[[str, str], str | None]:
         """The values of the Secrets of a namespace that carry our label, by name and key."""

@@ -80,6 +80,34 @@ class Settings(BaseSettings):
     )
     keycloak_url: str | None = Field(None, description="URL of Keycloak. Default: EnMasse's Service or Route.")
     enable_new: bool = Field(False, description="Enable new Integrations.")
+    allow_keycloak: bool = Field(
+        False,
+        description="Allow Integrations to ask for a user in Keycloak. Its admin has power over all tenants.",
+    )
+    most_offers: int = Field(
+        100, ge=0, description="Integrations that AddressSpaces of other namespaces may have offered in one namespace."
+    )
+    answer_bytes: int = Field(
+        2 * 1024 * 1024,
+        ge=64 * 1024,
+        le=64 * 1024 * 1024,
+        description="Largest answer of a Syndesis or Keycloak that is read, unpacked.",
+    )
+    list_bytes: int = Field(
+        16 * 1024 * 1024,
+        ge=64 * 1024,
+        le=1024 * 1024 * 1024,
+        description="Most bytes that are read for one list of a Syndesis or Keycloak: about 1,500 connections.",
+    )
+    answer_seconds: float = Field(
+        15.0, ge=1, le=300, description="Longest time of one answer of a Syndesis or Keycloak, its last byte included."
+    )
+    page_bytes: int = Field(
+        8 * 1024 * 1024,
+        ge=2 * 1024 * 1024,
+        le=256 * 1024 * 1024,
+        description="Largest page of a LIST of the API server. A larger one is requested in smaller pages.",
+    )
     workers: int = Field(32, ge=1, le=256, description="Number of pairs that are reconciled at the same time.")
     qps: float = Field(
         0.0,

@@ -58,12 +58,21 @@ async def test_connection_follows_endpoint_and_certificate(world: World) -> None
         await world.eventually("the connection follows the host", moved)
         await world.patch("AddressSpace", pair.space, {"status": {"caCert": None}})
 
+        found = await world.has_reason(pair, "TLSNotAvailable", "ConnectionReady")
+        connection = await world.get("Connection", naming.connection_ref(pair))
+        assert connection is not None
+        uri = connection["spec"]["configuredProperties"]["connectionUri"]
+        assert uri.startswith("amqps://"), "without a CA the connection stays as it is"
+
+        ref = Ref(pair.syndesis.namespace, found["metadata"]["name"])
+        await world.patch("Integration", ref, {"spec": {"tls": "disabled"}})
+
         async def plain() -> bool:
             connection = await world.get("Connection", naming.connection_ref(pair))
             properties = connection["spec"]["configuredProperties"] if connection else {}
             return properties.get("connectionUri", "").startswith("amqp://") and "brokerCertificate" not in properties
 
-        await world.eventually("without a CA the connection does without TLS", plain)
+        await world.eventually("the receiver's own word makes it plain text", plain)
         assert (await world.children(pair))["Secret"]["data"] == before["Secret"]["data"]  # type: ignore[index]
 
 
@@ -103,9 +112,10 @@ async def test_space_without_status_says_which_fact_is_missing(world: World) -> 
 
 
 async def test_authentication_service_none_gets_no_user(world: World) -> None:
-    async with world.operator(enable_new=True):
+    enmasse = await world.namespace("enmasse")
+    async with world.operator(enable_new=True, enmasse_namespace=enmasse):
         namespace = await world.namespace("shop")
-        await world.create("AuthenticationService", namespace, "nobody", spec={"type": "none"})
+        await world.create("AuthenticationService", enmasse, "nobody", spec={"type": "none"})
         await world.syndesis(namespace)
         pair = Pair(await world.space(namespace, authentication="nobody"), Ref(namespace, "syndesis"))
         await world.has_reason(pair, "NoAuthenticationService")

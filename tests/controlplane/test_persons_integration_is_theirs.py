@@ -46,7 +46,7 @@ async def test_it_is_the_pairs_own_under_any_name(world: World) -> None:
         assert children["Secret"]["metadata"]["ownerReferences"][0]["name"] == "mine"  # type: ignore[index]
 
         await world.delete("AddressSpace", pair.space)
-        await said(world, mine, "AddressSpaceNotFound")
+        await said(world, mine, "NamespaceNotAllowed")
         await world.taken_down(pair)
         assert await world.get("Integration", mine) is not None
 
@@ -88,7 +88,7 @@ async def test_pair_that_is_not_allowed_says_why_and_makes_nothing(world: World)
     await world.create("Integration", *mine, spec={"addressSpaceRef": reference(pair), "enabled": True})
     async with world.operator():
         found = await said(world, mine, "NamespaceNotAllowed")
-        assert f"{names.ALLOWED_NAMESPACES}={fuse}" in condition(found, "Ready")["message"]
+        assert f"must add {fuse} to its annotation {names.ALLOWED_NAMESPACES}" in condition(found, "Ready")["message"]
         assert not any((await world.children(pair)).values())
         consent = {"metadata": {"annotations": {names.ALLOWED_NAMESPACES: fuse}}}
         await world.patch("AddressSpace", pair.space, consent)
@@ -146,7 +146,7 @@ async def test_their_secret_is_used_and_followed(world: World) -> None:
     pair = await world.pair()
     namespace = pair.syndesis.namespace
     ref = Ref(namespace, naming.integration_name(pair))
-    async with world.operator():
+    async with world.platforms(), world.operator():
         before = await world.deliver(pair)
         own = Ref(namespace, "brought")
         await world.create("Secret", *own, type="Opaque", data={"login": "YWxpY2U=", "word": "c2VzYW1l"})

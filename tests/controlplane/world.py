@@ -23,6 +23,7 @@ from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError, NotFound
+from integration_operator.localcluster.enmasse import CERTIFICATE
 from integration_operator.localcluster.keycloak.controller import KeptLogins
 from integration_operator.localcluster.platforms import SimulatedEnMasse, SimulatedSyndesis
 from integration_operator.rendering.templates import TemplateFiles
@@ -31,7 +32,6 @@ from integration_operator.settings import Settings
 Document = dict[str, Any]
 
 OPERATOR = "system:serviceaccount:integration-operator:integration-operator"
-PEM = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
 
 PATHS = {
     "AddressSpace": ("/apis/enmasse.io/v1beta1", "addressspaces"),
@@ -65,7 +65,7 @@ def space_status(host: str = "messaging-a1.enmasse-infra.svc", *, ca: bool = Tru
         ],
     }
     if ca:
-        status["caCert"] = base64.b64encode(PEM.encode()).decode()
+        status["caCert"] = base64.b64encode(CERTIFICATE.encode()).decode()
     return status
 
 

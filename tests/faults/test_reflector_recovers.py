@@ -5,6 +5,7 @@ is hurt.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -50,7 +51,9 @@ class Server:
         self.lists = 0
         self.watched: list[str] = []
         self.served = True
-        self.pages = False
+        self.pages = 0
+        """The most objects in a page; 0 for all in one."""
+        self.limits: list[int] = []
         self.aggregated = False
         """Serves as EnMasse 0.24 does: without watch, and lists of one namespace only."""
         self.discovered = 0
@@ -96,11 +99,12 @@ class Server:
             return self.answers.pop(0)
         items = self.objects
         metadata: Document = {"resourceVersion": str(self.version)}
+        self.limits.append(int(request.query["limit"]))
         if self.pages:
-            at = int(request.query.get("continue", "0"))
-            items = self.objects[at : at + 1]
-            if at + 1 < len(self.objects):
-                metadata["continue"] = str(at + 1)
+            at, size = int(request.query.get("continue", "0")), min(self.limits[-1], self.pages)
+            items = self.objects[at : at + size]
+            if at + size < len(self.objects):
+                metadata["continue"] = str(at + size)
         return web.json_response({"items": items, "metadata": metadata})
 
 
@@ -117,6 +121,7 @@ async def running(
     namespaces: Callable[[], Awaitable[list[str]]] | None = None,
     *,
     kind: Kind = KIND,
+    **limits: Any,
 ) -> AsyncIterator[Reflector[Document]]:
     application = web.Application()
     application.router.add_get("/apis/example.io", server.group)
@@ -139,7 +144,7 @@ async def running(
             }
         )
     )
-    async with Client.from_kubeconfig(kubeconfig) as client:
+    async with Client.from_kubeconfig(kubeconfig, **limits) as client:
         reflector: Reflector[Document] = Reflector(
             client, kind, Store(lambda d: d), poll=0.1, namespaces=namespaces, jitter=lambda: 0.0
         )
@@ -272,7 +277,7 @@ async def test_null_items_are_an_empty_list_and_none_are_no_list(server: Server,
 
 
 async def test_pages_and_a_continue_that_expired(server: Server, tmp_path: Path) -> None:
-    server.pages = True
+    server.pages = 1
     async with running(server, tmp_path) as reflector:
         await until(lambda: names_in(reflector) == {"a", "b"})
         assert server.lists == 2
@@ -384,3 +389,81 @@ async def test_what_is_not_watched_is_discovered_once_a_change(server: Server, t
         await until(lambda: server.discovered == 2)
         await asyncio.sleep(0.3)
         assert server.discovered == 2
+
+
+async def test_a_list_of_none_as_a_program_in_go_says_it(server: Server, tmp_path: Path) -> None:
+    server.objects = [thing("a", 1)]
+    server.answers = [web.json_response({"kind": "ThingList", "items": None, "metadata": {"resourceVersion": "1"}})]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: reflector.state is State.SYNCED)
+        assert names_in(reflector) == set()
+
+
+async def test_an_answer_without_items_is_no_list(server: Server, tmp_path: Path) -> None:
+    server.answers = [web.json_response({"kind": "Thing", "metadata": {}})] * 100
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: reflector.state is State.FAILING)
+        assert "is no list" in reflector.problem
+
+
+async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(server: Server, tmp_path: Path) -> None:
+    """Memory is bounded by the bytes of a page, whatever tenants keep in their objects."""
+    server.objects = [thing(f"t{n}", 1, data="x" * 700_000) for n in range(40)]
+    server.pages = 500
+    async with running(server, tmp_path, page_bytes=2 * 1024 * 1024) as reflector:
+        await until(lambda: reflector.state is State.SYNCED, within=30)
+        assert len(names_in(reflector)) == 40
+    assert server.limits[:5] == [500, 125, 31, 7, 1]
+    assert set(server.limits[5:]) == {1}
+    assert server.limits.count(500) == 1
+
+
+async def test_an_object_that_is_larger_than_any_may_be_is_said(server: Server, tmp_path: Path) -> None:
+    server.objects = [thing("a", 1, data="x" * 3_000_000)]
+    async with running(server, tmp_path, page_bytes=2 * 1024 * 1024) as reflector:
+        await until(lambda: reflector.state is State.FAILING)
+        assert "more than 2097152 bytes" in reflector.problem
+        assert server.limits[:5] == [500, 125, 31, 7, 1]
+
+
+async def test_an_event_that_is_larger_than_any_may_be_ends_the_watch(server: Server, tmp_path: Path) -> None:
+    async def endless(response: web.StreamResponse) -> None:
+        while True:
+            await response.write(b"x" * 65536)
+
+    server.objects = [thing("a", 1)]
+    server.watches = [endless]
+    async with running(server, tmp_path, page_bytes=2 * 1024 * 1024) as reflector:
+        await until(lambda: server.lists >= 2)
+        await until(lambda: reflector.state is State.SYNCED)
+        assert names_in(reflector) == {"a"}
+
+
+async def test_one_object_that_is_nested_deep_keeps_no_other_from_being_known(server: Server, tmp_path: Path) -> None:
+    """The API server takes 10,000 levels in a field that a schema leaves open, such as a port of an AddressSpace."""
+    deep = json.dumps(thing("deep", 2)).encode()[:-1] + b',"open":' + b"[" * 9_000 + b"]" * 9_000 + b"}"
+    well = json.dumps(thing("well", 1)).encode()
+    page = b'{"items":[' + deep + b"," + well + b'],"metadata":{"resourceVersion":"2"}}'
+
+    async def again(response: web.StreamResponse) -> None:
+        later = deep.replace(b'"resourceVersion": "2"', b'"resourceVersion": "3"').replace(b'"deep"', b'"deeper"')
+        await response.write(b'{"type":"ADDED","object":' + later + b"}\n")
+        await response.write(event("ADDED", thing("after", 4)))
+        await asyncio.sleep(60)
+
+    server.answers = [web.Response(body=page, content_type="application/json")]
+    server.watches = [again]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: "after" in names_in(reflector))
+        assert names_in(reflector) == {"deep", "well", "deeper", "after"}
+        assert server.lists == 1
+
+
+async def test_a_packed_answer_is_not_unpacked(server: Server, tmp_path: Path) -> None:
+    packed = web.Response(body=gzip.compress(b"{" + b" " * 50_000_000), headers={"Content-Encoding": "gzip"})
+    server.objects = [thing("a", 1)]
+    server.answers = [packed]
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: reflector.state is State.FAILING)
+        assert "packed" in reflector.problem
+        await until(lambda: reflector.state is State.SYNCED)

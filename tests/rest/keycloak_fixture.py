@@ -15,13 +15,21 @@ import pytest
 from integration_operator.delivery.keycloak.access import KeycloakAccess
 from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.delivery.keycloak.wanted import UserKey, WantedUser
+from integration_operator.domain import naming
+from integration_operator.domain.ownership import KEYCLOAK_MARK
+from integration_operator.domain.pair import Pair, Ref
 from integration_operator.localcluster.errors import ToolchainMissing
 from integration_operator.localcluster.keycloak import Keycloak
 from integration_operator.localcluster.keycloak.realms import Realms
 
 NAMESPACE = "team-a"
+PAIR = Pair(Ref(NAMESPACE, "myspace"), Ref("fuse", "syndesis"))
+PROOF_OF_CONCEPT = "enmasse-myspace-to-fuse"
+"""The login that the proof of concept made for the AddressSpace."""
 SEND_AND_RECEIVE = ({"operations": ["send", "recv"], "addresses": ["*"]},)
 ENMASSE_ATTRIBUTES = {"resourceName", "resourceNamespace", "authenticationType", "creationTimestamp"}
+ATTRIBUTES = ENMASSE_ATTRIBUTES | {KEYCLOAK_MARK}
+"""What a user of ours carries."""
 
 
 @pytest.fixture(scope="session")
@@ -81,12 +89,10 @@ def access(keycloak: Keycloak, **changes: Any) -> KeycloakAccess:
 
 def wanted(realm: str, **changes: Any) -> WantedUser:
     """A user that may send and receive everything in a standard space, with a password of its own."""
-    username = changes.get("username", "connection-7d4f")
     values = {
         "realm": realm,
-        "namespace": NAMESPACE,
-        "resource_name": f"myspace.{username}",
-        "username": username,
+        "pair": PAIR,
+        "username": naming.username(PAIR),
         "password": secrets.token_urlsafe(24),
         "authorization": SEND_AND_RECEIVE,
         "address_space_type": "standard",
@@ -98,4 +104,4 @@ def wanted(realm: str, **changes: Any) -> WantedUser:
 
 def key_of(user: WantedUser) -> UserKey:
     """What remains known of a user when only its removal is wanted."""
-    return UserKey(realm=user.realm, namespace=user.namespace, resource_name=user.resource_name, username=user.username)
+    return UserKey(realm=user.realm, pair=user.pair, username=user.username)

@@ -15,6 +15,7 @@ from world import World
 
 from integration_operator.api import names
 from integration_operator.domain import naming
+from integration_operator.domain.ownership import KEYCLOAK_MARK
 from integration_operator.localcluster.keycloak import Keycloak
 from integration_operator.localcluster.syndesis_server import SyndesisServer
 from integration_operator.rendering.templates import shipped_directory
@@ -74,7 +75,7 @@ async def test_user(
                 await old.enable(pair)
                 await old.has_reason(pair, "Ready")
                 (user,) = keycloak.users(realm(pair))
-                attributes = user["attributes"]
+                attributes = {key: value for key, value in user["attributes"].items() if key != KEYCLOAK_MARK}
                 assert attributes["resourceName"] == [naming.user_ref(pair).name]
                 seen[delivery] = (
                     sorted(attributes),
@@ -86,4 +87,4 @@ async def test_user(
                 await old.person.delete(f"/api/v1/namespaces/enmasse-infra/configmaps/{pair.space.namespace}.orders")
     assert seen["keycloak"] == seen["native"]
     assert seen["native"][2] == {"recv_orders%2F*", "recv_a+b"}
-    assert names.FIELD_MANAGER not in str(seen), "nothing tells ours from EnMasse's own but its name"
+    assert names.FIELD_MANAGER not in str(seen), "nothing tells ours from EnMasse's own but name and mark"

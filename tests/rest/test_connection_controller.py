@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from world import World
 
 from integration_operator.assembly import ConnectionControl
 from integration_operator.connections.controller import FINALIZER
+from integration_operator.delivery.peer import Peer
 from integration_operator.domain.pair import Ref
 from integration_operator.kube.client import Client
 from integration_operator.localcluster.syndesis_server import SyndesisServer
@@ -148,3 +151,57 @@ async def test_what_a_person_has_to_do_is_said(world: World, syndesis_server: Sy
         missing = await connection(world, namespace, "other", connectorId="nope")
         found = await in_phase(world, missing, "Error")
         assert found["status"]["conditions"][0]["reason"] == "ConnectorMissing"
+
+
+async def test_a_password_changed_in_syndesis_is_put_back(world: World, syndesis_server: SyndesisServer) -> None:
+    namespace = await world.namespace("fuse")
+    await world.syndesis(namespace)
+    async with controller(world, syndesis_server, verification_seconds=10):
+        ref = await connection(world, namespace)
+        found = await in_phase(world, ref, "Ready")
+        identifier = found["status"]["connectionId"]
+        assert len(found["status"]["storedHash"]) == 32
+        stored = syndesis_server.stored()[identifier]
+        stored["configuredProperties"]["password"] = "a-users-own"
+        syndesis_server.put_stored(stored)
+
+        async def back() -> bool:
+            return syndesis_server.password(identifier) == "secret-1"
+
+        await world.eventually("the password is put back", back)
+
+        async def noted() -> bool:
+            known = await in_phase(world, ref, "Ready")
+            return bool(known["status"]["storedHash"] != found["status"]["storedHash"])
+
+        await world.eventually("what is stored now is noted", noted)
+
+
+async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
+    world: World, syndesis_server: SyndesisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it was away: what is refused while it is left alone is no failure, and its return is told."""
+    monkeypatch.setitem(Peer.__init__.__kwdefaults__, "open_for", 4)
+    namespace = await world.namespace("fuse")
+    await world.syndesis(namespace)
+    syndesis_server.fail(times=10_000, status=503)
+    async with controller(world, syndesis_server) as control:
+        refs = [await connection(world, namespace, f"mine-{n}") for n in range(4)]
+
+        async def left_alone() -> bool:
+            found = [await world.get("Connection", ref) for ref in refs]
+            conditions = [c for f in found if f for c in (f.get("status") or {}).get("conditions") or ()]
+            return len(conditions) == 4 and all("tried again in at most 4 s" in c["message"] for c in conditions)
+
+        await world.eventually("it is left alone", left_alone)
+        await asyncio.sleep(12)
+        world.mark()
+        asked = len(syndesis_server.requests)
+        await asyncio.sleep(6)
+        assert len(syndesis_server.requests) - asked <= 3, "one request tries it, every 4 seconds"
+        user = "system:serviceaccount:integration-operator:connection-controller"
+        assert world.writes(user) == [], "what is said of it stays the same"
+        syndesis_server.recover()
+        for ref in refs:
+            await in_phase(world, ref, "Ready")
+        assert control.queue.retry(refs[0]) < 1, "its back-off has not grown"

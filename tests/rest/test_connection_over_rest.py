@@ -64,7 +64,7 @@ async def test_life_of_a_pair(world: World, syndesis_server: SyndesisServer) -> 
         assert len(syndesis_server.requests) == asked, "nothing is asked at rest"
 
         status = {"status": {"endpointStatuses": [{"name": "messaging", "serviceHost": "moved.svc",
-                  "servicePorts": [{"name": "amqp", "port": 5672}]}]}}  # fmt: skip
+                  "servicePorts": [{"name": "amqps", "port": 5671}]}]}}  # fmt: skip
         await world.patch("AddressSpace", pair.space, status)
 
         async def followed() -> bool:

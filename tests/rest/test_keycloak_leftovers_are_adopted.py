@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from keycloak_fixture import ENMASSE_ATTRIBUTES, key_of, wanted
+from keycloak_fixture import ATTRIBUTES, PROOF_OF_CONCEPT, key_of, wanted
 from keycloak_front import Front
 
 from integration_operator.delivery.keycloak.access import KeycloakAccess
@@ -17,14 +17,14 @@ from integration_operator.localcluster.keycloak import Keycloak
 async def test_a_leftover_gets_the_attributes_the_password_and_the_groups(
     keycloak: Keycloak, users: KeycloakUsers, realm: str
 ) -> None:
-    user = wanted(realm, adopt=True)
+    user = wanted(realm, username=PROOF_OF_CONCEPT)
     old = keycloak.make_user(
         realm, user.username, "of-the-leftover", attributes={"department": ["sales"]}, email="queue@example.com"
     )
     made = await users.ensure(user, password_known=True)
     assert (made.id, made.created) == (old, False)
     found = keycloak.user(realm, user.username)
-    assert set(found["attributes"]) == {*ENMASSE_ATTRIBUTES, "department"}
+    assert set(found["attributes"]) == {*ATTRIBUTES, "department"}
     assert found["email"] == "queue@example.com", "what the user has besides is kept"
     assert keycloak.can_log_in(realm, user.username, user.password)
     assert keycloak.groups_of(realm, user.username) == {"send_*", "recv_*"}
@@ -32,7 +32,7 @@ async def test_a_leftover_gets_the_attributes_the_password_and_the_groups(
 
 
 async def test_an_adoption_that_broke_off_still_sets_the_password(keycloak: Keycloak, realm: str) -> None:
-    user = wanted(realm, adopt=True)
+    user = wanted(realm, username=PROOF_OF_CONCEPT)
     keycloak.make_user(realm, user.username, "of-the-leftover")
     async with Front(keycloak) as front:
         through = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
@@ -45,7 +45,7 @@ async def test_an_adoption_that_broke_off_still_sets_the_password(keycloak: Keyc
 
 
 async def test_the_time_of_creation_is_the_users_own(keycloak: Keycloak, users: KeycloakUsers, realm: str) -> None:
-    user = wanted(realm, adopt=True)
+    user = wanted(realm, username=PROOF_OF_CONCEPT)
     keycloak.make_user(realm, user.username)
     await users.ensure(user, password_known=False)
     found = keycloak.user(realm, user.username)
@@ -64,5 +64,5 @@ async def test_an_attribute_that_ours_has_lost_is_repaired(
     del found["attributes"][lost]
     keycloak.admin("PUT", f"/{realm}/users/{made.id}", found)
     assert (await users.ensure(user, password_known=True)).written == ("attributes",)
-    assert set(keycloak.user(realm, user.username)["attributes"]) == ENMASSE_ATTRIBUTES
+    assert set(keycloak.user(realm, user.username)["attributes"]) == ATTRIBUTES
     assert keycloak.can_log_in(realm, user.username, user.password)

@@ -27,7 +27,7 @@ def foreign(keycloak: Keycloak, realm: str) -> Iterator[str]:
 
 async def refused(users: KeycloakUsers, realm: str) -> KeycloakFailure:
     with pytest.raises(RealmForeign) as caught:
-        await users.ensure(wanted(realm, adopt=True), password_known=False)
+        await users.ensure(wanted(realm), password_known=False)
     with pytest.raises(RealmForeign):
         await users.remove(key_of(wanted(realm)))
     assert caught.value.stalls

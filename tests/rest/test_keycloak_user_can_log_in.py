@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from keycloak_fixture import ENMASSE_ATTRIBUTES, key_of, wanted
+from keycloak_fixture import ATTRIBUTES, key_of, wanted
 from keycloak_front import Front
 
 from integration_operator.delivery.keycloak.access import KeycloakAccess
@@ -37,7 +37,7 @@ async def test_it_carries_what_enmasse_reads_and_nothing_that_the_upgrade_passes
     user = wanted(realm)
     await users.ensure(user, password_known=False)
     found = keycloak.user(realm, user.username)
-    assert set(found["attributes"]) == ENMASSE_ATTRIBUTES
+    assert set(found["attributes"]) == ATTRIBUTES
     assert found["attributes"]["resourceName"] == [user.resource_name]
     assert found["attributes"]["resourceNamespace"] == [user.namespace]
     assert found["attributes"]["authenticationType"] == ["password"]

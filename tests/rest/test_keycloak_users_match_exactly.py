@@ -42,7 +42,7 @@ async def test_signs_that_a_search_understands_are_only_signs(
 
 
 async def test_upper_case_names_the_same_user(keycloak: Keycloak, users: KeycloakUsers, realm: str) -> None:
-    made = await users.ensure(wanted(realm, username="Conn", resource_name="myspace.conn"), password_known=False)
+    made = await users.ensure(wanted(realm, username="Conn"), password_known=False)
     again = await users.ensure(wanted(realm, username="conn"), password_known=True)
     assert (again.id, again.created) == (made.id, False)
     assert [found["username"] for found in keycloak.users(realm)] == ["conn"]

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from planes import INFRASTRUCTURE, drop_space
 from test_connection_over_rest import delivered, finalizers, pair_of
-from test_the_proof_of_concepts_cluster import let_in
+from test_the_proof_of_concepts_cluster import encoded, let_in
 from test_users_on_the_aggregated_api import enmasse, old_pair, realm
-from world import World
+from world import World, condition
 
 from integration_operator.api import names
 from integration_operator.delivery import RemoteDelivery
+from integration_operator.domain import naming
 from integration_operator.domain.actions import Deliver, Withdraw
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.pair import Pair
@@ -114,11 +115,11 @@ async def test_a_user_that_may_be_there_goes(
             await drop_space(old, pair.space)
 
 
-async def test_but_never_a_strangers_user_on_an_api_that_does_not_tell_whose_it_is(
+async def test_a_user_name_that_proves_nothing_is_refused(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer
 ) -> None:
-    """A login that a person brought has a name of their choice, and here nothing but the name tells whose a user is."""
-    async with enmasse(old, keycloak, "0.30") as api:
+    """On this API nothing but the name tells whose a user is: a name that a user chose is not used, password or not."""
+    async with enmasse(old, keycloak, "0.30"):
         pair = await old_pair(old, keycloak)
         theirs = {
             "resourceName": ["orders.theirs"],
@@ -127,18 +128,29 @@ async def test_but_never_a_strangers_user_on_an_api_that_does_not_tell_whose_it_
             "creationTimestamp": ["2019-01-01T00:00:00.000Z"],
         }
         keycloak.make_user(realm(pair), "theirs", "their password", attributes=theirs)
-        login = {"username": "dGhlaXJz", "password": "bWluZQ=="}
         labels = {"labels": {names.INTEGRATION_LABEL: "mine"}}
-        await old.create("Secret", pair.syndesis.namespace, "mine", data=login, metadata=labels)
+        own = naming.username(pair)
+        for name, username in (("mine", "theirs"), ("fitting", own)):
+            data = {"username": encoded(username), "password": encoded("my own")}
+            await old.create("Secret", pair.syndesis.namespace, name, data=data, metadata=labels)
+        for _ in range(2):
+            async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
+                offered = await old.offered(pair)
+                ref = pair.syndesis._replace(name=offered["metadata"]["name"])
+                spec = {"enabled": True, "credentialsSecretRef": {"name": "mine"}}
+                forged = {"delivered": {"user": {"delivery": "aggregated", "username": "theirs"}}}
+                await old.patch("Integration", ref, {"spec": spec})
+                await old.patch("Integration", ref, {"status": forged}, status=True)
+                found = await old.has_reason(pair, "UsernameNotProvable", "CredentialsReady")
+                assert own in condition(found, "CredentialsReady")["message"]
+                await old.enable(pair, enabled=False)
+                await old.has_reason(pair, "NotEnabled")
+                assert keycloak.can_log_in(realm(pair), "theirs", "their password")
         async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
-            offered = await old.offered(pair)
-            api.broken_users = 503
-            spec = {"enabled": True, "credentialsSecretRef": {"name": "mine"}}
-            ref = pair.syndesis._replace(name=offered["metadata"]["name"])
+            spec = {"enabled": True, "credentialsSecretRef": {"name": "fitting"}}
             await old.patch("Integration", ref, {"spec": spec})
-            await old.has_reason(pair, "InternalError")
-            api.broken_users = None
-            await old.has_reason(pair, "UsernameTaken")
+            await old.has_reason(pair, "Ready")
+            assert keycloak.can_log_in(realm(pair), own, "my own")
             await old.enable(pair, enabled=False)
             await old.has_reason(pair, "NotEnabled")
         assert keycloak.can_log_in(realm(pair), "theirs", "their password")

@@ -5,6 +5,7 @@ With a connector that it does not know, the server stores everything in clear an
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -89,26 +90,31 @@ async def test_one_connector_missing_stands_in_no_other_ones_way() -> None:
         assert list(server.stored()) == [WISH.id]
 
 
-async def test_a_fit_connector_is_asked_for_once_in_an_hour() -> None:
+async def test_for_looks_a_fit_connector_is_asked_for_once_in_an_hour() -> None:
     async with a_server_with(FIT) as (server, deliverer):
 
         def asked() -> int:
             return sum(request.path == "/api/v1/connectors/amqp" for request in server.requests)
 
-        for n in range(5):
-            await deliverer.deliver(Wish(space=f"space-{n}"))
-        assert asked() == 1
+        wishes = [Wish(space=f"space-{n}") for n in range(5)]
+        for wish in wishes:
+            await deliverer.deliver(wish)
+        assert asked() == 1 + len(wishes), "once to know it, and once before each password"
+        for wish in wishes:
+            await deliverer.deliver(wish)
+        assert asked() == 1 + len(wishes)
         deliverer.now += CONNECTOR_FRESH
-        await deliverer.deliver(WISH)
-        assert asked() == 2
+        await deliverer.deliver(wishes[0])
+        assert asked() == 2 + len(wishes)
 
 
-async def test_a_connector_that_becomes_unfit_in_between_is_found_out_at_the_first_connection() -> None:
+async def test_a_connector_that_becomes_unfit_right_before_the_write_is_found_out_right_after_it() -> None:
     """What the server stored in clear is taken away again, and no second password is sent."""
     async with a_server_with(FIT) as (server, deliverer):
         await deliverer.deliver(Wish(space="payments"))
         install(server, UNFIT["not secret"])
-        with pytest.raises(ConnectorUnfit):
+        server.fail(times=1, status=200, body=json.dumps(FIT), path_prefix="/api/v1/connectors/amqp")
+        with pytest.raises(ConnectorUnfit, match="stored password in clear"):
             await deliverer.deliver(WISH)
         assert WISH.id not in server.stored()
         asked = len(server.requests)
@@ -125,7 +131,8 @@ async def test_a_password_that_was_stored_in_clear_is_encrypted_as_soon_as_that_
     async with a_server_with(FIT) as (server, deliverer):
         await deliverer.deliver(WISH)
         install(server, UNFIT["not secret"])
-        with pytest.raises(ConnectorUnfit):
+        server.fail(times=1, status=200, body=json.dumps(FIT), path_prefix="/api/v1/connectors/amqp")
+        with pytest.raises(ConnectorUnfit, match="stored password in clear"):
             await deliverer.deliver(WISH.but(password="second"))
         with pytest.raises(ConnectorUnfit):
             await deliverer.deliver(WISH.but(password="third"))

@@ -104,7 +104,7 @@ class TestVerdict:
     ) -> None:
         syndesis_server.fail(times=2, status=status, path_prefix="/api/v1/connectors/amqp/verifier")
         made = await deliverer.deliver(WISH, verify=True)
-        assert made.confirmed(made.applied, made.credentials)
+        assert made.confirmed(made.applied, made.credentials, made.platform)
         assert made.verified is not None
         assert made.verified.reason == "VerifierUnavailable"
 

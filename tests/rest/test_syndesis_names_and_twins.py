@@ -12,19 +12,21 @@ from typing import Any
 import pytest
 from deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
-from integration_operator.delivery.syndesis.client import PAGE
+from integration_operator.delivery.syndesis.client import PAGES
 from integration_operator.delivery.syndesis.errors import NameTaken, Refused
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.remote import Remote
 from integration_operator.localcluster.syndesis_server import SyndesisServer
 
 WISH = Wish()
-THEIRS = {
+THEIRS: dict[str, Any] = {
     "id": "theirs",
     "name": WISH.shown_name,
     "connectorId": "amqp",
     "configuredProperties": {"connectionUri": "amqp://theirs", "password": "their own"},
 }
+LEFT = THEIRS | {"configuredProperties": {"connectionUri": "amqp://left", "username": "enmasse-orders-to-fuse"}}
+"""One that the proof of concept left: no mark, an id that the server made, and its own user name."""
 
 
 async def eventually_delivered(deliverer: Deliverer, wish: Wish) -> Remote:
@@ -200,7 +202,7 @@ class TestIds:
     ) -> None:
         """An id that was noted by an earlier operator may have one: the server made it."""
         deliverer.known[WISH.pair] = Remote("rest", True, "i_1")
-        syndesis_server.put_stored(THEIRS | {"id": "i_1"})
+        syndesis_server.put_stored(LEFT | {"id": "i_1"})
         syndesis_server.put_stored(THEIRS | {"id": "ix1", "name": "Another"})
         before = syndesis_server.stored()
         with pytest.raises(Refused, match="another connection"):
@@ -213,30 +215,40 @@ class TestIds:
         self, deliverer: Deliverer, syndesis_server: SyndesisServer
     ) -> None:
         deliverer.known[WISH.pair] = Remote("rest", True, "i_1")
-        syndesis_server.put_stored(THEIRS | {"id": "i_1"})
+        syndesis_server.put_stored(LEFT | {"id": "i_1"})
         assert (await deliverer.deliver(WISH)).id == "i_1"
         assert syndesis_server.password("i_1") == PASSWORD
         await deliverer.withdraw(WISH)
         assert syndesis_server.stored() == {}
 
-    async def test_none_with_an_underscore_is_made(self, deliverer: Deliverer, syndesis_server: SyndesisServer) -> None:
+    async def test_none_is_made_with_a_noted_id(self, deliverer: Deliverer, syndesis_server: SyndesisServer) -> None:
         deliverer.known[WISH.pair] = Remote("rest", True, "i_1")
-        assert (await deliverer.deliver(WISH)).id == "i-1"
-        assert (await deliverer.deliver(WISH)).id == "i-1"
-        assert list(syndesis_server.stored()) == ["i-1"]
+        for _ in range(2):
+            assert (await deliverer.deliver(WISH)).id == WISH.id
+        assert list(syndesis_server.stored()) == [WISH.id]
+
+    async def test_a_noted_id_alone_proves_nothing(self, deliverer: Deliverer, syndesis_server: SyndesisServer) -> None:
+        """Whoever may write an Integration's status must not choose what is changed or deleted in Syndesis."""
+        deliverer.known[WISH.pair] = Remote("rest", True, "theirs")
+        syndesis_server.put_stored(THEIRS | {"name": "Another"})
+        before = syndesis_server.stored()["theirs"]
+        assert (await deliverer.deliver(WISH)).id == WISH.id
+        deliverer.known[WISH.pair] = Remote("rest", True, "theirs")
+        await deliverer.withdraw(WISH)
+        assert syndesis_server.stored() == {"theirs": before}
 
     @pytest.mark.parametrize("noted", ["../integrations/i-1", "a/b", "a?b", "a b", "a.b", "é", "%2e%2e"])
     async def test_a_noted_id_that_would_lead_elsewhere_is_not_asked_for(
         self, deliverer: Deliverer, syndesis_server: SyndesisServer, noted: str
     ) -> None:
         deliverer.known[WISH.pair] = Remote("rest", True, noted)
-        with pytest.raises(Refused):
-            await deliverer.deliver(WISH)
+        assert (await deliverer.deliver(WISH)).id == WISH.id
+        deliverer.known[WISH.pair] = Remote("rest", True, noted)
         await deliverer.withdraw(WISH)
-        assert writes(syndesis_server) == []
+        assert writes(syndesis_server) == ["POST /connections", f"DELETE /connections/{WISH.id}"]
 
 
-@pytest.mark.parametrize("count", [25, PAGE - 1, PAGE, PAGE + 30])
+@pytest.mark.parametrize("count", [25, PAGES[0] - 1, PAGES[0], PAGES[0] + 30])
 async def test_ours_is_found_behind_many(deliverer: Deliverer, syndesis_server: SyndesisServer, count: int) -> None:
     """The server shows 20 where nothing is said, and our id comes after all of theirs."""
     for n in range(count):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 from crashing import Moments, killed_at_every_step, mortal
 from keycloak_fixture import realms_of
@@ -75,9 +79,11 @@ async def test_from_keycloak_to_a_messaging_user_and_back(
         keycloak.create_realm(realm(pair), pair.space.namespace)
         async with realms_of(keycloak) as realms, world.enmasse_alone(KeptLogins(realms)) as simulated:
             async with world.operator(**chosen):
-                known = await ready(world, pair)
+                await ready(world, pair)
 
             async def there_and_back(moments: Moments) -> None:
+                """EnMasse goes on with the same login; over REST another one is made before it is deleted."""
+                known = await login(world, pair)
                 async with always_one(syndesis_server), mortal(world, moments, **chosen):
                     await kept_by(world, pair, "native")
                     expected = {Login(pair.space.namespace, "orders", known["username"]): known["password"]}
@@ -85,14 +91,43 @@ async def test_from_keycloak_to_a_messaging_user_and_back(
                     assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
                     assert len(keycloak.users(realm(pair))) == 1
                     assert await login(world, pair) == known
-                    await kept_by(world, pair, "keycloak")
-                    assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
-                    assert len(keycloak.users(realm(pair))) == 1
+                    async with always_a_login(keycloak, pair, known["password"]):
+                        await kept_by(world, pair, "keycloak")
+                        await world.eventually("the old login is gone", lambda: only_one(keycloak, pair))
+                    await world.eventually("no MessagingUser is left", lambda: none_left(world, pair))
                     assert simulated.logins == {}
-                    assert await world.items("MessagingUser", pair.space.namespace) == []
-                    assert await login(world, pair) == known
+                    now = await login(world, pair)
+                    assert now == {**known, "username": naming.other_username(pair, known["username"])}
+                    assert keycloak.can_log_in(realm(pair), now["username"], now["password"])
 
             await killed_at_every_step(there_and_back, at_least=8)
+
+
+async def none_left(world: World, pair: Pair) -> bool:
+    return not await world.items("MessagingUser", pair.space.namespace)
+
+
+async def only_one(keycloak: Keycloak, pair: Pair) -> bool:
+    return len(keycloak.users(realm(pair))) == 1
+
+
+@asynccontextmanager
+async def always_a_login(keycloak: Keycloak, pair: Pair, password: str) -> AsyncIterator[None]:
+    """At no moment of the block is there no user who can log in."""
+    over = asyncio.Event()
+
+    async def look() -> None:
+        while not over.is_set():
+            logins = [keycloak.can_log_in(realm(pair), name, password) for name in naming.usernames(pair)]
+            assert any(logins), "nobody can log in"
+            await asyncio.sleep(0.05)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        over.set()
+        await looking
 
 
 async def kept_by(world: World, pair: Pair, delivery: str) -> None:

@@ -6,10 +6,16 @@ import base64
 from typing import Any
 
 from integration_operator.api import names
+from integration_operator.domain.conditions import summarise
+from integration_operator.domain.decisions import Decision
+from integration_operator.domain.pair import Pair
+from integration_operator.domain.report import status_of
+from integration_operator.engine.snapshot import Snapshot
+from integration_operator.localcluster.enmasse import CERTIFICATE
 
 Document = dict[str, Any]
 
-PEM = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").decode()
+PEM = base64.b64encode(CERTIFICATE.encode()).decode()
 PORTS = ({"name": "amqp", "port": 5672}, {"name": "amqps", "port": 5671})
 
 
@@ -58,3 +64,11 @@ def integration(namespace: str = "shop", name: str = "mine", **spec: Any) -> Doc
         "metadata": {"namespace": namespace, "name": name, "creationTimestamp": "2024-01-01T00:00:00Z"},
         "spec": {"addressSpaceRef": {"namespace": "shop", "name": "orders"}, "client": "syndesis", **spec},
     }
+
+
+def report(snapshot: Snapshot, pair: Pair, decision: Decision) -> None:
+    """Write the status that the operator would write, into the snapshot."""
+    integration = snapshot.gatherer.facts(pair, snapshot.cluster.kinds()).integration
+    assert integration is not None
+    status = status_of(integration, decision, summarise(decision.findings or ()), "2024-01-01T00:00:00Z")
+    snapshot.merge("Integration", integration.ref, {"status": status})

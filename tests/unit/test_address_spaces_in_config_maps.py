@@ -11,6 +11,7 @@ import pytest
 from builders import space
 
 from integration_operator.domain.pair import Ref
+from integration_operator.domain.patterns import NamespacePatterns
 from integration_operator.domain.readiness import can_serve
 from integration_operator.sources.configmap import address_space_document
 from integration_operator.sources.enmasse import address_space
@@ -56,10 +57,24 @@ def test_annotations_of_both() -> None:
     document = address_space_document(config_map(config, annotations=both))
     assert document is not None
     found = address_space(document)
-    assert (found.realm, found.allowed_namespaces) == ("inside", ("fuse",))
+    assert (found.realm, found.allowed_namespaces) == ("inside", NamespacePatterns.parse("fuse"))
 
 
-@pytest.mark.parametrize("config", ["", "{", "[]", "null", '{"metadata": null}', '{"metadata": {}}', '"text"'])
+def named(name: Any, namespace: Any = "shop") -> str:
+    return json.dumps({"metadata": {"name": name, "namespace": namespace}})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *("", "{", "[]", "null", '{"metadata": null}', '{"metadata": {}}', '"text"'),
+        *(named("a/b"), named("x" * 300), named("\x1b[2J"), named(5), named("orders", "../x"), named("orders", ["a"])),
+        "[" * 5_000 + "]" * 5_000,
+        '{"metadata":' * 5_000,
+        json.dumps({**space(), "padding": "x" * 300_000}),
+        json.dumps({**space(), "padding": [{}] * 20_000}),
+    ],
+)
 def test_one_that_cannot_be_read_is_there_and_says_so(config: str) -> None:
     made_by = {"enmasse.io/created-by": "ann"}
     document = address_space_document(config_map(config, annotations=made_by))
@@ -73,3 +88,9 @@ def test_one_that_cannot_be_read_is_there_and_says_so(config: str) -> None:
 
 def test_what_nothing_says_the_name_of_is_none() -> None:
     assert address_space_document({"metadata": {"name": "x"}}) is None
+
+
+def test_the_version_is_enmasses_or_the_usual_one() -> None:
+    document = address_space_document(config_map({**space(), "apiVersion": "evil/v1\x1b"}))
+    assert document is not None
+    assert document["apiVersion"] == "enmasse.io/v1alpha1"

@@ -59,7 +59,7 @@ def test_render_without_a_pair_says_why(files: tuple[str, str], tmp_path: Path) 
     Path(files[0]).write_text(SPACE.replace("fu*", "other"))
     code, out, err = run("render", "-f", files[0], "-f", files[1])
     assert (code, out) == (3, "")
-    assert "integreatly.org/allowed-namespaces=fuse" in err
+    assert "must add fuse to its annotation integreatly.org/allowed-namespaces" in err
     assert run("render", "-f", files[0])[0] == 3
 
 
@@ -87,7 +87,7 @@ def test_explain_names_the_rule_or_each_reason(files: tuple[str, str]) -> None:
     assert "✓ allowed-namespaces: NamespaceAllowed" in out
     code, out, _ = run("explain", "-f", files[0], "-f", files[1], "--pairing-rules", "created-by")
     assert code == 3
-    assert "✗ created-by: CreatorUnknown" in out
+    assert "✗ created-by: OtherCreator" in out
     code, out, _ = run("explain", "-f", files[0], "-f", files[1], "-o", "json")
     (found,) = json.loads(out)
     assert found["paired"] is True

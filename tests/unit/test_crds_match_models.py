@@ -85,8 +85,11 @@ def test_every_field_is_documented() -> None:
     assert undocumented == []
 
 
-def test_no_defaults_so_that_only_people_and_the_operator_write_a_spec() -> None:
-    assert [path for path, node in ALL_NODES if "default" in node] == []
+def test_the_only_default_is_one_that_no_manager_owns() -> None:
+    """A user's server-side apply of ``enabled: true`` meets no conflict with an offer."""
+    assert [(path, node["default"]) for path, node in ALL_NODES if "default" in node] == [
+        ("integrations.integreatly.org.spec.enabled", False)
+    ]
 
 
 def test_nothing_of_an_integration_spec_is_required() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,11 @@ def user(password: str | None, *, edited: bool = False) -> Live:
     return owned(fields, spec={"username": "u", "authentication": authentication})
 
 
+def deleting(live: Live) -> Live:
+    metadata = {**live.document["metadata"], "deletionTimestamp": "2024-01-01T00:00:00Z"}
+    return replace(live, document={**live.document, "metadata": metadata})
+
+
 CASES = [
     ("nothing is left", None, None, None),
     ("both agree", secret("p"), user("p"), "p"),
@@ -42,8 +48,10 @@ CASES = [
     ("two unchanged copies differ", secret("s"), user("u"), "s"),
     ("the Secret lost its password", secret(None, edited=True), user("p"), "p"),
     ("only an edited Secret", secret("guess", edited=True), None, "guess"),
-    ("a stranger's Secret", secret("theirs", ours=False), None, None),
-    ("a stranger's Secret, our user", secret("theirs", ours=False), user("p"), "p"),
+    ("a Secret that a backup tool put back", secret("p", ours=False), None, "p"),
+    ("a Secret that is being deleted", deleting(secret("old")), None, None),
+    ("Secret and user are being deleted", deleting(secret("old")), deleting(user("old")), None),
+    ("only the user is being deleted", secret("p"), deleting(user("p")), "p"),
 ]
 
 

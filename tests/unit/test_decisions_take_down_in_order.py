@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import integration, space, syndesis
+from builders import integration, report, space, syndesis
 
 from integration_operator.domain.actions import Apply, Remove
 from integration_operator.domain.decisions import Decision, decide
-from integration_operator.domain.facts import Facts, Kinds
-from integration_operator.domain.live import Live
+from integration_operator.domain.facts import Facts, Kinds, NameTaken
+from integration_operator.domain.integration import Integration
+from integration_operator.domain.ownership import Owner, Ownership
 from integration_operator.domain.standing import Step
 from integration_operator.domain.verdict import Verdict
 from integration_operator.engine.snapshot import Snapshot
@@ -19,7 +20,8 @@ from integration_operator.rendering.templates import TemplateFiles
 
 RULES = ("same-namespace", "allowed-namespaces")
 TEMPLATES = TemplateFiles()
-DOWN = ["Connection", "MessagingUser", "Secret"]
+DOWN = ["MessagingUser", "Connection", "Secret"]
+"""The login is closed first, the Secret goes last."""
 
 
 def delivered(*, across: bool = False, mine: bool = False, **spec: Any) -> Facts:
@@ -30,7 +32,8 @@ def delivered(*, across: bool = False, mine: bool = False, **spec: Any) -> Facts
         documents.append(integration(where, enabled=True, **spec))
     snapshot = Snapshot(documents, RULES)
     (pair,) = snapshot.pairs()
-    snapshot.settle(pair, TEMPLATES)
+    _, decision = snapshot.settle(pair, TEMPLATES)
+    report(snapshot, pair, decision)
     facts = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
     assert decide(facts, TEMPLATES).actions == ()
     return facts
@@ -73,17 +76,28 @@ def test_not_allowed_any_more() -> None:
     assert removed(decision) == [*DOWN, "Integration"]
 
 
+def test_what_was_put_back_before_its_platforms_waits_for_them() -> None:
+    facts = delivered(mine=True)
+    assert facts.integration is not None
+    document = {key: value for key, value in facts.integration.live.document.items() if key != "status"}
+    put_back = replace(facts, integration=Integration.of(document))
+    for which in ("space", "syndesis"):
+        decision = decide(replace(put_back, **{which: None}), TEMPLATES)
+        assert decision.actions == (), "it stood for no pair yet: nothing of it is taken for left behind"
+
+
 def test_a_persons_integration_stays() -> None:
     decision = decide(gone(delivered(mine=True)), TEMPLATES)
     assert removed(decision) == DOWN
     assert reason_of(decision) == "AddressSpaceNotFound"
 
 
-def test_strangers_stay() -> None:
+def test_a_foreign_object_under_a_name_that_is_needed_stays() -> None:
     facts = delivered()
     assert facts.connection is not None
-    stranger = Live({"metadata": {**facts.connection.document["metadata"], "labels": {}}, "spec": {}}, None)
-    assert removed(decide(gone(replace(facts, connection=stranger)), TEMPLATES)) == [*DOWN[1:], "Integration"]
+    taken = NameTaken("Connection", facts.connection.ref, Ownership(Owner.FOREIGN, "another manager applied it"))
+    without = gone(replace(facts, connection=None, taken=(taken,)))
+    assert removed(decide(without, TEMPLATES)) == ["MessagingUser", "Secret", "Integration"]
 
 
 def test_what_is_being_deleted_is_not_deleted_twice() -> None:
@@ -142,7 +156,9 @@ def test_held() -> None:
 def test_suspended() -> None:
     decision = decide(gone(_suspended()), TEMPLATES)
     assert decision.actions == ()
-    assert reason_of(decision) == "Suspended"
+    said = {f.type: (f.status, f.reason) for f in decision.findings or ()}
+    assert said["Paired"] == ("True", "SameNamespace"), "that it is suspended does not make it no pair"
+    assert said["UserReady"] == ("Unknown", "Suspended")
 
 
 def _suspended() -> Facts:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from integration_operator.domain.failure import Failure
 from integration_operator.kube import errors
 from integration_operator.kube.errors import error_of, watch_error
 
@@ -17,7 +18,7 @@ def body(reason: str, message: str = "said") -> bytes:
 @pytest.mark.parametrize(
     ("status", "reason", "kind", "stalls", "quiet"),
     [
-        (400, "BadRequest", errors.Invalid, True, False),
+        (400, "BadRequest", errors.Invalid, False, False),
         (401, "Unauthorized", errors.Unauthorized, False, False),
         (403, "Forbidden", errors.Forbidden, False, False),
         (404, "NotFound", errors.NotFound, False, False),
@@ -25,7 +26,7 @@ def body(reason: str, message: str = "said") -> bytes:
         (409, "AlreadyExists", errors.AlreadyExists, False, True),
         (410, "Expired", errors.Gone, False, True),
         (418, "", errors.ApiError, False, False),
-        (422, "Invalid", errors.Invalid, True, False),
+        (422, "Invalid", errors.Invalid, False, False),
         (429, "TooManyRequests", errors.TooManyRequests, False, True),
         (500, "InternalError", errors.Unavailable, False, False),
         (503, "ServiceUnavailable", errors.Unavailable, False, False),
@@ -54,3 +55,10 @@ def test_retry_after() -> None:
 def test_the_error_in_a_watch() -> None:
     assert isinstance(watch_error({"code": 410, "reason": "Expired", "message": "too old"}), errors.Gone)
     assert isinstance(watch_error({}), errors.Unavailable)
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_what_a_user_mends_outside_our_sight_is_tried_again_within_two_minutes(status: int) -> None:
+    """An admission webhook or policy, a quota, a role: no watch tells when it has been mended."""
+    assert error_of(status, body("Forbidden")).longest_delay == 120.0
+    assert error_of(503, body("ServiceUnavailable")).longest_delay == Failure.longest_delay

@@ -82,11 +82,11 @@ def test_an_owner_that_is_missing_or_no_longer_wanted() -> None:
 
 def test_who_made_it_and_who_wrote_last() -> None:
     found = live(document())
-    assert found.ours
+    assert found.applied
     assert found.owns("spec", "properties", "uri")
     assert not found.owns("spec", "theirs")
     assert found.rivals == ("kubectl",)
-    assert not Live.of({"metadata": {"name": "x"}}).ours
+    assert not Live.of({"metadata": {"name": "x"}}).applied
 
 
 def test_bookkeeping_is_no_difference() -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from integration_operator.domain.pair import Ref
-from integration_operator.engine.guards import FEWEST, REPAIRS, WINDOW, MassDeletionGuard, RepairLimit
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.engine.guards import (
+    FEWEST,
+    REPAIRS,
+    WINDOW,
+    MassDeletionGuard,
+    OfferLimit,
+    RepairLimit,
+)
 
 
 def refs(count: int) -> list[Ref]:
@@ -50,11 +59,26 @@ def test_what_is_held_stays_held_when_few_are_left_to_refer() -> None:
 
 def test_repairs_in_a_sliding_window() -> None:
     limit, ref = RepairLimit(), Ref("n", "a")
+    wish: dict[str, Any] = {"spec": {"uri": "amqp://a"}}
     for number in range(REPAIRS):
-        assert limit.wait("Secret", ref, float(number)) == 0.0
-    assert limit.wait("Secret", ref, 10.0) == WINDOW - 10.0
-    assert limit.wait("Connection", ref, 10.0) == 0.0
-    assert limit.wait("Secret", ref, WINDOW) == 0.0
-    assert limit.wait("Secret", ref, WINDOW) == 1.0
+        assert limit.wait("Secret", ref, wish, float(number)) == 0.0
+    assert limit.wait("Secret", ref, wish, 10.0) == WINDOW - 10.0
+    assert limit.wait("Connection", ref, wish, 10.0) == 0.0
+    assert limit.wait("Secret", ref, wish, WINDOW) == 0.0
+    assert limit.wait("Secret", ref, wish, WINDOW) == 1.0
     limit.forget("Secret", ref)
-    assert limit.wait("Secret", ref, WINDOW) == 0.0
+    assert limit.wait("Secret", ref, wish, WINDOW) == 0.0
+
+
+def test_a_changed_wish_of_our_own_is_no_repair() -> None:
+    limit, ref = RepairLimit(), Ref("n", "a")
+    for number in range(10 * REPAIRS):
+        assert limit.wait("Connection", ref, {"spec": {"uri": f"amqp://{number}"}}, 1.0) == 0.0
+
+
+@pytest.mark.parametrize(("there", "exhausted"), [(0, False), (2, False), (3, True), (4, True)])
+def test_offers_from_other_namespaces_are_bounded(there: int, exhausted: bool) -> None:
+    limit = OfferLimit(lambda namespace: there, most=3)
+    assert limit.exhausted(Pair(Ref("shop", "orders"), Ref("fuse", "syndesis"))) is exhausted
+    assert limit.exhausted_namespaces == ({"fuse"} if exhausted else set())
+    assert not limit.exhausted(Pair(Ref("fuse", "orders"), Ref("fuse", "syndesis"))), "its own are not limited"

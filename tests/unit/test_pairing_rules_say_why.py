@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from builders import space, syndesis
 
-from integration_operator.domain.pairing import may_pair, verdicts
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.pairing import denied, may_pair, verdicts
 from integration_operator.sources.enmasse import address_space
 from integration_operator.sources.syndesis import syndesis as normalised
 
@@ -25,7 +26,7 @@ CASES = [
     ("one creator is no reason by default", {BY: "eve"}, ("fuse", {FOR: "eve"}), DEFAULT, False, "NamespaceNotAllowed"),
     ("one creator, opted in", {BY: "eve"}, ("fuse", {FOR: " eve "}), ("created-by",), True, "SameCreator"),
     ("two creators", {BY: "eve"}, ("fuse", {FOR: "bob"}), ("created-by",), False, "OtherCreator"),
-    ("no creator on either", {}, ("fuse", {}), ("created-by",), False, "CreatorUnknown"),
+    ("no creator on either", {}, ("fuse", {}), ("created-by",), False, "OtherCreator"),
     ("only the chosen rules", {}, ("shop", {}), ("allowed-namespaces",), False, "NamespaceNotAllowed"),
 ]
 
@@ -43,7 +44,35 @@ def test_rule(annotations: dict, where: tuple, rules: tuple, paired: bool, reaso
 
 def test_a_no_says_what_would_make_it_a_yes() -> None:
     verdict = may_pair(address_space(space()), normalised(syndesis("fuse")), DEFAULT)
-    assert "annotate AddressSpace shop/orders with integreatly.org/allowed-namespaces=fuse" in verdict.message
+    assert "must add fuse to its annotation integreatly.org/allowed-namespaces, beside what is in it" in verdict.message
+
+
+ACCEPTS = "integreatly.org/accept-from"
+
+
+@pytest.mark.parametrize(
+    ("accepts", "accepted"),
+    [(None, True), ("shop", True), ("team-*, sh*", True), ("*", True), ("other", False), ("", False), ("Shop", False)],
+)
+def test_the_receiver_may_limit_from_where_it_accepts_offers(accepts: str | None, accepted: bool) -> None:
+    annotations = {} if accepts is None else {ACCEPTS: accepts}
+    one = address_space(space(annotations={ALLOWED: "fuse", BY: "eve"}))
+    other = normalised(syndesis("fuse", annotations={**annotations, FOR: "eve"}))
+    for rules in (DEFAULT, ("created-by",)):
+        verdict = may_pair(one, other, rules)
+        assert verdict.allowed is accepted
+        if not accepted:
+            assert verdict.reason == "NamespaceNotAccepted"
+            assert "must add shop to its annotation integreatly.org/accept-from" in verdict.message
+    assert may_pair(one, normalised(syndesis("shop", annotations=annotations)), DEFAULT), "its own needs no word"
+
+
+@pytest.mark.parametrize("rules", [DEFAULT, ("created-by",), ("same-namespace",), tuple(reversed(DEFAULT))])
+def test_a_no_does_not_tell_whether_the_address_space_exists(rules: tuple[str, ...]) -> None:
+    receiver = normalised(syndesis("fuse", annotations={FOR: "bob"}))
+    absent = denied(Pair(Ref("shop", "orders"), receiver.ref), rules)
+    for written in ({}, {BY: "eve"}, {ALLOWED: "team-*,other"}):
+        assert may_pair(address_space(space(annotations=written)), receiver, rules) == absent
 
 
 def test_rules_are_asked_in_order_up_to_the_first_yes() -> None:

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from integration_operator.delivery.keycloak.errors import AdminRefused, KeycloakUnavailable
-from integration_operator.delivery.peer import Peer
+from integration_operator.delivery.peer import OPEN_FOR, SPREAD, Peer
+from integration_operator.domain.failure import Deferred
 
 
 async def fails() -> None:
@@ -31,10 +32,10 @@ async def fail(peer: Peer, times: int) -> None:
 async def test_after_five_failures_in_a_row() -> None:
     peer = Peer("host", KeycloakUnavailable)
     await fail(peer, 5)
-    with pytest.raises(KeycloakUnavailable, match="not asked") as caught:
+    with pytest.raises(Deferred) as caught:
         await peer.call(answers)
     assert caught.value.retry_after is not None
-    assert 29 <= caught.value.retry_after <= 30
+    assert 29 <= caught.value.retry_after <= 30 + SPREAD
 
 
 async def test_an_answer_or_a_refusal_in_between_begins_the_count_anew() -> None:
@@ -57,7 +58,7 @@ async def test_a_cancelled_request_says_nothing_about_the_host() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     await fail(peer, 1)
-    with pytest.raises(KeycloakUnavailable, match="not asked"):
+    with pytest.raises(Deferred):
         await peer.call(answers)
 
 
@@ -74,3 +75,96 @@ async def test_so_many_at_once_and_no_more() -> None:
 
     await asyncio.gather(*(peer.call(request) for _ in range(10)))
     assert most == 2
+
+
+class Clock:
+    """The time of the circuit breakers."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("circuitbreaker.monotonic", clock)
+    return clock
+
+
+async def test_a_refusal_says_what_is_wrong_and_says_the_same_until_that_changes(clock: Clock) -> None:
+    peer = Peer("http://host", KeycloakUnavailable, hint="Is it running?", jitter=lambda: 0.5)
+    await fail(peer, 5)
+    messages = set()
+    for _ in range(3):
+        with pytest.raises(Deferred) as caught:
+            await peer.call(answers)
+        messages.add(caught.value.message)
+        assert (caught.value.reason, caught.value.stalls, caught.value.quiet) == ("KeycloakUnavailable", False, False)
+        clock.now += 5
+    assert messages == {"down; tried again in at most 30 s. Is it running?"}
+
+
+async def test_those_that_were_refused_come_back_spread_over_some_seconds(clock: Clock) -> None:
+    waits = []
+    for jitter in (0.0, 0.99):
+        peer = Peer("host", KeycloakUnavailable, jitter=lambda jitter=jitter: jitter)
+        await fail(peer, 5)
+        with pytest.raises(Deferred) as caught:
+            await peer.call(answers)
+        waits.append(caught.value.retry_after)
+    assert waits == [pytest.approx(OPEN_FOR), pytest.approx(OPEN_FOR + 0.99 * SPREAD)]
+
+
+async def test_recovery_is_told_once_and_only_of_a_host_that_was_left_alone(clock: Clock) -> None:
+    told: list[str] = []
+    peer = Peer("host", KeycloakUnavailable, recovered=lambda: told.append("again"))
+    await fail(peer, 4)
+    await peer.call(answers)
+    assert told == []
+    await fail(peer, 5)
+    clock.now += OPEN_FOR
+    await fail(peer, 1)
+    clock.now += OPEN_FOR
+    await peer.call(answers)
+    await peer.call(answers)
+    assert told == ["again"]
+
+
+async def test_a_refusal_of_the_request_is_recovery_too(clock: Clock) -> None:
+    told: list[str] = []
+    peer = Peer("host", KeycloakUnavailable, recovered=lambda: told.append("again"))
+    await fail(peer, 5)
+    clock.now += OPEN_FOR
+    with pytest.raises(AdminRefused):
+        await peer.call(refuses)
+    assert told == ["again"]
+
+
+async def test_one_request_tries_the_host_and_the_others_do_not_wait_for_it(clock: Clock) -> None:
+    peer = Peer("host", KeycloakUnavailable)
+    await fail(peer, 5)
+    clock.now += OPEN_FOR
+    hangs = asyncio.create_task(peer.call(lambda: asyncio.sleep(60)))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        with pytest.raises(Deferred):
+            await peer.call(answers)
+    hangs.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hangs
+    assert await peer.call(answers) == "answer", "a trial that was cancelled is no trial"
+
+
+async def test_the_request_that_tries_the_host_in_vain_says_the_same_as_those_that_are_refused(clock: Clock) -> None:
+    peer = Peer("host", KeycloakUnavailable, hint="Is it running?")
+    messages = []
+    for _ in range(6):
+        with pytest.raises(KeycloakUnavailable) as caught:
+            await peer.call(fails)
+        messages.append(caught.value.message)
+        clock.now += OPEN_FOR if len(messages) >= 5 else 0
+    assert messages == ["down"] * 4 + ["down; tried again in at most 30 s. Is it running?"] * 2
+    assert caught.value.retry_after is not None
+    assert OPEN_FOR <= caught.value.retry_after <= OPEN_FOR + SPREAD

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from integration_operator.engine.workqueue import FIRST_DELAY, LONGEST_DELAY, WorkQueue
+from integration_operator.engine.backoff import FIRST_DELAY, LONGEST_DELAY
+from integration_operator.engine.workqueue import WorkQueue
 
 
 class Clock:
@@ -133,3 +134,111 @@ async def test_many_workers_never_share_a_key() -> None:
     queue.close()
     await asyncio.gather(*workers)
     assert set(seen) == set(range(10))
+
+
+async def test_the_longest_delay_of_one_failure_may_be_shorter(queue: WorkQueue[str]) -> None:
+    delays = [queue.retry("a", longest=120.0) for _ in range(40)]
+    assert delays[:3] == [FIRST_DELAY, FIRST_DELAY * 2, FIRST_DELAY * 4]
+    assert delays[-1] == 120.0
+    assert queue.retry("a") == LONGEST_DELAY
+
+
+@pytest.fixture
+async def shared(clock: Clock) -> WorkQueue[str]:
+    """A queue whose keys are of the group that their first letter says, two workers for each."""
+    return WorkQueue(clock=clock, jitter=lambda: 1.0, group_of=lambda key: key[0], share=2)
+
+
+async def taken(queue: WorkQueue[str]) -> list[str]:
+    """Take all that can be taken now."""
+    keys = []
+    while True:
+        task = asyncio.create_task(queue.take())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        if not task.done():
+            task.cancel()
+            return keys
+        keys.append(str(task.result()))
+
+
+async def test_a_group_has_no_more_than_its_share_and_the_others_go_on(shared: WorkQueue[str]) -> None:
+    for key in ("a1", "a2", "a3", "a4", "b1"):
+        shared.add(key)
+    assert await taken(shared) == ["a1", "a2", "b1"]
+    assert len(shared) == 2
+    shared.done("b1")
+    assert await taken(shared) == []
+    assert not shared.idle
+
+
+async def test_a_parked_key_comes_back_when_one_of_its_group_is_done(shared: WorkQueue[str]) -> None:
+    for key in ("a1", "a2", "a3", "a4"):
+        shared.add(key)
+    assert await taken(shared) == ["a1", "a2"]
+    waiting = asyncio.create_task(shared.take())
+    await asyncio.sleep(0)
+    shared.done("a2")
+    assert await asyncio.wait_for(waiting, 1) == "a3"
+    shared.done("a1")
+    shared.done("a3")
+    assert await taken(shared) == ["a4"]
+    shared.done("a4")
+    assert shared.idle
+    assert len(shared) == 0
+
+
+async def test_a_parked_key_is_queued_once(shared: WorkQueue[str]) -> None:
+    for key in ("a1", "a2", "a3"):
+        shared.add(key)
+    assert await taken(shared) == ["a1", "a2"]
+    shared.add("a3")
+    shared.add_after("a3", 5)
+    shared.add("a1")
+    assert len(shared) == 2
+    shared.done("a1")
+    assert await taken(shared) == ["a3"]
+    shared.done("a3")
+    assert await taken(shared) == ["a1"]
+
+
+async def test_a_share_is_given_back_by_a_key_that_failed(shared: WorkQueue[str], clock: Clock) -> None:
+    for key in ("a1", "a2", "a3"):
+        shared.add(key)
+    assert await taken(shared) == ["a1", "a2"]
+    shared.retry("a1")
+    shared.done("a1")
+    assert await taken(shared) == ["a3"]
+    clock.now = 10
+    shared.done("a2")
+    assert await taken(shared) == ["a1"]
+
+
+async def test_one_group_that_hangs_leaves_workers_to_the_others() -> None:
+    queue: WorkQueue[str] = WorkQueue(group_of=lambda key: key[0], share=2)
+    served: list[str] = []
+    hang = asyncio.Event()
+
+    async def worker() -> None:
+        while (key := await queue.take()) is not None:
+            if key.startswith("h"):
+                await hang.wait()
+            served.append(key)
+            queue.done(key)
+
+    workers = [asyncio.create_task(worker()) for _ in range(8)]
+    for number in range(50):
+        queue.add(f"h{number}")
+    for number in range(50):
+        queue.add(f"w{number}")
+    async with asyncio.timeout(2):
+        while len(served) < 50:
+            await asyncio.sleep(0.001)
+    assert {key[0] for key in served} == {"w"}
+    hang.set()
+    async with asyncio.timeout(2):
+        while not queue.idle:
+            await asyncio.sleep(0.001)
+    assert len(served) == 100
+    queue.close()
+    await asyncio.gather(*workers)

@@ -131,6 +131,10 @@ class ConnectionStatus(Model):
     credentials_hash: str | None = Field(
         default=None, description="A salted hash of the secret values, by which a change of them is seen."
     )
+    stored_hash: str | None = Field(
+        default=None,
+        description="A hash of the encrypted values that Syndesis stored, by which a change of them there is seen.",
+    )
     last_verified: Verification | None = Field(
         default=None, description="What Syndesis answered when it tried the connection."
     )

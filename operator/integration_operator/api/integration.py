@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from integration_operator.api.model import (
     LIST_AS_SET,
+    SERVER_DEFAULT,
     Condition,
     DataKey,
     Model,
@@ -185,7 +186,9 @@ class IntegrationSpec(Model):
         ),
     )
     enabled: StrictBool | None = Field(
-        default=None, description="Whether the pair is delivered. Nothing is made for it until this is true."
+        default=None,
+        json_schema_extra={SERVER_DEFAULT: False},
+        description="Deliver the pair. Nothing is created for it until this is true.",
     )
     address_space_ref: AddressSpaceRef | None = Field(
         default=None, description="The AddressSpace whose messaging is offered. It cannot be changed once set."

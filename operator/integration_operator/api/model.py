@@ -33,6 +33,10 @@ def rules(*pairs: tuple[str, str]) -> Extra:
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
 
 
+SERVER_DEFAULT = "server-default"
+"""In the extra of a field: the value that the API server puts if nobody wrote one. No field manager owns it, so that
+whoever writes the field first meets no conflict."""
+
 LIST_AS_SET: Extra = {"x-kubernetes-list-type": "set"}
 
 

@@ -49,8 +49,16 @@ DELETION_POLICY: Final = "integreatly.org/deletion-policy"
 ALLOWED_NAMESPACES: Final = "integreatly.org/allowed-namespaces"
 """On an AddressSpace: the namespaces that may use it, as names or patterns (`team-*`) between commas."""
 
+ALLOWED_OPERATIONS: Final = "integreatly.org/allowed-operations"
+"""On an AddressSpace: the operations that other namespaces may ask for, between commas; `send,recv` if it is absent."""
+
+ACCEPT_FROM: Final = "integreatly.org/accept-from"
+"""On a Syndesis: the namespaces whose AddressSpaces may be offered to it, as names or patterns; absent: all that allow
+it."""
+
 ENABLE_NEW: Final = "integreatly.org/enable-new"
-"""On an AddressSpace, with the value `true`: Integrations for it are offered enabled."""
+"""With the value `true`: Integrations start enabled. On an AddressSpace those of its own namespace, on a Syndesis all
+that are offered to it: across namespaces only the receiver enables."""
 
 CONNECTION_DELIVERY: Final = "integreatly.org/connection-delivery"
 """On a Syndesis, with the value `native`: something reconciles Connections in its namespace."""

@@ -15,7 +15,7 @@ import yaml
 from integration_operator.api import names
 from integration_operator.api.connection import Connection
 from integration_operator.api.integration import Integration
-from integration_operator.api.model import Model
+from integration_operator.api.model import SERVER_DEFAULT, Model
 
 Document = dict[str, Any]
 
@@ -25,7 +25,8 @@ WORDS = (
 )
 """What is taken over as it is, in the order in which it is written."""
 LEFT_OUT = frozenset({"title", "default"})
-"""A title repeats the name. A default is what Python puts where nothing was written; the server is to put nothing."""
+"""A title repeats the name. A default is what Python puts if nothing was written; the server puts
+``SERVER_DEFAULT``."""
 BELOW = frozenset({"properties", "additionalProperties", "items"})
 EXTENSION = "x-kubernetes-"
 
@@ -164,7 +165,9 @@ def structural(node: Document, definitions: Document) -> Document:
         node["enum"] = [node.pop("const")]
     if node.get("type") == "integer":
         node["format"] = "int64"
-    strange = {word for word in node.keys() - {*WORDS, *LEFT_OUT, *BELOW} if not word.startswith(EXTENSION)}
+    strange = {
+        word for word in node.keys() - {*WORDS, *LEFT_OUT, *BELOW, SERVER_DEFAULT} if not word.startswith(EXTENSION)
+    }
     if strange or "type" not in node:
         raise TypeError(
             f"no structural schema, because of {sorted(strange) or 'the missing type'} in {node.get('title', node)}"
@@ -174,6 +177,8 @@ def structural(node: Document, definitions: Document) -> Document:
         found["properties"] = {name: structural(below, definitions) for name, below in node["properties"].items()}
     elif isinstance(node.get("additionalProperties"), dict):
         found["additionalProperties"] = structural(node["additionalProperties"], definitions)
+    if SERVER_DEFAULT in node:
+        found["default"] = node[SERVER_DEFAULT]
     if "items" in node:
         found["items"] = structural(node["items"], definitions)
     return found | {word: value for word, value in node.items() if word.startswith(EXTENSION)}

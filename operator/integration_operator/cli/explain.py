@@ -240,7 +240,14 @@ async def _from_cluster(
     documents = [document for found in reading.documents.values() for document in found]
     share = Settings.model_fields["mass_delete_share"].default
     share = share if reading.namespaces is None else 1.0  # a part of the cluster never shows all there is
-    snapshot = Snapshot(documents, rules, enable_new=False, served=reading.served, share=share)
+    snapshot = Snapshot(
+        documents,
+        rules,
+        enable_new=False,
+        served=reading.served,
+        share=share,
+        enmasse_namespace=enmasse_namespace,
+    )
     return reading, explanations(snapshot, rules, reading)
 
 

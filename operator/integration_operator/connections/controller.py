@@ -7,7 +7,6 @@ touching the server: somebody else keeps the connection under the same id.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,12 +16,14 @@ import structlog
 
 from integration_operator.api import names
 from integration_operator.connections.status import status_of
-from integration_operator.delivery.syndesis.connection import Wanted, wanted
+from integration_operator.delivery.syndesis.connection import Wanted, specification, stored_hash, wanted
 from integration_operator.delivery.syndesis.server import Server
 from integration_operator.delivery.syndesis.servers import Servers
+from integration_operator.domain import naming
 from integration_operator.domain.credentials import Credential, decode
-from integration_operator.domain.failure import Failure
+from integration_operator.domain.failure import Deferred, Failure
 from integration_operator.domain.live import Live
+from integration_operator.domain.ownership import ConnectionEvidence
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.platforms import Syndesis
 from integration_operator.domain.readiness import can_connect
@@ -42,6 +43,9 @@ MANAGER = "connection-controller"
 """The field manager of status and finalizer; the spec belongs to whoever wrote it."""
 FINALIZER = "integreatly.org/connection"
 
+SERVERS_AT_ONCE = 4
+"""So many servers at least share the workers: one that hangs holds a quarter of them, each for up to 15 seconds."""
+
 
 class ConnectionController:
     """Keeps every Connection on its Syndesis; ``verification`` in seconds."""
@@ -56,7 +60,9 @@ class ConnectionController:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.client = client
-        self.queue: WorkQueue[Ref] = WorkQueue()
+        self.queue: WorkQueue[Ref] = WorkQueue(
+            group_of=lambda ref: ref.namespace, share=max(1, workers // SERVERS_AT_ONCE)
+        )
         self.connections: Store[Live] = Store(Live.of, {"namespace": lambda c: (c.ref.namespace,)})
         self.secrets: Store[Live] = Store(Live.of)
         self.instances: Store[Syndesis] = Store(syndesis, {"namespace": lambda s: (s.ref.namespace,)})
@@ -78,6 +84,8 @@ class ConnectionController:
         }
         self.connections.subscribe(self._connection_changed)
         self.secrets.subscribe(self._neighbours_changed)
+        servers.on_recovery(self._recovered)
+        self.instances.subscribe(servers.syndesis_changed)
         self.instances.subscribe(self._neighbours_changed)
 
     async def reconcile(self, ref: Ref) -> float:
@@ -101,7 +109,8 @@ class ConnectionController:
             settled = before.get("observedGeneration") == _generation(connection) and before.get("phase") == "Ready"
             if settled and before.get("credentialsHash") == want.credentials and self._clock() < looked:
                 return looked - self._clock()
-            stored, written = await server.keep(want, before.get("credentialsHash") or "")
+            confirmed = str(before.get("credentialsHash") or ""), str(before.get("storedHash") or "")
+            stored, written = await server.keep(want, *confirmed)
             tried = (before.get("lastVerified") or {}).get("status")
             verified = await server.verify(stored, want) if written or tried != "OK" else None
         except Failure as error:
@@ -110,7 +119,14 @@ class ConnectionController:
                 return self._verification
             raise
         ready = Verdict.allow("Delivered", f"Syndesis has it as {stored['id']}")
-        await self._say(connection, ready, connection_id=stored["id"], credentials=want.credentials, verified=verified)
+        await self._say(
+            connection,
+            ready,
+            connection_id=stored["id"],
+            credentials=want.credentials,
+            stored=stored_hash(stored, want.secret),
+            verified=verified,
+        )
         self._looked[connection.uid] = self._clock() + self._verification
         return self._verification
 
@@ -144,9 +160,11 @@ class ConnectionController:
                 self.queue.succeeded(ref)
                 if wait:
                     self.queue.add_after(ref, wait)
+            except Deferred as deferred:
+                self.queue.add_after(ref, deferred.retry_after or 0.0)
             except Failure as error:
                 self._log.info("refused", connection=str(ref), error=str(error))
-                self.queue.retry(ref, at_least=error.retry_after or 0.0)
+                self.queue.retry(ref, at_least=error.retry_after or 0.0, longest=error.longest_delay)
             except Exception:  # a defect in the handling of one must not stop the others
                 self._log.exception("unexpected", connection=str(ref))
                 self.queue.retry(ref, at_least=1.0)
@@ -163,19 +181,20 @@ class ConnectionController:
 
     async def _wanted(self, connection: Live, server: Server) -> Wanted:
         document = connection.document
-        identifier, marker = _identity(connection)
-        secret = await server.secret_properties(document["spec"]["connectorId"])
+        spec = specification(document)  # before anything in it leads to a request
+        evidence = _evidence(connection)
+        secret = await server.secret_properties(spec.connector_id)
         want = wanted(
             document,
-            identifier,
-            marker,
+            evidence.generated,
+            evidence,
             "",
             secret,
             await self._values(connection, "secretKeyRef", "secrets"),
             await self._values(connection, "configMapKeyRef", "configmaps"),
         )
         credential = Credential(want.properties.get("username", ""), want.secret_text)
-        return replace(want, credentials=credentials_hash(credential, marker))
+        return replace(want, credentials=credentials_hash(credential, evidence.marker))
 
     async def _values(self, connection: Live, source: str, plural: str) -> Callable[[str, str], str | None]:
         """The values of the Secrets or ConfigMaps that a Connection names; what is not watched is asked for."""
@@ -207,7 +226,7 @@ class ConnectionController:
         handed_over = connection.annotations.get(names.HANDED_OVER) == "rest"
         if not handed_over and self.instances.by("namespace", connection.ref.namespace):
             server = self._servers.of(connection.ref.namespace)
-            if warning := await server.drop(*_identity(connection)):
+            if warning := await server.drop(_evidence(connection)):
                 self._log.warning("in use", connection=str(connection.ref), warning=warning)
         await self._finalize(connection, present=False)
         self._looked.pop(connection.uid, None)
@@ -240,6 +259,11 @@ class ConnectionController:
         answer["apiVersion"], answer["kind"] = served.api_version, "Connection"
         self.connections.wrote(answer)
 
+    def _recovered(self, namespace: str) -> None:
+        """A server that was left alone answers again: whatever waits for it need not wait on."""
+        for connection in self.connections.by("namespace", namespace):
+            self.queue.add(connection.ref)
+
     def _connection_changed(self, old: Live | None, new: Live | None) -> None:
         if new is not None:
             self.queue.add(new.ref)
@@ -258,15 +282,16 @@ class ConnectionController:
                 self.queue.add(connection.ref)
 
 
-def _identity(connection: Live) -> tuple[str, str]:
-    """The id of a Connection's connection on the server, and the mark that it carries there.
+def _evidence(connection: Live) -> ConnectionEvidence:
+    """Return what tells a Connection's connection on the server.
 
-    The id is the one that was handed over, or that it has already, or one that follows from the Connection's name.
+    The id that a Connection names takes a connection over: whoever may write the Connection runs that Syndesis.
     """
     spec, status = connection.document.get("spec") or {}, connection.document.get("status") or {}
-    own = f"con-{hashlib.sha256(str(connection.ref).encode()).hexdigest()[:24]}"
+    own = naming.controller_connection_id(connection.ref)
     marker = connection.labels.get(names.INTEGRATION_LABEL) or f"{connection.ref.namespace}.{connection.ref.name}"
-    return spec.get("connectionId") or status.get("connectionId") or own, marker
+    taken = spec.get("connectionId") or status.get("connectionId")
+    return ConnectionEvidence(marker, str(taken or own), frozenset({own}))
 
 
 def _generation(connection: Live) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from integration_operator.domain.text import sanitized
 from integration_operator.domain.verdict import Verdict
 
 Document = dict[str, Any]
@@ -17,6 +18,7 @@ def status_of(
     now: str,
     connection_id: str | None = None,
     credentials: str = "",
+    stored: str = "",
     verified: Verdict | None = None,
 ) -> Document:
     """The status that is wanted; ``now`` (RFC 3339) stands in it only where something changed."""
@@ -26,7 +28,7 @@ def status_of(
         "type": "Ready",
         "status": wanted,
         "reason": ready.reason,
-        "message": ready.message[:1024],
+        "message": sanitized(ready.message),
         "lastTransitionTime": old.get("lastTransitionTime", now) if old.get("status") == wanted else now,
         "observedGeneration": generation,
     }
@@ -39,6 +41,8 @@ def status_of(
         status["connectionId"] = identifier
     if hashed := credentials or before.get("credentialsHash"):
         status["credentialsHash"] = hashed
+    if hashed := stored or before.get("storedHash"):
+        status["storedHash"] = hashed
     tried = before.get("lastVerified")
     if verified is not None:
         tried = _tried(verified, tried, now)
@@ -53,7 +57,7 @@ PENDING = frozenset({"NoSyndesis", "ValueMissing"})
 
 def _tried(verified: Verdict, before: Document | None, now: str) -> Document:
     """The outcome of a trial; the same outcome keeps its time, so that a look that finds nothing new writes nothing."""
-    found = {"status": "OK" if verified else "ERROR", "message": verified.message}
+    found = {"status": "OK" if verified else "ERROR", "message": sanitized(verified.message)}
     if before and {key: before.get(key) for key in found} == found:
         return before
     return {**found, "time": now}

@@ -5,28 +5,27 @@ each change up to 0.24 (HttpUserService.java @0.24.0). A POST is not atomic: a u
 password, and the same POST then meets 409. So what is not confirmed is written whole, as often as it takes.
 
 Nothing but name and namespace stands in the metadata: 0.22 to 0.24 answer 400 to any other key, later releases drop
-it. A user is ours because its name is: it carries the hash of the pair. One whose name a person chose is ours only
-where it was seen not to be there before; after a restart in the middle of making it nobody can say, and it is left
-alone.
+it. Only a name tells whose a user is (domain/ownership.py), so no other is ever created, changed or deleted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from integration_operator.cluster import Cluster
-from integration_operator.domain import naming
 from integration_operator.domain.actions import Deliver, Withdraw
 from integration_operator.domain.conditions import Announcement
 from integration_operator.domain.failure import Failure
-from integration_operator.domain.pair import Ref
+from integration_operator.domain.ownership import of_aggregated_user
+from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.remote import Document, Remote
 from integration_operator.kube.errors import AlreadyExists, NotFound
 from integration_operator.kube.kinds import Served
 
 
 class UserTaken(Failure):
-    """A user of that name is there, and is not ours."""
+    """Nothing tells whose a user of that name is."""
 
     stalls = True
 
@@ -36,30 +35,20 @@ class AggregatedDelivery:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._begun: set[Ref] = set()
-        """The users that were not there when they were begun here."""
 
     async def deliver(self, action: Deliver) -> Remote:
         """Make the user, or write it anew where it is not confirmed to be as it is wanted."""
         served = self._served()
         path = served.item(*action.ref)
         body = _body(action.document, served)
-        known = action.known
+        _check(action.pair, action.credential.username)
         there = await self._get(path)
-        taken = UserTaken("UsernameTaken", f"MessagingUser {action.ref} is there already and is not ours")
-        ours = not action.provided or known.exists or action.ref in self._begun
-        if there is not None and not ours:
-            raise taken
         if there is None:
-            self._begun.add(action.ref)
             try:
                 await self._cluster.client.post(served.collection(action.ref.namespace), body)
             except AlreadyExists:  # left behind by a POST that failed halfway, or not shown among more than 100
-                if not ours:
-                    self._begun.discard(action.ref)
-                    raise taken from None
                 await self._cluster.client.put(path, body)
-        elif not known.confirmed(action.applied, action.credentials) or _differs(there, body):
+        elif not action.confirmed or _differs(there, body):
             await self._cluster.client.put(path, body)
         return Remote("aggregated", True, action.credential.username, action.applied, action.credentials)
 
@@ -67,15 +56,16 @@ class AggregatedDelivery:
         """Delete the user. It is asked for first: 0.24 answers 500 to the deletion of one that is not there."""
         path = self._served().item(*action.ref)
         if await self._get(path) is None:
-            self._begun.discard(action.ref)
             return None
-        if not (action.known.exists or action.ref in self._begun or _is_ours_by_name(action)):
+        if not of_aggregated_user(action.pair, action.username or "").ours:
             left = f"MessagingUser {action.ref} may be somebody else's and is left as it is"
             return Announcement("Warning", "LeftBehind", left)
         with suppress(NotFound):
             await self._cluster.client.delete(path)
-        self._begun.discard(action.ref)
         return None
+
+    def on_recovery(self, callback: Callable[[str | None], None]) -> None:
+        """Do nothing: the API server is the cluster's, and has no breaker."""
 
     async def close(self) -> None:
         """The client is the cluster's."""
@@ -93,10 +83,11 @@ class AggregatedDelivery:
         return served
 
 
-def _is_ours_by_name(action: Withdraw) -> bool:
-    """Whether the name was our choice, or the proof of concept's."""
-    name = action.username or ""
-    return name == naming.username(action.pair) or naming.space_of_proof_of_concept(name) == action.pair.space.name
+def _check(pair: Pair, username: str) -> None:
+    """Refuse a user whose name does not tell that it is this pair's. Raises ``UserTaken``."""
+    judged = of_aggregated_user(pair, username)
+    if not judged.ours:
+        raise UserTaken("UsernameNotProvable", f"user {username!r} of {pair.space}: {judged.why}")
 
 
 def _body(document: Document, served: Served) -> Document:

@@ -23,13 +23,15 @@ class Apply:
     """Server-side apply of a document.
 
     With ``uid`` the object that we know is meant and our fields are taken back from whoever changed them. Without, it
-    is new: the apply does not force, so that a stranger of the same name whom we have not seen yet is not overwritten.
+    is new: the apply does not force, so that a foreign object of the same name that we have not seen yet is not
+    overwritten. ``first`` says that nothing else may be created for the pair before this is done.
     """
 
     kind: Made
     document: dict[str, Any] = field(repr=False)
     why: str
     uid: str | None = None
+    first: bool = False
 
     @property
     def ref(self) -> Ref:
@@ -58,8 +60,8 @@ class Deliver:
     """Bring one side to its platform over REST: make it, mend it, or look whether it is still as it was left.
 
     ``known`` is what is known of it so far; ``applied`` and ``credentials`` are the hashes under which success is
-    noted. ``verify`` asks Syndesis to try the connection. ``provided`` says that the login is a person's own, so that
-    its name does not tell whose it is.
+    noted, ``platform`` the uid of the platform that it is noted for. ``verify`` asks Syndesis to try the connection.
+    ``handed_over`` is the id of the connection that the pair's own Connection has.
     """
 
     kind: Child
@@ -73,7 +75,13 @@ class Deliver:
     credentials: str
     why: str
     verify: bool = False
-    provided: bool = False
+    platform: str = ""
+    handed_over: str | None = None
+
+    @property
+    def confirmed(self) -> bool:
+        """True if the other side was seen to have exactly this."""
+        return self.known.delivery == self.how and self.known.confirmed(self.applied, self.credentials, self.platform)
 
     @property
     def username(self) -> str:
@@ -89,7 +97,10 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Remove what stands over REST for one side. ``username`` and ``space`` are None where they are not known."""
+    """Remove what stands over REST for one side.
+
+    ``username`` and ``space`` are the user's. ``login`` is the name that the pair's connection logs in with.
+    """
 
     kind: Child
     how: OverRest
@@ -99,6 +110,7 @@ class Withdraw:
     why: str
     username: str | None = None
     space: AddressSpace | None = None
+    login: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +140,12 @@ class Finalize:
 Action = Apply | Remove | Deliver | Withdraw | LetGo | Finalize
 
 
-def wanted(kind: Made, live: Live | None, document: dict[str, Any]) -> list[Action]:
-    """The apply that brings an object to what is wanted; nothing where it is there already."""
+def wanted(kind: Made, live: Live | None, document: dict[str, Any], *, first: bool = False) -> list[Action]:
+    """Return the apply that brings an object to what is wanted; nothing if it is there already."""
     if live is None:
-        return [Apply(kind, document, "it is not there")]
+        return [Apply(kind, document, "it is not there", first=first)]
     changed = differences(live, document)
     if not changed:
         return []
-    return [Apply(kind, document, f"changed: {', '.join(changed[:MOST_FIELDS_NAMED])}", uid=live.uid)]
+    why = f"changed: {', '.join(changed[:MOST_FIELDS_NAMED])}"
+    return [Apply(kind, document, why, live.uid, first)]

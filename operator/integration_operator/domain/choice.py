@@ -33,6 +33,7 @@ class Choice:
     user_reason: str
     connection: ConnectionDelivery
     connection_reason: str
+    refused: str = ""
 
     @property
     def over_rest(self) -> bool:
@@ -42,19 +43,38 @@ class Choice:
     @property
     def finding(self) -> Finding:
         """The choice as a condition."""
+        if self.refused:
+            return Finding("DeliveryChosen", "False", "KeycloakNotAllowed", f"{self.refused}; {self._message}")
         reason = f"{self.user.capitalize()}User{self.connection.capitalize()}Connection"
-        message = (
+        return Finding("DeliveryChosen", "True", reason, self._message)
+
+    @property
+    def _message(self) -> str:
+        return (
             f"{SOURCES[self.source]}; user: {self.user}, because {self.user_reason}; "
             f"connection: {self.connection}, because {self.connection_reason}"
         )
-        return Finding("DeliveryChosen", "True", reason, message)
 
 
 def choose(facts: Facts) -> Choice:
     """The deliveries of a pair's two sides."""
     user, user_reason = _user(facts)
     connection, connection_reason = _connection(facts)
-    return Choice(facts.kinds.source, user, user_reason, connection, connection_reason)
+    refused = REFUSED if _keycloak_is_refused(facts) else ""
+    return Choice(facts.kinds.source, user, user_reason, connection, connection_reason, refused)
+
+
+REFUSED = (
+    "spec.delivery.user: keycloak has no effect, because the operator's setting allow_keycloak is false; the "
+    "administrator of "
+    "the cluster must allow it"
+)
+
+
+def _keycloak_is_refused(facts: Facts) -> bool:
+    """Check if the Integration asks for Keycloak, whose admin has power over all tenants, and may not."""
+    spec = facts.integration.spec.delivery if facts.integration else None
+    return bool(spec and spec.user == "keycloak" and not facts.keycloak_allowed and facts.asked["user"] != "keycloak")
 
 
 def _user(facts: Facts) -> tuple[UserDelivery, str]:
@@ -91,6 +111,7 @@ def _asked(facts: Facts, side: Literal["user", "connection"]) -> tuple[str, str]
     """What is asked for one side, and who asks."""
     spec = facts.integration.spec.delivery if facts.integration else None
     asked = getattr(spec, side) if spec else None
-    if asked not in (None, "auto"):
+    refused = side == "user" and _keycloak_is_refused(facts)
+    if asked not in (None, "auto") and not refused:
         return asked, f"spec.delivery.{side}"
     return facts.asked[side], "the setting"

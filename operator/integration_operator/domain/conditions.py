@@ -10,10 +10,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from integration_operator.api import names
+from integration_operator.domain.integration import Integration
+from integration_operator.domain.text import sanitized
 from integration_operator.domain.verdict import Verdict
 
 Type = Literal[
-    "Ready", "Paired", "CredentialsReady", "UserReady", "ConnectionReady", "DeliveryChosen", "ConnectionVerified"
+    "Ready",
+    "Paired",
+    "CredentialsReady",
+    "UserReady",
+    "ConnectionReady",
+    "DeliveryChosen",
+    "ConnectionVerified",
+    "RotationReady",
 ]
 Status = Literal["True", "False", "Unknown"]
 Document = dict[str, Any]
@@ -21,11 +31,15 @@ Document = dict[str, Any]
 ORDER: tuple[Type, ...] = ("Paired", "CredentialsReady", "UserReady", "ConnectionReady")
 """The way of a pair: each of these stands on the one before."""
 
-INFORMATIVE: tuple[Type, ...] = ("DeliveryChosen", "ConnectionVerified")
+INFORMATIVE: tuple[Type, ...] = ("DeliveryChosen", "ConnectionVerified", "RotationReady")
 """What is told besides; ``Ready`` does not depend on it."""
 
 PROGRESS = frozenset({"Waiting", "UserPending", "ConnectionPending", "UserTerminating", "ConnectionTerminating"})
 """Reasons that pass by themselves; no event tells of them."""
+
+LONGEST_CONDITION = 2048
+"""Bytes of a condition's message: a foreign text of 1 KiB and our own words around it. Eight of them stay far below the
+32,768 that metav1.Condition allows for one."""
 
 CALM = frozenset({"NotEnabled", "Suspended"})
 """Reasons for not being Ready that a person chose."""
@@ -44,6 +58,28 @@ class Finding:
     def of(cls, type_: Type, verdict: Verdict) -> Finding:
         """A verdict as a condition: yes is True, no is False."""
         return cls(type_, "True" if verdict else "False", verdict.reason, verdict.message)
+
+
+UNTRIED = frozenset({"VerifierUnavailable", "VerificationUnsupported", "NotTried"})
+"""Reasons of ConnectionVerified that say nothing about the connection itself."""
+
+
+def verification(verdict: Verdict) -> Finding:
+    """Return what Syndesis said when it tried the connection; Unknown if it did not try."""
+    if verdict.reason in UNTRIED:
+        return Finding("ConnectionVerified", "Unknown", verdict.reason, verdict.message)
+    return Finding.of("ConnectionVerified", verdict)
+
+
+def without_effect(integration: Integration | None) -> tuple[Finding, ...]:
+    """Return a condition for what an Integration asks for and this version does not do."""
+    if integration is None or not (integration.spec.rotation or names.ROTATE in integration.live.annotations):
+        return ()
+    asked = "spec.rotation" if integration.spec.rotation else f"the annotation {names.ROTATE}"
+    message = (
+        f"{asked} has no effect in this version; to replace the credential, set spec.enabled to false and to true again"
+    )
+    return (Finding("RotationReady", "False", "NotSupported", message),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +121,7 @@ def as_conditions(
                 "type": finding.type,
                 "status": finding.status,
                 "reason": finding.reason,
-                "message": finding.message,
+                "message": sanitized(finding.message, LONGEST_CONDITION),
                 "lastTransitionTime": was["lastTransitionTime"] if was and unchanged else now,
                 "observedGeneration": generation,
             }
@@ -100,4 +136,4 @@ def announcements(findings: Sequence[Finding], before: Sequence[Document]) -> li
     if ready.reason in PROGRESS or (ready.status, ready.reason) == (was.get("status"), was.get("reason")):
         return []
     calm = ready.status == "True" or ready.reason in CALM
-    return [Announcement("Normal" if calm else "Warning", ready.reason, ready.message)]
+    return [Announcement("Normal" if calm else "Warning", ready.reason, sanitized(ready.message))]

@@ -15,6 +15,10 @@ from dataclasses import dataclass, field
 from integration_operator.api import names
 from integration_operator.domain.live import Live
 
+LONGEST_VALUE = 1024
+"""Bytes of a user name or password. Keycloak and SASL PLAIN take less; of a Secret no longer value is kept in
+memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:
@@ -54,14 +58,15 @@ def of_user(user: Live) -> Credential | None:
 
 
 def true_credential(secret: Live | None, user: Live | None, username: str) -> Credential | None:
-    """The pair's credential, from the first copy that nobody changed; None where no copy is left.
+    """Return the pair's credential, from the first copy that nobody changed; None if no copy is left.
 
-    Copies for another user name do not count: the name is the pair's.
+    Both objects are the pair's own. A copy in one that is being deleted does not count: after a disable the next enable
+    makes a new credential, however soon it comes.
     """
     copies: list[tuple[bool, Credential | None]] = []
-    if secret is not None and secret.ours:
+    if secret is not None and not secret.deleting:
         copies.append((secret.owns("data", names.PASSWORD_KEY), of_secret(secret)))
-    if user is not None and user.ours:
+    if user is not None and not user.deleting:
         copies.append((user.owns("spec", "authentication", "password"), of_user(user)))
     usable = [(unchanged, copy.password) for unchanged, copy in copies if copy is not None]
     usable.sort(key=lambda copy: not copy[0])  # stable: of two unchanged copies the Secret's comes first

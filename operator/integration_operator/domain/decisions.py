@@ -1,8 +1,8 @@
 """From the facts of a pair to what is to be done, and why: the same function for ``run``, ``render`` and ``explain``.
 
 ``decide`` is pure. It says all that can be done at once, in the order in which it must be done: the Secret before the
-user that gets its password, the user before the connection that uses it; taking down goes the other way round, so
-that a crash in between never leaves a login whose password is lost.
+user that gets its password, the user before the connection that uses it. Taking down closes the login first, and keeps
+the Secret until the end.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from integration_operator.domain import naming
-from integration_operator.domain.actions import Action, Child, Finalize, LetGo, Remove, Withdraw
+from integration_operator.domain.actions import Action, Child, Finalize, LetGo, Made, Remove, Withdraw
 from integration_operator.domain.choice import choose
-from integration_operator.domain.conditions import ORDER, Finding
+from integration_operator.domain.conditions import ORDER, Finding, without_effect
 from integration_operator.domain.delivering import Delivery
 from integration_operator.domain.desired import TemplateRefused, Templates
 from integration_operator.domain.facts import Facts
@@ -37,10 +37,10 @@ class Delivered:
     connection: Ref | None = None
     connection_id: str | None = None
     connection_over_rest: Remote | None = None
+    uri: str | None = None
     secret: str | None = None
     source: str | None = None
     host: str | None = None
-    realm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,35 +82,50 @@ def unpaired(reason: Verdict) -> Decision:
 
 def duplicate_of(first: Integration) -> Decision:
     """A second Integration for a pair does nothing but say so."""
-    return unpaired(Verdict.deny("Duplicate", f"Integration {first.ref} stands for this pair already"))
+    name, namespace = first.ref.name, first.ref.namespace
+    message = (
+        f"Integration {first.ref} is used for this pair; delete it (kubectl delete integration {name} -n {namespace}) "
+        "and this one takes its place"
+    )
+    return unpaired(Verdict.deny("Duplicate", message))
 
 
 def _hold(facts: Facts, standing: Standing) -> Decision:
-    """Do nothing, and say why where there is something to say."""
-    findings = (standing.finding,) if standing.finding is not None else None
+    """Do nothing, and say why if there is something to say."""
+    if standing.finding is None:
+        return Decision(Step.HOLD, (), None, _delivered(facts))
+    known = standing.type != "Paired" or standing.status == "False"
+    findings = _not_ready(facts, standing) if known else (standing.finding,)
     return Decision(Step.HOLD, (), findings, _delivered(facts))
 
 
 def _take_down(facts: Facts, standing: Standing, templates: Templates) -> Decision:
-    """Remove connection, user and Secret, in this order; and the offer itself where the pair is no more."""
+    """Close the login first, delete the connection independently of it, and the Secret last.
+
+    No side waits for another: a Syndesis server that is down keeps nobody's login open. The Secret stays until both are
+    asked to go, and are gone over REST, so that what is enabled again meanwhile finds its credential.
+    """
     integration = facts.integration
     withdraw = standing.step is Step.WITHDRAW
-    policy = integration.spec.deletion_policy if integration is not None else None
-    may_retain = not withdraw and (integration is None or policy != "Retain" or integration.live.deleting)
-    actions: list[Action] = [*_over_rest(facts, standing, withdraw=withdraw)]
-    actions += [
+    remote = [*_user_over_rest(facts, standing, withdraw=withdraw), *_connection_over_rest(facts, standing, withdraw)]
+    users = [("MessagingUser", live) for live in (facts.user, *facts.former_users)]
+    children: list[tuple[Child, Live | None]] = [*users, ("Connection", facts.connection)]  # type: ignore[list-item]
+    if not any(isinstance(action, Withdraw) for action in remote):
+        children.append(("Secret", facts.secret))
+    removed = [
         Remove.of(kind, live, standing.message)
-        for kind, live in _children(facts)
-        if live.ours and not live.deleting and not (may_retain and live.retained)
+        for kind, live in children
+        if live is not None and not live.deleting and not (live.retained and _may_retain(facts, withdraw))
     ]
+    actions: list[Action] = sorted((*removed, *remote), key=_closes_the_login_first)
     if withdraw:
         actions += [
-            Remove.of("Integration", made.live, standing.message)
-            for made in (integration, *facts.duplicates)
-            if made is not None and made.offered and not made.live.deleting
+            Remove.of("Integration", offer.live, standing.message)
+            for offer in (integration, *facts.duplicates)
+            if offer is not None and offer.given_up and not offer.live.deleting
         ]
     else:
-        actions += upkeep(facts, templates)
+        actions += [*upkeep(facts, templates), *_offers_that_give_way(facts)]
     if integration is not None and integration.holds_rest_state and facts.remote.nothing:
         actions.append(Finalize(integration.ref, integration.live.uid, False, "nothing is left over REST"))
     reachable = tuple(
@@ -121,38 +136,60 @@ def _take_down(facts: Facts, standing: Standing, templates: Templates) -> Decisi
     return Decision(standing.step, reachable, _not_ready(facts, standing), _delivered(facts))
 
 
-def _over_rest(facts: Facts, standing: Standing, *, withdraw: bool) -> Iterator[Action]:
-    """Take down what stands over REST, the connection before the user that it logs in as.
+_TAKEN_DOWN: tuple[Made, ...] = ("MessagingUser", "Connection", "Secret")
 
-    What went with its platform needs no request: a Syndesis takes its database with it, an AddressSpace its realm.
-    What is to be retained, or could not be reached for too long while the Integration waits in deletion, is let go.
-    Where AddressSpaces are not shown at all, nobody knows which realm the user is in: it waits for them.
+
+def _closes_the_login_first(action: Action) -> int:
+    return _TAKEN_DOWN.index(action.kind)
+
+
+def _may_retain(facts: Facts, withdraw: bool) -> bool:
+    """Check if what was delivered with `Retain` stays: never once its pair is no more or lost its consent."""
+    integration = facts.integration
+    deleting = integration is None or integration.spec.deletion_policy != "Retain" or integration.live.deleting
+    return deleting and not withdraw
+
+
+def _user_over_rest(facts: Facts, standing: Standing, *, withdraw: bool) -> Iterator[Action]:
+    """Close the login that was made over REST.
+
+    What went with its AddressSpace needs no request. If AddressSpaces are not shown at all, nobody knows which realm
+    the user is in: it waits for them. Across namespaces a login over REST is never retained: without its Integration
+    nothing would show that it stands, and the giver could not withdraw it any more.
     """
-    integration, state, pair = facts.integration, facts.remote, facts.pair
-    if integration is None or state.nothing:
-        return
-    retained = integration.spec.deletion_policy == "Retain" and integration.live.deleting and not withdraw
-    syndesis_gone = facts.syndesis is None or facts.syndesis.deleting or pair.syndesis.namespace in facts.terminating
-    connection = naming.connection_ref(pair)
-    if state.connection.exists is not False:
-        if syndesis_gone:
-            yield LetGo("Connection", connection, "the connection went with its Syndesis")
-        elif retained or facts.overdue:
-            yield LetGo("Connection", connection, standing.message, left_behind=facts.overdue)
-        else:
-            yield Withdraw("Connection", "rest", pair, connection, state.connection, standing.message)
-    if state.user.exists is False:
+    integration, side = facts.integration, facts.remote.user
+    if integration is None or side.exists is False:
         return
     chosen = choose(facts).user
-    how = state.user.delivery or (chosen if chosen != "native" else None)
-    username = state.user.id or facts.login
-    user = naming.user_ref(pair, username)
+    how = side.delivery or (chosen if chosen != "native" else None)
+    username = side.id or facts.login
+    user = naming.user_ref(facts.pair, username)
     if how is None or _space_is_gone(facts):
         yield LetGo("MessagingUser", user, "the user went with its AddressSpace" if how else standing.message)
-    elif retained or facts.overdue:
+    elif facts.overdue or (_is_retained(integration, withdraw) and not facts.crosses_namespaces):
         yield LetGo("MessagingUser", user, standing.message, left_behind=facts.overdue)
     elif facts.space is not None:
-        yield Withdraw("MessagingUser", how, pair, user, state.user, standing.message, username, facts.space)
+        yield Withdraw("MessagingUser", how, facts.pair, user, side, standing.message, username, facts.space)
+
+
+def _connection_over_rest(facts: Facts, standing: Standing, withdraw: bool) -> Iterator[Action]:
+    """Delete the connection that was made over REST; a Syndesis takes its database with it."""
+    integration, side, pair = facts.integration, facts.remote.connection, facts.pair
+    if integration is None or side.exists is False:
+        return
+    connection = naming.connection_ref(pair)
+    syndesis_gone = facts.syndesis is None or facts.syndesis.deleting or pair.syndesis.namespace in facts.terminating
+    if syndesis_gone:
+        yield LetGo("Connection", connection, "the connection went with its Syndesis")
+    elif facts.overdue or _is_retained(integration, withdraw):
+        yield LetGo("Connection", connection, standing.message, left_behind=facts.overdue)
+    else:
+        yield Withdraw("Connection", "rest", pair, connection, side, standing.message, login=facts.login)
+
+
+def _is_retained(integration: Integration, withdraw: bool) -> bool:
+    """Check if the deleted Integration asked for what it delivered to stay."""
+    return integration.spec.deletion_policy == "Retain" and integration.live.deleting and not withdraw
 
 
 def _space_is_gone(facts: Facts) -> bool:
@@ -166,44 +203,44 @@ def _space_is_gone(facts: Facts) -> bool:
 def _deliver(facts: Facts, templates: Templates) -> Decision:
     delivery = Delivery(facts, templates)
     delivery.go()
-    actions = (*upkeep(facts, templates), *delivery.actions)
+    actions = (*upkeep(facts, templates), *_offers_that_give_way(facts), *delivery.actions)
     findings = (Finding.of("Paired", facts.allowed), *delivery.findings)
     return Decision(Step.DELIVER, actions, findings, _delivered(facts, delivery.transport))
+
+
+def _offers_that_give_way(facts: Facts) -> list[Action]:
+    """Delete the offers in which nobody wrote, once a user has written an Integration for the same pair."""
+    if facts.integration is None or facts.integration.untouched:
+        return []
+    why = f"Integration {facts.integration.ref} is used for this pair"
+    given_way = (d.live for d in facts.duplicates if d.untouched and not d.live.deleting)
+    return [Remove.of("Integration", live, why) for live in given_way]
 
 
 def _not_ready(facts: Facts, standing: Standing) -> tuple[Finding, ...]:
     """All conditions of a pair that is not delivered: Paired may still be True, the others have one reason."""
     assert standing.finding is not None
     paired = standing.finding if standing.type == "Paired" else Finding.of("Paired", facts.allowed)
-    return (paired, *(Finding(side, "False", standing.reason, standing.message) for side in ORDER if side != "Paired"))
-
-
-def _children(facts: Facts) -> list[tuple[Child, Live]]:
-    """What stands for the pair, in the order in which it is taken down."""
-    known: list[tuple[Child, Live | None]] = [
-        ("Connection", facts.connection),
-        ("MessagingUser", facts.user),
-        *((stray.kind, stray.live) for stray in facts.strays),
-        ("Secret", facts.secret),
-    ]
-    return [(kind, live) for kind, live in known if live is not None]
+    sides = tuple(
+        Finding(side, standing.status, standing.reason, standing.message) for side in ORDER if side != "Paired"
+    )
+    return (paired, *sides, *without_effect(facts.integration))
 
 
 def _delivered(facts: Facts, transport: Transport | Verdict | None = None) -> Delivered:
-    """What stands for the pair now."""
-    user = facts.user if facts.user and facts.user.ours else None
-    before = facts.integration.space_read_from if facts.integration else None
-    connection = facts.connection if facts.connection and facts.connection.ours else None
-    secret = facts.provided or (facts.secret if facts.secret and facts.secret.ours else None)
+    """Return what stands for the pair now."""
+    user, connection, integration = facts.user, facts.connection, facts.integration
+    uri = transport.uri if isinstance(transport, Transport) else None
+    before = integration.space_read_from if integration else None
     return Delivered(
-        username=user.document["spec"].get("username") if user else facts.login,
+        username=(user.document.get("spec") or {}).get("username") if user else facts.login,
         user=user.ref if user else None,
         user_over_rest=facts.remote.user if facts.remote.user.exists else None,
         connection_over_rest=facts.remote.connection if facts.remote.connection.exists else None,
         connection=connection.ref if connection else None,
         connection_id=(connection.document.get("status") or {}).get("connectionId") if connection else None,
-        secret=secret.ref.name if secret else None,
-        source=facts.kinds.source if facts.space is not None else before,
+        uri=uri or (integration.delivered_uri if integration else None),
+        secret=secret.ref.name if (secret := facts.provided or facts.secret) else None,
+        source=facts.kinds.source if facts.space and facts.allowed else before,
         host=transport.host if isinstance(transport, Transport) else None,
-        realm=facts.space.realm if facts.space else None,
     )

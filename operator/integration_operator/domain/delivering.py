@@ -1,30 +1,36 @@
-"""The three steps of a delivery: credential, user, connection. Each stands on the one before.
+"""The three steps of a delivery: credential, user, connection.
 
-A step makes sure of one thing and says how far it is. A step that is blocked says why, and those behind it wait.
+A step makes sure of one thing and says how far it is. A step that is blocked says why. The others wait only if they
+need it: user and connection need the credential, the connection needs a login that is there or is being created.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn
 
 from integration_operator.api import names
 from integration_operator.domain import desired, naming, readiness
-from integration_operator.domain.actions import Action, LetGo, Made, Remove, Withdraw, wanted
+from integration_operator.domain.actions import Action, Apply, Child, Deliver, LetGo, Made, Remove, Withdraw, wanted
 from integration_operator.domain.choice import choose
-from integration_operator.domain.conditions import Finding, Type
-from integration_operator.domain.credentials import Credential, of_secret, true_credential
+from integration_operator.domain.conditions import Finding, Type, verification, without_effect
+from integration_operator.domain.credentials import LONGEST_VALUE, Credential, of_secret, true_credential
 from integration_operator.domain.desired import Identity, TemplateName, TemplateRefused, Templates
 from integration_operator.domain.facts import Facts
 from integration_operator.domain.handover import handed_over, taken_id, with_id, written_id
 from integration_operator.domain.live import Live
 from integration_operator.domain.over_rest import OverRestSteps
+from integration_operator.domain.ownership import is_generated_secret, of_aggregated_user
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.readiness import Transport
 from integration_operator.domain.remote import OverRest
 from integration_operator.domain.verdict import Verdict
 
 Document = dict[str, Any]
+
+_ON_THE_CONNECTION = frozenset({"NoPort", "NoTLSPort", "TLSNotAvailable"})
+"""Reasons that the condition ConnectionReady gives: they say nothing of the login."""
 
 LATEST_USER_VERSION = "user.enmasse.io/v1beta1"
 """For a MessagingUser that is rendered and not applied, where the cluster serves none."""
@@ -50,47 +56,63 @@ class Delivery:
         self._space = facts.space
         self._syndesis = facts.syndesis
         self._integration = facts.integration
+        self.transport = readiness.transport(
+            facts.space, facts.integration.spec.tls or "auto", was_secure=_was_secure(facts)
+        )
         self._serving = readiness.can_serve(facts.space, facts.authentication_type)
+        if self._serving and isinstance(self.transport, Verdict):
+            self._serving = self.transport  # a login that nothing could use
         self._credential: Credential | None = None
         self.choice = choose(facts)
-        self.transport = readiness.transport(facts.space, facts.integration.spec.tls or "auto")
         self.actions: list[Action] = []
         self.findings: list[Finding] = []
         self._over_rest = OverRestSteps(facts, self.actions)
 
     def go(self) -> None:
         """Go through the steps, filling ``actions`` and ``findings``."""
-        blocked: Type | None = None
-        steps: tuple[tuple[Type, Any], ...] = (
-            ("CredentialsReady", self._make_credential),
-            ("UserReady", self._make_user),
-            ("ConnectionReady", self._make_connection),
-        )
-        for side, step in steps:
-            if blocked is not None:
-                self.findings.append(Finding(side, "False", "Waiting", f"waits for {blocked}"))
-                continue
-            try:
-                verdict = step()
-            except Blocked as error:
-                blocked, verdict = side, error.verdict
-            except TemplateRefused as error:
-                blocked, verdict = side, Verdict.deny("TemplateRefused", str(error))
-            self.findings.append(Finding.of(side, verdict))
+        credential = self._step("CredentialsReady", self._make_credential)
+        if self._credential is None:
+            self._waits(("UserReady", "ConnectionReady"), "CredentialsReady")
+        else:
+            user = self._step("UserReady", self._make_user)
+            if user or self._login_is_coming:
+                connection = self._step("ConnectionReady", self._make_connection)
+                if credential and user and connection:
+                    self._remove_former()
+            else:
+                self._waits(("ConnectionReady",), "UserReady")
         self.findings.append(self.choice.finding)
         if (verified := self._facts.remote.connection.verified) is not None:
-            self.findings.append(Finding.of("ConnectionVerified", verified))
-        if blocked is None:
-            self._remove_strays()
+            self.findings.append(verification(verified))
+        self.findings += without_effect(self._integration)
         self._over_rest.release()
+
+    def _step(self, side: Type, step: Callable[[], Verdict]) -> Verdict:
+        """Do one step and say on its side how far it is."""
+        try:
+            verdict = step()
+        except Blocked as error:
+            verdict = error.verdict
+        except TemplateRefused as error:
+            verdict = Verdict.deny("TemplateRefused", str(error))
+        self.findings.append(Finding.of(side, verdict))
+        return verdict
+
+    def _waits(self, sides: tuple[Type, ...], needed: Type) -> None:
+        self.findings += [Finding(side, "False", "Waiting", f"waits for {needed}") for side in sides]
+
+    @property
+    def _login_is_coming(self) -> bool:
+        """True if the pair has a login, or one is being created."""
+        asked = any(isinstance(a, (Apply, Deliver)) and a.kind == "MessagingUser" for a in self.actions)
+        return asked or self._facts.user is not None or self._facts.remote.user.exists is not False
 
     def _make_credential(self) -> Verdict:
         """Make sure that the credential is in the Secret before any other system sees it."""
         facts, secret = self._facts, self._facts.secret
         if self._integration.spec.credentials_secret_ref is not None:
             return self._take_provided_credential()
-        if secret is not None and not secret.ours:
-            _block("NameTaken", _taken("Secret", secret.ref))
+        self._check_name("Secret")
         if secret is not None and secret.deleting:
             _block("Waiting", f"Secret {secret.ref} is being deleted")
         username = facts.login
@@ -101,52 +123,109 @@ class Delivery:
             credential = Credential(username, facts.candidate)
         self._credential = credential
         ref = naming.secret_ref(facts.pair)
-        self._want("Secret", secret, "secret", self._in_syndesis_namespace("v1", "Secret", ref))
+        stored = secret is not None and of_secret(secret) == credential
+        document = self._render("secret", self._in_syndesis_namespace("v1", "Secret", ref))
+        self.actions += wanted("Secret", secret, document, first=not stored)
         inherited = naming.space_of_proof_of_concept(username) is not None
         replaced = "; the proof of concept kept no password, so it is a new one" if inherited else ""
         return Verdict.allow("Stored", f"in Secret {ref.name}{replaced}")
 
     def _take_provided_credential(self) -> Verdict:
-        """Make sure that the Secret which a person brought holds a credential that EnMasse will take."""
+        """Make sure that the Secret which a user brought holds a credential that EnMasse will take."""
         reference, secret = self._integration.spec.credentials_secret_ref, self._facts.provided
         assert reference is not None
         where = f"Secret {self._integration.ref.namespace}/{reference.name}"
         if secret is None:
-            _block("SecretNotFound", f"{where} is not there, or has not the label {names.INTEGRATION_LABEL}")
+            label = f"{reference.name} -n {self._integration.ref.namespace} {names.INTEGRATION_LABEL}=yes"
+            missing = "does not exist, or lacks the label by which it may be read"
+            _block("SecretNotFound", f"{where} {missing}: kubectl label secret {label}")
+        if is_generated_secret(secret):
+            _block("SecretGenerated", f"{where} was generated by the operator; name a Secret of your own")
         username_key = reference.username_key or names.USERNAME_KEY
         password_key = reference.password_key or names.PASSWORD_KEY
         credential = of_secret(secret, username_key=username_key, password_key=password_key)
         if credential is None:
-            _block("SecretMalformed", f"{where} has not both keys {username_key} and {password_key} as text")
+            limit = f"as text of at most {LONGEST_VALUE} bytes"
+            _block("SecretMalformed", f"{where} lacks one of the keys {username_key} and {password_key}, {limit}")
         if not readiness.USERNAME.fullmatch(credential.username):
             _block("UsernameInvalid", f"{where}: the user name must be 3 to 63 of a-z, 0-9 and '-'")
+        generated = naming.GENERATED_USERNAME.fullmatch(credential.username)
+        if generated and credential.username not in naming.usernames(self._facts.pair):
+            _block(
+                "UsernameInvalid",
+                f"{where}: user names that end in '-' and 8 hexadecimal digits are the operator's own",
+            )
         if credential.username in self._facts.usernames:
-            _block("UsernameTaken", f"{where}: AddressSpace {self._space.ref} has a user of that name already")
+            _block("UsernameTaken", f"{where}: {self._name_is_taken(credential.username)}")
+        if self.choice.user == "aggregated" and not of_aggregated_user(self._facts.pair, credential.username).ours:
+            own = naming.username(self._facts.pair)
+            _block(
+                "UsernameNotProvable",
+                f"{where}: EnMasse up to 0.30 does not tell who made a user, so the user name must be {own!r}; the "
+                "password "
+                "may be your own",
+            )
         if self._facts.user is None and not self._serving:
             raise Blocked(self._serving)
         self._credential = credential
         return Verdict.allow("Provided", f"in {where}")
 
     def _make_user(self) -> Verdict:
-        """Make sure that EnMasse has the user."""
-        assert self._credential is not None
-        if self._facts.user is None and not self._facts.remote.user.exists and not self._serving:
+        """Make sure that EnMasse has the user, with no more rights than the giver allows."""
+        self._check_authorization()
+        there = self._facts.user is not None or self._facts.remote.user.exists
+        if not there and not self._serving:
             raise Blocked(self._serving)
-        if self.choice.user == "native":
-            return self._make_native_user()
-        return self._make_user_over_rest(self.choice.user)
+        made = self._make_native_user() if self.choice.user == "native" else self._make_user_over_rest(self.choice.user)
+        if made and not self._serving and self._serving.reason not in _ON_THE_CONNECTION:
+            return Verdict.deny(self._serving.reason, f"{self._serving.message}; what was delivered stays")
+        return made
+
+    def _check_authorization(self) -> None:
+        """Refuse operations that the giver does not allow to other namespaces; end a login that has them already."""
+        if not self._facts.crosses_namespaces:
+            return
+        beyond = sorted(desired.operations(self._integration) - self._space.allowed_operations)
+        excess = self._excessive_user()
+        if excess is not None and not excess.deleting:
+            why = f"the giver allows only {', '.join(sorted(self._space.allowed_operations)) or 'nothing'}"
+            self.actions.append(Remove.of("MessagingUser", excess, why))
+        if not beyond:
+            return
+        known = self._facts.remote.user
+        if known.exists is not False and known.delivery is not None:
+            username = known.id or self._facts.login
+            user, why = naming.user_ref(self._facts.pair, username), "its rights may exceed what the giver allows"
+            self.actions.append(
+                Withdraw("MessagingUser", known.delivery, self._facts.pair, user, known, why, username, self._space)
+            )
+        allowed = ",".join(sorted(self._space.allowed_operations))
+        _block(
+            "AuthorizationNotAllowed",
+            f"spec.authorization asks for {', '.join(beyond)}, and AddressSpace {self._space.ref} allows other "
+            "namespaces only "
+            f"{allowed or 'nothing'}: ask for less, or its owner must add it to the annotation "
+            f"{names.ALLOWED_OPERATIONS}, "
+            "beside what is in it",
+        )
+
+    def _excessive_user(self) -> Live | None:
+        """Return the MessagingUser that may do more than the giver allows, None if there is none."""
+        user = self._facts.user
+        rules = (user.document.get("spec") or {}).get("authorization") if user else None
+        held = {operation for rule in rules or () for operation in rule.get("operations") or ()}
+        return user if held - self._space.allowed_operations else None
 
     def _make_native_user(self) -> Verdict:
-        """Make sure that there is a MessagingUser; one that EnMasse made of our own user over REST is taken over."""
+        """Make sure that there is a MessagingUser; one that EnMasse made of our own user over REST is adopted."""
         user, over_rest = self._facts.user, self._facts.remote.user
         api_version = self._served("MessagingUser")
-        if user is not None and not user.ours and over_rest.exists is False:
-            _block("NameTaken", _taken("MessagingUser", user.ref))
+        self._check_name("MessagingUser")
         if user is not None and user.deleting:
             raise Blocked(readiness.user_ready(user.document))
         self._want("MessagingUser", user, "messaginguser", self._user_identity(api_version))
         if user is None:
-            return Verdict.deny("UserPending", "it is being made")
+            return Verdict.deny("UserPending", "it is being created")
         ready = readiness.user_ready(user.document)
         if ready and over_rest.exists is not False:
             self.actions.append(LetGo("MessagingUser", user.ref, "EnMasse reconciles it natively now"))
@@ -155,23 +234,46 @@ class Delivery:
     def _make_user_over_rest(self, how: OverRest) -> Verdict:
         """Make sure that EnMasse has the user without a MessagingUser that could be watched."""
         user = self._facts.user
-        if user is not None and user.ours:  # EnMasse would remove the login together with the MessagingUser
-            if not user.deleting:
-                self.actions.append(Remove.of("MessagingUser", user, f"the user is made by {how} now"))
-            _block("UserTerminating", f"MessagingUser {user.ref} goes before the user is made by {how}")
+        if user is not None:
+            return self._make_successor(how, user)
         known = self._facts.remote.user
-        username = self._credential.username if self._credential else ""
+        assert self._credential is not None
+        username = self._credential.username
         if known.exists is not False and known.delivery is not None and known.id not in (None, username):
             old = naming.user_ref(self._facts.pair, known.id)
             why = "the login has another name now"
             pair, space = self._facts.pair, self._space
             self.actions.append(Withdraw("MessagingUser", known.delivery, pair, old, known, why, known.id, space))
-            _block("UserTerminating", f"user {known.id} goes before {username} is made")
+            _block("UserTerminating", f"user {known.id} is deleted before {username} is created")
+        return self._deliver_user(how, self._credential)
+
+    def _make_successor(self, how: OverRest, user: Live) -> Verdict:
+        """Create the login over REST beside the one of the MessagingUser, which stays until the new one is used.
+
+        It needs another name: EnMasse deletes the login together with the MessagingUser.
+        """
+        assert self._credential is not None
+        username = self._credential.username
+        if username not in naming.usernames(self._facts.pair):
+            _block(
+                "DeliveryPending",
+                f"MessagingUser {user.ref} stays until the Secret names another user: a login of the same name "
+                "cannot be "
+                f"made by {how} beside it",
+            )
+        successor = replace(self._credential, username=naming.other_username(self._facts.pair, username))
+        self._deliver_user(how, successor)
+        return readiness.user_ready(user.document)
+
+    def _deliver_user(self, how: OverRest, credential: Credential) -> Verdict:
+        """Ask for a login over REST; say how far it is."""
         api_version = self._facts.kinds.api_versions.get("MessagingUser", LATEST_USER_VERSION)
-        document = self._render("messaginguser", self._user_identity(api_version))
-        if self._over_rest.deliver("MessagingUser", how, document, self._credential, known):
-            return Verdict.allow("UserReady", f"made by {how} as {document['spec']['username']}")
-        return Verdict.deny("UserPending", "it is being made")
+        identity = self._user_identity(api_version, credential)
+        document = self._render("messaginguser", identity, credential)
+        known, platform = self._facts.remote.user, self._space.uid
+        if self._over_rest.deliver("MessagingUser", how, document, credential, known, platform=platform):
+            return Verdict.allow("UserReady", f"made by {how} as {credential.username}")
+        return Verdict.deny("UserPending", "it is being created")
 
     def _make_connection(self) -> Verdict:
         """Make sure that Syndesis is given the connection."""
@@ -180,9 +282,11 @@ class Delivery:
             raise Blocked(self._connection_ready(connection))
         if isinstance(self.transport, Verdict):
             raise Blocked(self.transport)
-        if self.choice.connection == "native":
-            return self._make_native_connection()
-        return self._make_connection_over_rest()
+        native = self.choice.connection == "native"
+        made = self._make_native_connection() if native else self._make_connection_over_rest()
+        if made and not (connecting := readiness.can_connect(self._syndesis)):
+            return Verdict.deny(connecting.reason, f"{connecting.message}; what was delivered stays")
+        return made
 
     def _make_native_connection(self) -> Verdict:
         """Make sure that there is a Connection; it names the connection that was made over REST, where one was.
@@ -191,8 +295,7 @@ class Delivery:
         """
         connection, over_rest = self._facts.connection, self._facts.remote.connection
         api_version = self._served("Connection")
-        if connection is not None and not connection.ours:
-            _block("NameTaken", _taken("Connection", connection.ref))
+        self._check_name("Connection")
         document = self._render("connection", self._connection_identity(api_version))
         known = written_id(connection)
         if known is None and over_rest.exists is not False:
@@ -201,7 +304,7 @@ class Delivery:
             document = with_id(document, known)
         self.actions += wanted("Connection", connection, document)
         if connection is None:
-            return Verdict.deny("ConnectionPending", "it is being made")
+            return Verdict.deny("ConnectionPending", "it is being created")
         ready = self._connection_ready(connection)
         if ready and over_rest.exists is not False and taken_id(connection) == known:
             self.actions.append(LetGo("Connection", connection.ref, "its Connection is Ready under the same id"))
@@ -213,14 +316,21 @@ class Delivery:
         api_version = self._facts.kinds.api_versions.get("Connection", names.CONNECTION_API_VERSION)
         identity = self._connection_identity(api_version)
         document = self._render("connection", identity)
-        claiming = connection if connection is not None and connection.ours and not connection.deleting else None
+        claiming = connection if connection is not None and not connection.deleting else None
         if claiming is not None:
             self.actions += wanted("Connection", claiming, handed_over(document, claiming))
             known = known if known.id else replace(known, id=taken_id(claiming))
         if not self._over_rest.deliver(
-            "Connection", "rest", document, self._credential, known, verify=self._user_is_ready
+            "Connection",
+            "rest",
+            document,
+            self._credential,
+            known,
+            platform=self._syndesis.uid,
+            verify=self._user_is_ready,
+            handed_over=taken_id(claiming) if claiming else None,
         ):
-            return Verdict.deny("ConnectionPending", "it is being made")
+            return Verdict.deny("ConnectionPending", "it is being created")
         if claiming is not None:
             self.actions.append(Remove.of("Connection", claiming, "the connection is kept over REST now"))
         return Verdict.allow("ConnectionReady", f"Syndesis has it as {known.id}")
@@ -232,26 +342,44 @@ class Delivery:
     def _connection_ready(self, connection: Live) -> Verdict:
         return readiness.connection_ready(connection.document, reconciled=self._syndesis.native_connections)
 
-    def _user_identity(self, api_version: str) -> Identity:
-        assert self._credential is not None
-        ref = naming.user_ref(self._facts.pair, self._credential.username)
+    def _user_identity(self, api_version: str, credential: Credential | None = None) -> Identity:
+        credential = credential or self._credential
+        assert credential is not None
+        ref = naming.user_ref(self._facts.pair, credential.username)
         owners = desired.owners_of_user(self._space)
         return desired.identity(self._facts.pair, api_version, "MessagingUser", ref, owners, retain=self._retain)
 
     def _connection_identity(self, api_version: str) -> Identity:
         return self._in_syndesis_namespace(api_version, "Connection", naming.connection_ref(self._facts.pair))
 
-    def _remove_strays(self) -> None:
-        """Remove what was made for the pair and is not used any more: under an earlier user name, or our own Secret.
+    def _remove_former(self) -> None:
+        """Delete what was made for the pair and is not used any more: under an earlier user name, or our own Secret.
 
-        Only once everything wanted is made: a Secret of a person's that is away for a moment must cost no user.
+        Only once all sides stand: a user's Secret that is away for a moment must cost no login.
         """
-        for stray in self._facts.strays:
-            if stray.live.ours and not stray.live.deleting:
-                self.actions.append(Remove.of(stray.kind, stray.live, "it is not used any more"))
+        for user in self._facts.former_users:
+            if not user.deleting:
+                self.actions.append(Remove.of("MessagingUser", user, "the login has another name now"))
         secret = self._facts.secret
-        if self._integration.spec.credentials_secret_ref and secret and secret.ours and not secret.deleting:
+        if self._integration.spec.credentials_secret_ref and secret and not secret.deleting:
             self.actions.append(Remove.of("Secret", secret, "spec.credentialsSecretRef names another"))
+
+    def _check_name(self, kind: Child) -> None:
+        """Block if a foreign object has the name that is needed."""
+        if (taken := self._facts.taken_by(kind)) is None:
+            return
+        if kind != "MessagingUser":
+            message = f"{kind} {taken.ref} is not this pair's ({taken.ownership.why}): rename or delete it"
+            _block("NameTaken", message)
+        _block("NameTaken", self._name_is_taken(self._facts.login))
+
+    def _name_is_taken(self, username: str) -> str:
+        """Return what the receiver, who may have no rights in the AddressSpace's namespace, can do about a user
+        name."""
+        taken = f"user name {username!r} is taken in AddressSpace {self._space.ref}"
+        if reference := self._integration.spec.credentials_secret_ref:
+            return f"{taken}; choose another in Secret {reference.name}"
+        return f"{taken} by a MessagingUser that was not made for this pair; its owner must rename or delete it"
 
     @property
     def _retain(self) -> bool:
@@ -270,14 +398,14 @@ class Delivery:
     def _want(self, kind: Made, live: Live | None, template: TemplateName, identity: Identity) -> None:
         self.actions += wanted(kind, live, self._render(template, identity))
 
-    def _render(self, template: TemplateName, identity: Identity) -> Document:
+    def _render(self, template: TemplateName, identity: Identity, credential: Credential | None = None) -> Document:
         connecting = template == "connection"
         variables = desired.variables(
             self._facts.pair,
             self._space,
             self._syndesis,
             integration=self._integration,
-            credential=None if connecting else self._credential,
+            credential=None if connecting else credential or self._credential,
             transport=self.transport if connecting and isinstance(self.transport, Transport) else None,
         )
         return self._templates.render(template, identity, variables)
@@ -287,5 +415,9 @@ def _block(reason: str, message: str) -> NoReturn:
     raise Blocked(Verdict.deny(reason, message))
 
 
-def _taken(kind: str, ref: Ref) -> str:
-    return f"{kind} {ref} is not ours and is left as it is: rename or remove it"
+def _was_secure(facts: Facts) -> bool:
+    """Check if the connection was delivered over TLS: the status says so, or the Connection that stands."""
+    spec = (facts.connection.document.get("spec") or {}) if facts.connection else {}
+    properties = spec.get("configuredProperties") or {}
+    delivered = facts.integration.delivered_uri if facts.integration else None
+    return any(str(uri or "").startswith("amqps:") for uri in (properties.get("connectionUri"), delivered))

@@ -79,6 +79,13 @@ def owners_of_user(space: AddressSpace) -> tuple[OwnerReference, ...]:
     return (owner_reference(space.api_version, "AddressSpace", space.ref.name, space.uid),)
 
 
+def operations(integration: Integration) -> frozenset[str]:
+    """Return the operations that an Integration asks for."""
+    if not integration.spec.authorization:
+        return frozenset(operation for rule in DEFAULT_AUTHORIZATION for operation in rule["operations"])
+    return frozenset(operation for rule in integration.spec.authorization for operation in rule.operations)
+
+
 def identity(
     pair: Pair, api_version: str, kind: str, ref: Ref, owners: tuple[OwnerReference, ...], *, retain: bool = False
 ) -> Identity:

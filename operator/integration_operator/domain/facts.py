@@ -9,7 +9,8 @@ from integration_operator.domain import naming
 from integration_operator.domain.actions import Child
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.live import Live
-from integration_operator.domain.pair import Pair
+from integration_operator.domain.ownership import Ownership
+from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.platforms import AddressSpace, Syndesis
 from integration_operator.domain.remote import RemoteState
 from integration_operator.domain.verdict import Verdict
@@ -35,23 +36,27 @@ class Kinds:
 
 
 @dataclass(frozen=True, slots=True)
-class Stray:
-    """An object that was made for the pair and is not the one that is wanted."""
+class NameTaken:
+    """An object that is not this pair's has the name of one that the pair needs."""
 
     kind: Child
-    live: Live
+    ref: Ref
+    ownership: Ownership
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The facts of one pair.
 
-    ``integration`` is the one that counts, ``duplicates`` are the others for the same pair. ``provided`` is the
-    Secret that ``credentialsSecretRef`` names. ``held`` is True while the guard against mass deletion stands before
-    this pair, ``withdrawn`` where its Integration was deleted while the pair stayed. ``candidate`` is a fresh
-    password, used only where no copy of the pair's is left. ``user_name`` is the login's name where it is not the
-    operator's own choice. ``asked`` is what the settings ask for each side, ``remote`` what is known of state over
-    REST. ``overdue`` is True where an Integration has waited in deletion for longer than anybody should.
+    ``integration`` is the one that counts, ``duplicates`` are the others for the same pair. ``secret``, ``user`` and
+    ``connection`` are this pair's own (domain/ownership.py); ``taken`` are the foreign objects under their names.
+    ``former_users`` were made for this pair under an earlier name. ``provided`` is the Secret that
+    ``credentialsSecretRef`` names. ``held`` is True while the guard against mass deletion holds this pair,
+    ``withdrawn`` if its Integration was deleted while the pair stayed. ``candidate`` is a fresh password, used only if
+    no copy of the pair's is left. ``user_name`` is the name of the pair's login. ``asked`` is what the settings ask for
+    each side, ``remote`` what is known of state over REST. ``overdue`` is True if a deleted Integration was tried to be
+    taken down for too long. ``offers_exhausted`` is True if the receiving namespace has as many offers as it may have.
+    ``keycloak_allowed`` is True if an Integration may ask for a user in Keycloak.
     """
 
     pair: Pair
@@ -67,16 +72,28 @@ class Facts:
     provided: Live | None = None
     user: Live | None = None
     connection: Live | None = None
-    strays: tuple[Stray, ...] = ()
+    taken: tuple[NameTaken, ...] = ()
+    former_users: tuple[Live, ...] = ()
     usernames: frozenset[str] = frozenset()
     user_name: str | None = None
     terminating: frozenset[str] = frozenset()
     enable_new: bool = False
     withdrawn: bool = False
+    offers_exhausted: bool = False
+    keycloak_allowed: bool = True
     held: bool = False
     asked: dict[str, str] = field(default_factory=lambda: {"user": "auto", "connection": "auto"})
     remote: RemoteState = field(default_factory=RemoteState)
     overdue: bool = False
+
+    def taken_by(self, kind: Child) -> NameTaken | None:
+        """Return the foreign object under the name that this pair needs for a kind."""
+        return next((taken for taken in self.taken if taken.kind == kind), None)
+
+    @property
+    def crosses_namespaces(self) -> bool:
+        """True if giver and receiver are two tenants."""
+        return self.pair.space.namespace != self.pair.syndesis.namespace
 
     @property
     def login(self) -> str:

@@ -9,23 +9,31 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from integration_operator.domain.text import sanitized
+
+LONGEST_WAIT = 300.0
+"""Seconds for which a server's ``Retry-After`` is honoured; as long as the longest back-off."""
+
 
 class Failure(Exception):
     """Something that was decided could not be done.
 
     The policy of the base is: try again with back-off, and say so in a condition. ``reason`` is one CamelCase word for
-    programs; ``message`` is for people and never holds a secret.
+    programs; ``message`` is for people and never holds a secret. It may hold text of another system: it is bounded and
+    made safe to show here, for every failure.
     """
 
     stalls: ClassVar[bool] = False
     """The same request gets the same answer: wait until a fact changes, do not ask again."""
+    longest_delay: ClassVar[float] = 300.0
+    """The longest back-off in seconds; short for what a user mends outside our sight."""
     quiet: ClassVar[bool] = False
     """Part of normal life: try again, tell nobody."""
 
     def __init__(self, reason: str, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(f"{reason}: {message}")
         self.reason = reason
-        self.message = message
+        self.message = sanitized(message)
+        super().__init__(f"{reason}: {self.message}")
         self.retry_after = retry_after
 
 
@@ -38,3 +46,10 @@ class Deferred(Failure):
 
     def __init__(self, reason: str, message: str, *, retry_after: float) -> None:
         super().__init__(reason, message, retry_after=retry_after)
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """Return the seconds that a ``Retry-After`` header asks for, bounded; None if it names a date, or nothing."""
+    if retry_after is None or not (retry_after.isascii() and retry_after.isdigit()):
+        return None
+    return min(float(retry_after[:9]), LONGEST_WAIT)

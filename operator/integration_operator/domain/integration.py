@@ -12,6 +12,7 @@ from integration_operator.api import names
 from integration_operator.api.integration import IntegrationSpec
 from integration_operator.domain import naming
 from integration_operator.domain.live import Live
+from integration_operator.domain.ownership import is_offer, is_untouched_offer
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.platforms import AddressSpace, Syndesis
 from integration_operator.domain.verdict import Verdict
@@ -53,13 +54,27 @@ class Integration:
 
     @property
     def offered(self) -> bool:
-        """Whether the operator made it: a person's carries no such label, and its life is theirs."""
-        return self.live.labels.get(names.MANAGED_BY_LABEL) == names.FIELD_MANAGER
+        """True if the operator offered it; the life of one that a user wrote is theirs."""
+        return is_offer(self.live)
+
+    @property
+    def untouched(self) -> bool:
+        """True if it is an offer that nobody enabled and in whose spec nobody but the operator wrote."""
+        return is_untouched_offer(self.live) and not self.enabled
+
+    @property
+    def given_up(self) -> bool:
+        """True if it goes with its pair: an offer that nothing was written into, or that stood for a pair before.
+
+        One that a backup tool put back before its AddressSpace stands for no pair yet, and holds what a user chose.
+        """
+        return is_untouched_offer(self.live) or (self.offered and self.space_read_from is not None)
 
     @property
     def status(self) -> dict[str, Any]:
         """What was said of it last."""
-        return self.live.document.get("status") or {}
+        found = self.live.document.get("status")
+        return found if isinstance(found, dict) else {}
 
     def says_the_same(self, other: Integration) -> bool:
         """Whether the two differ in nothing but their status."""
@@ -77,9 +92,22 @@ class Integration:
         return names.REST_STATE_FINALIZER in (self.live.document["metadata"].get("finalizers") or ())
 
     @property
+    def delivered_uri(self) -> str | None:
+        """Where the delivered connection leads."""
+        connection = self.delivered.get("connection")
+        found = connection.get("uri") if isinstance(connection, dict) else None
+        return found if isinstance(found, str) else None
+
+    @property
+    def delivered(self) -> dict[str, Any]:
+        """What the status says was delivered. A tenant can write it: it proves nothing."""
+        found = self.status.get("delivered")
+        return found if isinstance(found, dict) else {}
+
+    @property
     def space_read_from(self) -> str | None:
         """How the AddressSpace was read when the pair was looked at last."""
-        found = (self.status.get("delivered") or {}).get("source")
+        found = self.delivered.get("source")
         return str(found) if found else None
 
     @property
@@ -89,11 +117,12 @@ class Integration:
 
 
 def first_of(integrations: Iterable[Integration]) -> list[Integration]:
-    """The Integrations for one pair, the one that counts in front: the oldest, then by name.
+    """Return the Integrations for one pair, the one that counts in front: the oldest, then by name.
 
-    Creation times are whole seconds. Of two made in one second the one that stands for the pair already goes first.
+    An offer in which nobody wrote gives way to one that a user wrote, whichever came first. Creation times are whole
+    seconds. Of two made in one second the one that stands for the pair already goes first.
     """
-    return sorted(integrations, key=lambda i: (i.created, not i.status.get("phase"), i.ref))
+    return sorted(integrations, key=lambda i: (i.untouched, i.created, not i.status.get("phase"), i.ref))
 
 
 def pair_of(

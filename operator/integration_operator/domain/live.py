@@ -29,21 +29,24 @@ class Live:
     owned_owners: frozenset[str] = frozenset()
     """The uids of the owner references that are ours; kept apart, because they differ from object to object."""
     rivals: tuple[str, ...] = ()
-    """Other field managers, for the message when somebody changes our fields again and again."""
+    """Other field managers, for the message if another controller changes our fields again and again."""
+    spec_has_other_managers: bool = False
+    """True if another field manager wrote something in the spec."""
 
     @classmethod
     def of(cls, document: Document) -> Live:
         """Take a document of the API apart; the document is used up."""
         metadata = document["metadata"]
-        owned, owners, rivals = None, frozenset[str](), []
+        owned, owners, rivals, others_in_spec = None, frozenset[str](), [], False
         for entry in metadata.get("managedFields") or ():
             if entry.get("manager") != names.FIELD_MANAGER:
                 rivals.append(sys.intern(str(entry.get("manager"))))
+                others_in_spec |= not entry.get("subresource") and "f:spec" in (entry.get("fieldsV1") or {})
             elif entry.get("operation") == "Apply" and not entry.get("subresource"):
                 owned, owners = _compact(entry.get("fieldsV1") or {})
         for key in _NOT_CONTENT:
             metadata.pop(key, None)
-        return cls(_shared(document), owned, owners, tuple(rivals))
+        return cls(_shared(document), owned, owners, tuple(rivals), others_in_spec)
 
     @property
     def ref(self) -> Ref:
@@ -82,9 +85,9 @@ class Live:
         return self.annotations.get(names.DELETION_POLICY) == "Retain"
 
     @property
-    def ours(self) -> bool:
-        """Whether we made it: it carries our label, or fields that our field manager applied."""
-        return self.labels.get(names.MANAGED_BY_LABEL) == names.FIELD_MANAGER or self.owned is not None
+    def applied(self) -> bool:
+        """True if our field manager applied fields of it. Whose it is, domain/ownership.py tells."""
+        return self.owned is not None
 
     def owns(self, *path: str) -> bool:
         """Whether the value at a path of fields is the one that our field manager applied last."""

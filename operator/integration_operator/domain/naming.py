@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 from integration_operator.domain.pair import Pair, Ref
 
@@ -52,9 +53,27 @@ def secret_ref(pair: Pair) -> Ref:
 
 def username(pair: Pair) -> str:
     """The messaging user's name: unique within its AddressSpace, ``[a-z0-9-]``, 12 to 63 characters."""
+    return usernames(pair)[0]
+
+
+@lru_cache(maxsize=4096)
+def usernames(pair: Pair) -> tuple[str, str]:
+    """Return the two names that a pair's generated login may have: it goes over to the other one if it is made anew
+    beside itself.
+    """
     syndesis = re.sub(r"[^a-z0-9-]+", "-", f"{pair.syndesis.namespace}-{pair.syndesis.name}".lower()).strip("-")
-    room = LABEL_LIMIT - HASH_LENGTH - 1
-    return f"{syndesis[:room].rstrip('-')}-{_hash(str(pair.syndesis))}"
+    stem = syndesis[: LABEL_LIMIT - HASH_LENGTH - 1].rstrip("-")
+    return f"{stem}-{_hash(str(pair.syndesis))}", f"{stem}-{_hash(f'{pair.syndesis} 2')}"
+
+
+def other_username(pair: Pair, username: str) -> str:
+    """Return the generated name that is free while the login has this one."""
+    first, second = usernames(pair)
+    return second if username == first else first
+
+
+GENERATED_USERNAME = re.compile(rf".*-[0-9a-f]{{{HASH_LENGTH}}}")
+"""What every generated user name looks like; a user who chooses such a name could take another pair's."""
 
 
 def connection_id(pair: Pair) -> str:
@@ -66,6 +85,11 @@ def connection_id(pair: Pair) -> str:
     return f"enm-{hashlib.sha256(str(pair).encode()).hexdigest()[:24]}"
 
 
+def controller_connection_id(connection: Ref) -> str:
+    """The id of the connection in Syndesis that the connection controller makes for a Connection."""
+    return f"con-{hashlib.sha256(str(connection).encode()).hexdigest()[:24]}"
+
+
 def user_ref(pair: Pair, user: str | None = None) -> Ref:
     """Where the pair's MessagingUser is: ``<space>.<user>`` in the AddressSpace's namespace."""
     return Ref(pair.space.namespace, f"{pair.space.name}.{user or username(pair)}")
@@ -75,6 +99,16 @@ def space_of_proof_of_concept(name: str) -> str | None:
     """The AddressSpace's name in the name of an Integration that the proof of concept made."""
     match = PROOF_OF_CONCEPT_NAME.match(name)
     return match["space"] if match else None
+
+
+def proof_of_concept_name(space: Ref) -> str:
+    """The name that the proof of concept gave to Integration and login of an AddressSpace."""
+    return f"enmasse-{space.name}-to-fuse"
+
+
+def is_from_proof_of_concept(username: str, space: Ref) -> bool:
+    """Check if a login has the name that the proof of concept gave to its login in this AddressSpace."""
+    return space_of_proof_of_concept(username) == space.name
 
 
 def _fit(name: str, limit: int) -> str:

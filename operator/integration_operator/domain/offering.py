@@ -21,10 +21,13 @@ Document = dict[str, Any]
 
 
 def offer(facts: Facts, templates: Templates) -> Action:
-    """Make the Integration: enabled where the settings or the AddressSpace say so, unless it was withdrawn before."""
+    """Create the Integration: enabled if the administrator, the receiver, or the giver within its own namespace say so,
+    unless it was withdrawn before.
+    """
     assert facts.space is not None
     assert facts.syndesis is not None
-    policy = facts.enable_new or facts.space.enable_new
+    giver = facts.space.enable_new and not facts.crosses_namespaces
+    policy = facts.enable_new or facts.syndesis.enable_new or giver
     enabled = policy and not facts.withdrawn and not _delivered_before(facts)
     variables = desired.variables(facts.pair, facts.space, facts.syndesis, enabled=enabled)
     return Apply("Integration", templates.render("integration", _identity(facts), variables), "the pair is offered")
@@ -54,7 +57,7 @@ def _identity(facts: Facts) -> Identity:
 def _delivered_before(facts: Facts) -> bool:
     """Whether a user of this very AddressSpace is left: then somebody deleted the Integration of a delivered pair."""
     user, space = facts.user, facts.space
-    if user is None or space is None or not user.ours or user.deleting or user.retained:
+    if user is None or space is None or user.deleting or user.retained:
         return False
     return any(owner.get("uid") == space.uid for owner in user.owners)
 

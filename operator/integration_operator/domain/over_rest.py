@@ -32,16 +32,19 @@ class OverRestSteps:
         credential: Credential | None,
         known: Remote,
         *,
+        platform: str,
         verify: bool = False,
+        handed_over: str | None = None,
     ) -> bool:
-        """Ask for a delivery where one is needed; say whether the side stands as it is wanted.
+        """Ask for a delivery if one is needed; return True if the side stands as it is wanted.
 
-        ``verify`` has Syndesis try a connection that it was not seen to work with yet.
+        ``platform`` is the uid of the AddressSpace or Syndesis. ``verify`` has Syndesis try a connection that it was
+        not seen to work with yet.
         """
         assert credential is not None
         applied = applied_hash(document)
         credentials = credentials_hash(credential, naming.integration_label(self._facts.pair))
-        stands = known.delivery == how and known.confirmed(applied, credentials)
+        stands = known.delivery == how and known.confirmed(applied, credentials, platform)
         verify = verify and stands and (known.verified is None or (known.due and not known.verified))
         self._hold()
         if stands and not known.due and not verify:
@@ -59,7 +62,8 @@ class OverRestSteps:
                 credentials=credentials,
                 why="it is time to look at it" if stands else "it is not confirmed as it is wanted",
                 verify=verify,
-                provided=self._integration.spec.credentials_secret_ref is not None,
+                platform=platform,
+                handed_over=handed_over,
             )
         )
         return stands

@@ -1,57 +1,83 @@
 """When an AddressSpace and a Syndesis may be paired: rules that answer yes or no, and why.
 
-A rule says yes for itself; the first yes of the chosen rules makes the pair, and without one every no is a reason.
-The chosen rules and their order are a setting.
+The first yes of the chosen rules makes the pair; the chosen rules and their order are a setting. Across namespaces the
+receiver has a say too: the Syndesis may limit from where it accepts offers.
+
+A no is made of the two names alone. Whoever may write an Integration sees it, and must not learn from it whether an
+AddressSpace of another namespace exists, or what is written on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 
 from integration_operator.api import names
+from integration_operator.domain.pair import Pair
 from integration_operator.domain.platforms import AddressSpace, Syndesis
 from integration_operator.domain.verdict import Verdict
 
-Rule = Callable[[AddressSpace, Syndesis], Verdict]
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``allows`` answers yes with a reason, or None; ``denial`` is the no, which tells nothing of the AddressSpace."""
+
+    allows: Callable[[AddressSpace, Syndesis], Verdict | None]
+    denial: Callable[[Pair], Verdict]
 
 
-def same_namespace(space: AddressSpace, syndesis: Syndesis) -> Verdict:
+def _same_namespace(space: AddressSpace, syndesis: Syndesis) -> Verdict | None:
     """Allow within one namespace: nothing crosses a border unasked."""
-    if space.ref.namespace == syndesis.ref.namespace:
-        return Verdict.allow("SameNamespace", f"both are in namespace {space.ref.namespace}")
-    return Verdict.deny("OtherNamespace", f"AddressSpace {space.ref} and Syndesis {syndesis.ref} are in two namespaces")
+    if space.ref.namespace != syndesis.ref.namespace:
+        return None
+    return Verdict.allow("SameNamespace", f"both are in namespace {space.ref.namespace}")
 
 
-def allowed_namespaces(space: AddressSpace, syndesis: Syndesis) -> Verdict:
-    """Allow where the AddressSpace's annotation names the Syndesis's namespace: the messages' owner agreed."""
-    wanted = syndesis.ref.namespace
-    for pattern in space.allowed_namespaces:
-        if fnmatchcase(wanted, pattern):
-            return Verdict.allow("NamespaceAllowed", f"AddressSpace {space.ref} allows namespaces {pattern!r}")
+def _other_namespace(pair: Pair) -> Verdict:
     return Verdict.deny(
-        "NamespaceNotAllowed", f"annotate AddressSpace {space.ref} with {names.ALLOWED_NAMESPACES}={wanted}"
+        "OtherNamespace", f"AddressSpace {pair.space} and Syndesis {pair.syndesis} are in two namespaces"
     )
 
 
-def created_by(space: AddressSpace, syndesis: Syndesis) -> Verdict:
-    """Allow where one person made both, as the proof of concept did (its pkg/fuse/consumer.go:59).
+def _allowed_namespaces(space: AddressSpace, syndesis: Syndesis) -> Verdict | None:
+    """Allow if the AddressSpace's annotation names the Syndesis's namespace: the owner of the messages consents."""
+    pattern = space.allowed_namespaces.match(syndesis.ref.namespace)
+    if pattern is None:
+        return None
+    return Verdict.allow("NamespaceAllowed", f"AddressSpace {space.ref} allows namespace {syndesis.ref.namespace}")
+
+
+def _namespace_not_allowed(pair: Pair) -> Verdict:
+    return Verdict.deny(
+        "NamespaceNotAllowed",
+        f"AddressSpace {pair.space} does not exist, or does not allow namespace {pair.syndesis.namespace}; its owner "
+        "must add "
+        f"{pair.syndesis.namespace} to its annotation {names.ALLOWED_NAMESPACES}, beside what is in it",
+    )
+
+
+def _created_by(space: AddressSpace, syndesis: Syndesis) -> Verdict | None:
+    """Allow if one user created both, as the proof of concept did (its pkg/fuse/consumer.go:59).
 
     Not a default: a tenant can write the annotation on its own Syndesis.
     """
-    if space.created_by is None:
-        return Verdict.deny("CreatorUnknown", f"AddressSpace {space.ref} has no annotation {names.ENMASSE_CREATED_BY}")
-    if space.created_by == syndesis.created_by:
-        return Verdict.allow("SameCreator", f"both were created by {space.created_by}")
+    if space.created_by is None or space.created_by != syndesis.created_by:
+        return None
+    return Verdict.allow("SameCreator", f"both were created by {space.created_by}")
+
+
+def _other_creator(pair: Pair) -> Verdict:
     return Verdict.deny(
-        "OtherCreator", f"Syndesis {syndesis.ref} has no annotation {names.SYNDESIS_CREATED_BY}={space.created_by}"
+        "OtherCreator",
+        f"AddressSpace {pair.space} does not exist, or its annotation {names.ENMASSE_CREATED_BY} is not the "
+        f"{names.SYNDESIS_CREATED_BY} of Syndesis {pair.syndesis}",
     )
 
 
 RULES: dict[str, Rule] = {
-    "same-namespace": same_namespace,
-    "allowed-namespaces": allowed_namespaces,
-    "created-by": created_by,
+    "same-namespace": Rule(_same_namespace, _other_namespace),
+    "allowed-namespaces": Rule(_allowed_namespaces, _namespace_not_allowed),
+    "created-by": Rule(_created_by, _other_creator),
 }
 """All rules, by the name that the settings use."""
 
@@ -59,7 +85,7 @@ DEFAULT_RULES = ("same-namespace", "allowed-namespaces")
 
 
 def rules_named(text: str) -> tuple[str, ...]:
-    """The rules that a comma-separated text names, in its order. Raises ``ValueError``."""
+    """Return the rules that a comma-separated text names, in its order. Raises ``ValueError``."""
     named = tuple(part.strip() for part in text.split(",") if part.strip())
     if unknown := [rule for rule in named if rule not in RULES]:
         raise ValueError(f"there is no rule {unknown[0]!r}; there are {', '.join(RULES)}")
@@ -68,20 +94,41 @@ def rules_named(text: str) -> tuple[str, ...]:
     return named
 
 
+def accepts(space: AddressSpace, syndesis: Syndesis) -> Verdict:
+    """Check that the receiver accepts offers from the AddressSpace's namespace; its own needs no word."""
+    wanted = space.ref.namespace
+    if wanted == syndesis.ref.namespace or syndesis.accept_from is None or syndesis.accept_from.match(wanted):
+        return Verdict.allow("NamespaceAccepted", f"Syndesis {syndesis.ref} accepts offers from namespace {wanted}")
+    return Verdict.deny(
+        "NamespaceNotAccepted",
+        f"Syndesis {syndesis.ref} does not accept offers from namespace {wanted}; its owner must add {wanted} to its "
+        f"annotation {names.ACCEPT_FROM} (now {str(syndesis.accept_from)!r})",
+    )
+
+
 def verdicts(space: AddressSpace, syndesis: Syndesis, rules: Sequence[str]) -> list[tuple[str, Verdict]]:
-    """What each chosen rule says, in order, up to and including the first yes."""
+    """Return what each chosen rule says, in order, up to and including the first yes; across namespaces then what the
+    receiver says. The last one decides.
+    """
     said: list[tuple[str, Verdict]] = []
     for name in rules:
-        verdict = RULES[name](space, syndesis)
-        said.append((name, verdict))
-        if verdict:
-            break
+        allowed = RULES[name].allows(space, syndesis)
+        said.append((name, allowed or RULES[name].denial(Pair(space.ref, syndesis.ref))))
+        if allowed:
+            accepted = accepts(space, syndesis)
+            return said if accepted else [*said, ("accept-from", accepted)]
     return said
 
 
 def may_pair(space: AddressSpace, syndesis: Syndesis, rules: Sequence[str]) -> Verdict:
-    """The one answer of all chosen rules; a no names what would make the last of them say yes."""
+    """Return the one answer of all; a no names what would make the last of them say yes."""
     said = verdicts(space, syndesis, rules)
-    if not said:
-        return Verdict.deny("NoRule", "no pairing rule is set")
-    return said[-1][1]
+    return said[-1][1] if said else NO_RULE
+
+
+def denied(pair: Pair, rules: Sequence[str]) -> Verdict:
+    """Return the answer for an AddressSpace that does not exist: the same as for one that does not allow the pair."""
+    return RULES[rules[-1]].denial(pair) if rules else NO_RULE
+
+
+NO_RULE = Verdict.deny("NoRule", "no pairing rule is set")

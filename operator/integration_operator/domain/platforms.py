@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from integration_operator.domain.pair import Ref
+from integration_operator.domain.patterns import NamespacePatterns
+
+NO_NAMESPACE = NamespacePatterns()
+
+DEFAULT_OPERATIONS = frozenset({"send", "recv"})
+"""What another namespace may ask for if the AddressSpace's owner does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,10 @@ class AddressSpace:
     """What the operator needs to know of an AddressSpace.
 
     ``can_own`` is False where the uid does not outlive an upgrade of EnMasse (spaces not read from a watched kind).
-    ``certificate`` is the CA of the endpoint as PEM. ``defects`` are facts that are there but unusable.
+    ``certificate`` is the CA of the endpoint as PEM. ``authentication`` is the name of the authentication service, or
+    its type if the spec has no name (EnMasse ≤ 0.26); ``authentication_type`` is the type that the spec says itself.
+    ``allowed_operations`` is what Integrations of other namespaces may ask for. ``defects`` are facts that are there
+    but unusable.
     """
 
     ref: Ref
@@ -39,9 +48,11 @@ class AddressSpace:
     endpoint: Endpoint | None = None
     certificate: str | None = None
     authentication: str | None = None
+    authentication_type: str | None = None
     realm: str | None = None
     created_by: str | None = None
-    allowed_namespaces: tuple[str, ...] = ()
+    allowed_namespaces: NamespacePatterns = NO_NAMESPACE
+    allowed_operations: frozenset[str] = DEFAULT_OPERATIONS
     enable_new: bool = False
     messages: tuple[str, ...] = ()
     defects: tuple[str, ...] = field(default=())
@@ -51,7 +62,9 @@ class AddressSpace:
 class Syndesis:
     """What the operator needs to know of a Syndesis instance.
 
-    ``native_connections`` is True where it is annotated that something reconciles Connections for it.
+    ``native_connections`` is True if it is annotated that something reconciles Connections for it. ``accept_from`` are
+    the namespaces whose AddressSpaces it accepts, None for all. ``enable_new`` says that what is offered to it starts
+    enabled.
     """
 
     ref: Ref
@@ -62,3 +75,5 @@ class Syndesis:
     status_reason: str = ""
     created_by: str | None = None
     native_connections: bool = False
+    accept_from: NamespacePatterns | None = None
+    enable_new: bool = False

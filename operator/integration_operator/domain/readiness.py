@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from integration_operator.domain.platforms import AddressSpace, Syndesis
+from integration_operator.domain.text import sanitized
 from integration_operator.domain.verdict import Verdict
 
 TlsMode = Literal["auto", "required", "disabled"]
@@ -24,6 +25,9 @@ SPACE_NAME = re.compile(r"[a-z0-9-]{1,60}")
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 """A user name that every release of EnMasse and Keycloak takes (Keycloak 26 wants at least 3 characters)."""
+
+LONGEST_SAID = 900
+"""Bytes of what a platform said, so that a message with it stays under 1 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +49,16 @@ def can_serve(space: AddressSpace, authentication_type: str | None) -> Verdict:
     """Whether a messaging user can be made for the space. ``authentication_type`` is its service's, where known."""
     if not SPACE_NAME.fullmatch(space.ref.name):
         return Verdict.deny("InvalidName", f"EnMasse cannot serve an AddressSpace named {space.ref.name!r}")
-    kind = authentication_type or space.authentication
-    if kind in WITHOUT_USERS:
-        return Verdict.deny(
-            "NoAuthenticationService",
-            f"AddressSpace {space.ref} has the authentication service {kind!r}, which has no users",
-        )
+    for kind in (authentication_type, space.authentication_type, space.authentication):
+        if kind in WITHOUT_USERS:
+            return Verdict.deny(
+                "NoAuthenticationService",
+                f"AddressSpace {space.ref} has the authentication service {kind!r}, which has no users",
+            )
     if space.defects:
         return Verdict.deny("AddressSpaceMalformed", f"AddressSpace {space.ref}: {'; '.join(space.defects)}")
     if not space.ready:
-        said = f": {'; '.join(space.messages)}" if space.messages else ""
+        said = f": {sanitized('; '.join(space.messages))}" if space.messages else ""
         return Verdict.deny("AddressSpaceNotReady", f"AddressSpace {space.ref} has not status.isReady true{said}")
     if space.endpoint is None:
         return Verdict.deny(
@@ -64,15 +68,25 @@ def can_serve(space: AddressSpace, authentication_type: str | None) -> Verdict:
     return Verdict.allow("AddressSpaceReady")
 
 
-def transport(space: AddressSpace, tls: TlsMode) -> Transport | Verdict:
-    """The way to the broker, or a no that says which fact is missing.
+def transport(space: AddressSpace, tls: TlsMode, *, was_secure: bool = False) -> Transport | Verdict:
+    """Return the way to the broker, or a no that says which fact is missing.
 
-    ``auto`` takes TLS where the space has both a TLS port and a CA; ``required`` takes it with the CA, or with the
-    trust of Syndesis's Java where EnMasse shows none (a certificate of a public CA); ``disabled`` never takes it.
+    ``auto`` takes TLS if the space has both a TLS port and a CA; ``required`` takes it with the CA, or with the trust
+    of Syndesis's Java if EnMasse shows none (a certificate of a public CA); ``disabled`` never takes it. ``was_secure``
+    says that the connection was delivered over TLS: then ``auto`` never goes back to plain text, whatever fact is
+    missing.
     """
     if space.endpoint is None:
         return Verdict.deny("NoMessagingEndpoint", f"AddressSpace {space.ref} shows no messaging endpoint")
     plain, secure = space.endpoint.port("amqp"), space.endpoint.port("amqps")
+    if was_secure and tls == "auto" and not (secure and space.certificate):
+        missing = "CA in its status" if secure else "port named 'amqps'"
+        return Verdict.deny(
+            "TLSNotAvailable",
+            f"AddressSpace {space.ref} shows no {missing} any more, and the connection was delivered over TLS: it "
+            "stays as it "
+            "is. To allow plain text, set spec.tls to disabled",
+        )
     if secure and (tls == "required" or (tls == "auto" and space.certificate)):
         return Transport("amqps", space.endpoint.host, secure, space.certificate)
     if tls == "required":
@@ -102,30 +116,38 @@ def user_ready(user: Document) -> Verdict:
     this generation without an error only where phase is Active, ``status.generation`` is the object's, and there is no
     message (observed on EnMasse 0.33.1).
     """
-    status = user.get("status") or {}
+    status = _mapping(user.get("status"))
     if user["metadata"].get("deletionTimestamp"):
         return Verdict.deny("UserTerminating", "the MessagingUser is being deleted")
     if status.get("message"):
-        return Verdict.deny("UserFailed", f"EnMasse says: {status['message']}")
+        return Verdict.deny("UserFailed", f"EnMasse says: {sanitized(status['message'], LONGEST_SAID)}")
     if status.get("phase") == "Active" and status.get("generation") == user["metadata"].get("generation"):
-        return Verdict.allow("UserActive", f"user {user['spec'].get('username')!r} can log in")
+        username = sanitized(_mapping(user.get("spec")).get("username"), 255)
+        return Verdict.allow("UserActive", f"user {username!r} can log in")
     return Verdict.deny("UserPending", "EnMasse has not applied the MessagingUser yet")
 
 
 def connection_ready(connection: Document, *, reconciled: bool) -> Verdict:
     """Whether Syndesis has taken the Connection. ``reconciled`` is True where something is said to do so."""
-    status = connection.get("status") or {}
+    status = _mapping(connection.get("status"))
     metadata = connection["metadata"]
     if metadata.get("deletionTimestamp"):
         return Verdict.deny("ConnectionTerminating", "the Connection is being deleted")
     current = status.get("observedGeneration") in (None, metadata.get("generation"))
     phase = status.get("phase")
     if phase == "Ready" and current:
-        return Verdict.allow("ConnectionReady", f"Syndesis has it as {status.get('connectionId') or 'a connection'}")
+        identifier = sanitized(status.get("connectionId") or "a connection", 255)
+        return Verdict.allow("ConnectionReady", f"Syndesis has it as {identifier}")
     if phase == "Error" and current:
-        said = next((c.get("message") for c in status.get("conditions") or () if c.get("status") == "False"), None)
-        return Verdict.deny("ConnectionFailed", f"Syndesis says: {said or 'Error'}")
+        conditions = status.get("conditions")
+        listed = [_mapping(condition) for condition in conditions] if isinstance(conditions, list) else []
+        said = next((c.get("message") for c in listed if c.get("status") == "False"), None)
+        return Verdict.deny("ConnectionFailed", f"Syndesis says: {sanitized(said or 'Error', LONGEST_SAID)}")
     pending = "Syndesis has not taken the Connection yet"
     if not reconciled:
         pending += "; no release of Syndesis takes Connections by itself (Syndesis issue 3692)"
     return Verdict.deny("ConnectionPending", pending)
+
+
+def _mapping(value: object) -> Document:
+    return value if isinstance(value, dict) else {}

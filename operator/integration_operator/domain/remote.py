@@ -47,9 +47,10 @@ class Remote:
     platform: str = ""
     stored: str = ""
 
-    def confirmed(self, applied: str, credentials: str) -> bool:
-        """Whether the other side has exactly this."""
-        return self.exists is True and (self.applied, self.credentials) == (applied, credentials)
+    def confirmed(self, applied: str, credentials: str, platform: str) -> bool:
+        """Check if this very platform has exactly this."""
+        known = (self.applied, self.credentials, self.platform)
+        return self.exists is True and known == (applied, credentials, platform)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,34 @@ class RemoteState:
 
 
 def noted(status: Document, *, finalizer: bool) -> RemoteState:
-    """What the status of an Integration says; with our ``finalizer`` on it, what it does not say is not known.
+    """Return what the status of an Integration says; with our ``finalizer`` on it, what it does not say is unknown.
 
-    A connection that the proof of concept left is there, and nothing about it is confirmed.
+    A tenant can write status and finalizer: they say what to look at, never whose it is. A connection that the proof of
+    concept left is there, and nothing about it is confirmed.
     """
-    delivered = status.get("delivered") or {}
-    connection = delivered.get("connection") or {}
-    if not delivered and (left := (status.get("metaData") or {}).get(PROOF_OF_CONCEPT_ID)):
+    delivered = _mapping(status.get("delivered"))
+    connection = _mapping(delivered.get("connection"))
+    if not delivered and (left := _mapping(status.get("metaData")).get(PROOF_OF_CONCEPT_ID)):
         connection = {"delivery": "rest", "id": left}
-    conditions = {c.get("type"): c for c in status.get("conditions") or ()}
-    said = conditions.get("ConnectionVerified")
-    verified = Verdict(said["status"] == "True", said["reason"], said["message"]) if said else None
+    conditions = status.get("conditions")
+    said = [c for c in conditions if _mapping(c).get("type") == VERIFIED] if isinstance(conditions, list) else []
+    verified = [Verdict(c.get("status") == "True", _text(c, "reason"), _text(c, "message")) for c in said]
     return RemoteState(
-        _noted(delivered.get("user") or {}, finalizer, None),
-        _noted(connection, finalizer, verified),
+        _noted(_mapping(delivered.get("user")), finalizer, None),
+        _noted(connection, finalizer, verified[0] if verified else None),
     )
+
+
+VERIFIED = "ConnectionVerified"
+
+
+def _mapping(value: object) -> Document:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(side: Document, key: str) -> str:
+    found = side.get(key)
+    return found if isinstance(found, str) else ""
 
 
 def _noted(side: Document, finalizer: bool, verified: Verdict | None) -> Remote:
@@ -90,13 +104,13 @@ def _noted(side: Document, finalizer: bool, verified: Verdict | None) -> Remote:
     return Remote(
         how,
         True,
-        side.get("id") or side.get("username"),
-        side.get("appliedHash") or "",
-        side.get("credentialsHash") or "",
+        _text(side, "id") or _text(side, "username") or None,
+        _text(side, "appliedHash"),
+        _text(side, "credentialsHash"),
         False,
         verified,
-        side.get("platform") or "",
-        side.get("storedHash") or "",
+        _text(side, "platform"),
+        _text(side, "storedHash"),
     )
 
 

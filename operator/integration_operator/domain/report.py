@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from integration_operator.domain.conditions import Finding, as_conditions
+from integration_operator.domain.conditions import LONGEST_CONDITION, Finding, as_conditions
 from integration_operator.domain.decisions import Decision, Delivered
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.remote import Remote
+from integration_operator.domain.text import sanitized
 
 Document = dict[str, Any]
 
 KEYS = ("phase", "statusMessage", "observedGeneration", "conditions", "delivered")
-META = ("msgHost", "realm")
+META = ("msgHost",)
 """The fields of the status that are ours, and those of ``metaData``, which keeps what the proof of concept wrote
-beside.
-"""
+beside. The realm is not among them: it is the giver's, and Integrations are the receiver's."""
 
 
 def status_of(integration: Integration, decision: Decision, findings: Sequence[Finding], now: str) -> Document:
@@ -27,16 +27,15 @@ def status_of(integration: Integration, decision: Decision, findings: Sequence[F
     )
     status: Document = {
         "phase": _phase(integration, findings),
-        "statusMessage": ready.message,
+        "statusMessage": sanitized(ready.message, LONGEST_CONDITION),
         "observedGeneration": integration.generation,
         "conditions": conditions,
     }
     # An empty mapping is left out: server-side apply makes null of a mapping that loses all its fields.
     if delivered := _delivered(decision.delivered):
         status["delivered"] = delivered
-    meta = {"msgHost": decision.delivered.host, "realm": decision.delivered.realm}
-    if shown := {key: value for key, value in meta.items() if value}:
-        status["metaData"] = shown
+    if decision.delivered.host:
+        status["metaData"] = {"msgHost": decision.delivered.host}
     return status
 
 
@@ -85,6 +84,8 @@ def _delivered(delivered: Delivered) -> Document:
         found["connection"] = {"delivery": "native", "name": delivered.connection.name}
         if delivered.connection_id:
             found["connection"]["id"] = delivered.connection_id
+    if delivered.uri is not None and "connection" in found:
+        found["connection"]["uri"] = delivered.uri
     if delivered.secret is not None:
         found["secretName"] = delivered.secret
     if delivered.source is not None:

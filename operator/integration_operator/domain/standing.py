@@ -48,6 +48,21 @@ SOURCES = ("AddressSpace", "Syndesis", "Integration")
 CHILDREN = ("Secret", "MessagingUser", "Connection")
 
 
+def consent_stands(facts: Facts) -> Standing | None:
+    """Make sure that access which the giver or the receiver withdrew ends, whatever else is the matter.
+
+    It comes before every other check: an Integration that is suspended, deleted with `Retain` or malformed, or a kind
+    of ours that cannot be read, must not keep a login that nobody allows any more. It is judged from objects that are
+    there: what is missing withdraws nothing here.
+    """
+    if facts.allowed or facts.space is None or facts.syndesis is None:
+        return None
+    unknown = {"AddressSpace", "Syndesis"} & (facts.kinds.out_of_sync | facts.kinds.absent)
+    if unknown or facts.space.deleting or facts.syndesis.deleting or facts.kinds.upgrading:
+        return None
+    return Standing(Step.WITHDRAW, facts.allowed.reason, facts.allowed.message)
+
+
 def everything_known(facts: Facts) -> Standing | None:
     """Makes sure that nothing is concluded from a store that is not in sync, unless a deletion waits for too long."""
     if facts.overdue:
@@ -83,7 +98,7 @@ def integration_stays(facts: Facts) -> Standing | None:
 
 def platforms_served(facts: Facts) -> Standing | None:
     """Makes sure that a platform that is not installed, or just being upgraded, is no reason to tear down."""
-    for kind in ("AddressSpace", "Syndesis"):
+    for kind in SOURCES:
         if kind in facts.kinds.absent:
             return Standing(Step.HOLD, f"{kind}NotServed", f"the cluster does not serve {kind}", status="Unknown")
     return None
@@ -105,9 +120,10 @@ def spec_understood(facts: Facts) -> Standing | None:
 
 
 def not_suspended(facts: Facts) -> Standing | None:
-    """Makes sure that a suspended Integration is neither made, nor changed, nor removed by us."""
+    """Makes sure that for a suspended Integration nothing is created, changed or deleted."""
     if facts.integration and facts.integration.spec.suspend:
-        return Standing(Step.HOLD, "Suspended", "spec.suspend is true: nothing is made, changed or removed")
+        message = "spec.suspend is true: nothing is created, changed or deleted until it is false"
+        return Standing(Step.HOLD, "Suspended", message, type="CredentialsReady", status="Unknown")
     return None
 
 
@@ -150,18 +166,25 @@ def both_there(facts: Facts) -> Standing | None:
         ("AddressSpace", facts.pair.space, facts.space),
         ("Syndesis", facts.pair.syndesis, facts.syndesis),
     ):
+        if there is None and kind == "AddressSpace" and facts.crosses_namespaces:
+            return Standing(_step(facts), facts.allowed.reason, facts.allowed.message)  # as if it did not consent
         if there is None:
-            return Standing(Step.WITHDRAW, f"{kind}NotFound", f"there is no {kind} {ref}")
+            return Standing(_step(facts), f"{kind}NotFound", f"there is no {kind} {ref}")
         if there.deleting:
             return Standing(Step.WITHDRAW, f"{kind}Deleting", f"{kind} {ref} is being deleted")
     return None
 
 
-def allowed(facts: Facts) -> Standing | None:
-    """Makes sure that what nobody allows, or no longer allows, is not delivered."""
-    if facts.allowed:
-        return None
-    return Standing(Step.WITHDRAW, facts.allowed.reason, facts.allowed.message)
+def _step(facts: Facts) -> Step:
+    """Return what to do if one of the two does not exist.
+
+    What a backup tool puts back before its AddressSpace or Syndesis holds what a user chose, and its credential: an
+    Integration that stood for no pair yet waits for them.
+    """
+    integration = facts.integration
+    if integration is None or integration.given_up or integration.space_read_from is not None:
+        return Step.WITHDRAW
+    return Step.HOLD if facts.remote.nothing else Step.WITHDRAW
 
 
 def offered(facts: Facts) -> Standing | None:
@@ -169,17 +192,21 @@ def offered(facts: Facts) -> Standing | None:
     if facts.integration is not None:
         return None
     assert facts.syndesis is not None
-    return Standing(Step.OFFER) if can_connect(facts.syndesis) else Standing(Step.HOLD)
+    may_offer = can_connect(facts.syndesis) and not facts.offers_exhausted
+    return Standing(Step.OFFER if may_offer else Step.HOLD)
 
 
 def enabled(facts: Facts) -> Standing | None:
     """Makes sure that only what was asked for is delivered."""
     if facts.integration and facts.integration.enabled:
         return None
-    return Standing(Step.REMOVE, "NotEnabled", "set spec.enabled to true to deliver", type="CredentialsReady")
+    name, namespace = ("NAME", "NAMESPACE") if facts.integration is None else reversed(facts.integration.ref)
+    enable = f'kubectl patch integration {name} -n {namespace} --type=merge -p \'{{"spec":{{"enabled":true}}}}\''
+    return Standing(Step.REMOVE, "NotEnabled", f"enable it: {enable}", type="CredentialsReady")
 
 
 CHECKS: tuple[Check, ...] = (
+    consent_stands,
     everything_known,
     upgrade_done,
     integration_stays,
@@ -190,7 +217,6 @@ CHECKS: tuple[Check, ...] = (
     namespaces_alive,
     space_moved,
     both_there,
-    allowed,
     offered,
     enabled,
 )

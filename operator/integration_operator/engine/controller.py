@@ -19,26 +19,32 @@ from integration_operator.api import names
 from integration_operator.cluster import Cluster
 from integration_operator.delivery import Delivery, RemoteDelivery
 from integration_operator.delivery.native import NativeDelivery
-from integration_operator.domain.conditions import Finding, announcements, summarise
+from integration_operator.domain.conditions import Announcement, Finding, announcements, summarise
 from integration_operator.domain.decisions import Decision, decide, duplicate_of, unpaired
 from integration_operator.domain.desired import Identity, TemplateName, Templates
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.pairing import DEFAULT_RULES
+from integration_operator.domain.platforms import Syndesis
 from integration_operator.domain.report import status_changed, status_of
 from integration_operator.domain.verdict import Verdict
 from integration_operator.engine.acting import Actor
+from integration_operator.engine.backoff import LONGEST_DELAY
 from integration_operator.engine.events import EventRecorder
 from integration_operator.engine.gathering import Gatherer, Key
-from integration_operator.engine.guards import MassDeletionGuard
+from integration_operator.engine.guards import MOST_OFFERS, MassDeletionGuard, OfferLimit
 from integration_operator.engine.register import RemoteRegister
+from integration_operator.engine.remote_work import RemoteWork
 from integration_operator.engine.triggers import Triggers
 from integration_operator.engine.workqueue import WorkQueue
 from integration_operator.observability import metrics
 
 MOST_PASSES = 8
 """Offer, deliver, done: three passes over a pair are enough. More means that two decisions undo each other."""
+
+CALLS_END = 10.0
+"""Seconds to finish calls over REST on a stop; what is cut off is made sure of after the next start."""
 
 YOUNG = 5.0
 """Seconds in which a new Integration is not yet told that its AddressSpace is not ready: mostly it soon is."""
@@ -57,6 +63,8 @@ class Options:
     connection: str = "auto"
     verification: float = 600.0
     give_up: float = 3600.0
+    most_offers: int = MOST_OFFERS
+    allow_keycloak: bool = False
 
 
 class Controller:
@@ -86,19 +94,26 @@ class Controller:
             self._register,
             {"user": options.user, "connection": options.connection},
             self._is_overdue,
+            offers=OfferLimit(
+                lambda namespace: len(cluster.integrations.by("offered from elsewhere", namespace)), options.most_offers
+            ),
+            keycloak_allowed=options.allow_keycloak,
         )
+        self.queue: WorkQueue[Key] = WorkQueue(clock=self._clock)
         self._events = EventRecorder(cluster.client, clock=self._clock, now=self._timestamp)
+        self._remote = RemoteWork(over_rest or {}, self._register, self.queue.add, self._events.post, clock=self._clock)
         self._actor = Actor(
             cluster,
             self._gatherer,
             self._register,
             self._events,
             delivery or NativeDelivery(cluster),
-            over_rest or {},
+            self._remote,
             clock=self._clock,
         )
+        self.offers = self._gatherer.offers
+        self._first_seen: dict[str, float] = {}
         self._log = structlog.get_logger(__name__)
-        self.queue: WorkQueue[Key] = WorkQueue(clock=self._clock)
         Triggers(cluster, self._gatherer, self.queue)
         cluster.integrations.subscribe(self._forget)
 
@@ -124,8 +139,10 @@ class Controller:
             waits += [patience, self._register.seconds_to_look(facts.integration)]
             for duplicate in facts.duplicates:
                 await self._report(duplicate, duplicate_of(facts.integration))
+        if facts.offers_exhausted and facts.syndesis is not None:
+            self._say_offers_exhausted(facts.syndesis)
         if outcome.retry:
-            raise RetryLater(outcome.wait)
+            raise RetryLater(outcome.wait, outcome.longest)
         return min((seconds for seconds in waits if seconds), default=0.0)
 
     async def _report(self, integration: Integration, decision: Decision, troubles: Iterable[Finding] = ()) -> float:
@@ -138,7 +155,11 @@ class Controller:
             return 0.0
         findings = summarise([*decision.findings, *troubles])
         before = current.status.get("conditions") or ()
-        if findings[0].reason == "AddressSpaceNotReady" and not before and (young := YOUNG - self._age(current)) > 0:
+        if (
+            findings[0].reason == "AddressSpaceNotReady"
+            and not before
+            and (young := YOUNG - self._known_for(current)) > 0
+        ):
             return young
         status = status_of(current, decision, findings, self._timestamp())
         served = self._cluster.served("Integration")
@@ -181,6 +202,7 @@ class Controller:
         """Take no more keys, and return once what is in flight is finished."""
         self.queue.close()
         await self.queue.finished()
+        await self._remote.stop(CALLS_END)
         await self._events.drain()
 
     async def _work(self) -> None:
@@ -198,11 +220,11 @@ class Controller:
                     self.queue.add_after(key, wait)
             except RetryLater as later:
                 result = "retry"
-                self.queue.retry(key, at_least=later.seconds)
+                self.queue.retry(key, at_least=later.seconds, longest=later.longest)
             except Failure as error:
                 result = "error"
                 self._log.info("not reported", key=str(key), error=str(error))
-                self.queue.retry(key, at_least=error.retry_after or 0.0)
+                self.queue.retry(key, at_least=error.retry_after or 0.0, longest=error.longest_delay)
             except Exception:  # a defect in the handling of one pair must not stop the others
                 result = "defect"
                 self._log.exception("unexpected", key=str(key))
@@ -223,31 +245,39 @@ class Controller:
         """Keep nothing of an Integration that is gone."""
         if old is not None and new is None:
             self._register.forget(old)
+            self._remote.forget(old)
             self._events.forget(old.ref)
+            self._first_seen.pop(old.live.uid, None)
 
     def _is_overdue(self, integration: Integration) -> bool:
-        """Whether an Integration has waited in deletion for longer than anybody should."""
-        began = integration.live.document["metadata"].get("deletionTimestamp")
-        if began is None:
-            return False
-        return (self._now() - datetime.fromisoformat(began)).total_seconds() > self._options.give_up
+        """Check if a deleted Integration was tried to be taken down for long enough."""
+        return self._remote.seconds_deleting(integration) > self._options.give_up
 
-    def _age(self, integration: Integration) -> float:
-        try:
-            return (self._now() - datetime.fromisoformat(integration.created)).total_seconds()
-        except ValueError:
-            return YOUNG
+    def _known_for(self, integration: Integration) -> float:
+        """Return for how many seconds this process has known an Integration."""
+        now = self._clock()
+        return now - self._first_seen.setdefault(integration.live.uid, now)
+
+    def _say_offers_exhausted(self, syndesis: Syndesis) -> None:
+        """Tell the receiver that it has as many offers as it may have."""
+        message = (
+            f"namespace {syndesis.ref.namespace} has {self._options.most_offers} Integrations offered from other "
+            "namespaces, and "
+            f"gets no more until some are deleted; limit who may offer with the annotation {names.ACCEPT_FROM}"
+        )
+        self._events.post_once(syndesis, Announcement("Warning", "OffersExhausted", message))
 
     def _timestamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class RetryLater(Exception):
-    """Something is left to do and could not be done; ``seconds`` is the least to wait."""
+    """Something is left to do and could not be done; ``seconds`` is the least to wait, ``longest`` the most."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, longest: float = LONGEST_DELAY) -> None:
         super().__init__(f"to be tried again in {seconds} s at the earliest")
         self.seconds = seconds
+        self.longest = longest
 
 
 class Memo:

@@ -9,21 +9,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from integration_operator.api import names
-from integration_operator.cluster import Cluster, made_for
-from integration_operator.domain import naming, pairing
+from integration_operator.cluster import Cluster
+from integration_operator.domain import naming, ownership, pairing
 from integration_operator.domain.actions import Child
-from integration_operator.domain.credentials import of_secret
-from integration_operator.domain.facts import Facts, Kinds, Stray
+from integration_operator.domain.credentials import Credential, of_secret
+from integration_operator.domain.facts import Facts, Kinds, NameTaken
 from integration_operator.domain.integration import Integration, first_of, pair_of
 from integration_operator.domain.live import Live
+from integration_operator.domain.ownership import Ownership
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.platforms import AddressSpace, Syndesis
 from integration_operator.domain.remote import RemoteState
 from integration_operator.domain.verdict import Verdict
-from integration_operator.engine.guards import MassDeletionGuard
+from integration_operator.engine.guards import MassDeletionGuard, OfferLimit
 from integration_operator.engine.register import RemoteRegister
 
 Key = Pair | Ref
@@ -47,24 +47,28 @@ class Gatherer:
     asked: dict[str, str] = field(default_factory=lambda: {"user": "auto", "connection": "auto"})
     overdue: Callable[[Integration], bool] = lambda integration: False
     password: Callable[[], str] = new_password
+    offers: OfferLimit = field(default_factory=lambda: OfferLimit(lambda namespace: 0))
+    keycloak_allowed: bool = True
     _withdrawn: set[Pair] = field(default_factory=set)
     _removed_by_us: set[str] = field(default_factory=set)
     _taken_from: dict[Ref, Pair] = field(default_factory=dict)
 
     def facts(self, pair: Pair, kinds: Kinds) -> Facts:
-        """Everything that is known of a pair."""
+        """Return everything that is known of a pair."""
         cluster = self.cluster
         space, syndesis = cluster.spaces.get(pair.space), cluster.syndesises.get(pair.syndesis)
         candidates = first_of(self.integrations_of(pair))
         integration = candidates[0] if candidates else None
-        provided, user_name = self._provided(integration)
-        secret = cluster.secrets.get(naming.secret_ref(pair))
-        login = user_name or self._inherited_login(pair, integration, secret)
-        user = cluster.users.get(naming.user_ref(pair, login))
-        connection = cluster.connections.get(naming.connection_ref(pair))
-        for child in (secret, user, connection):
-            if child is not None and not child.ours:
-                self._taken_from[child.ref] = pair
+        remote = self.register.of(integration) if integration is not None else RemoteState()
+        provided, chosen = self._provided(integration)
+        secret, taken_secret = self._secret(pair)
+        login = chosen or self._login(pair, integration, secret, remote)
+        made_over_rest = remote.user.exists is not False and remote.user.id == login
+        user, taken_user = self._user(pair, login, made_over_rest=made_over_rest)
+        connection, taken_connection = self._connection(pair)
+        taken = tuple(found for found in (taken_secret, taken_user, taken_connection) if found)
+        for foreign in taken:
+            self._taken_from[foreign.ref] = pair
         return Facts(
             pair=pair,
             kinds=kinds,
@@ -72,18 +76,19 @@ class Gatherer:
             space=space,
             authentication_type=cluster.authentication_type(space) if space else None,
             syndesis=syndesis,
-            allowed=pairing.may_pair(space, syndesis, self.rules) if space and syndesis else Verdict.deny("Gone", ""),
+            allowed=self._allowed(pair, space, syndesis),
             integration=integration,
             duplicates=tuple(candidates[1:]),
             secret=secret,
             provided=provided,
             user=user,
             connection=connection,
-            strays=tuple(self._strays(pair, user)),
-            usernames=self._other_usernames(pair, user_name, user),
+            taken=taken,
+            former_users=tuple(self._former_users(pair, login)),
+            usernames=self._other_usernames(pair, chosen),
             user_name=login,
             asked=self.asked,
-            remote=self.register.of(integration) if integration is not None else RemoteState(),
+            remote=remote,
             overdue=integration is not None and self.overdue(integration),
             terminating=frozenset(
                 namespace
@@ -93,7 +98,32 @@ class Gatherer:
             enable_new=self.enable_new,
             withdrawn=pair in self._withdrawn,
             held=self.guard.holds("AddressSpace", pair.space) or self.guard.holds("Syndesis", pair.syndesis),
+            offers_exhausted=integration is None and self.offers.exhausted(pair),
+            keycloak_allowed=self.keycloak_allowed,
         )
+
+    def _allowed(self, pair: Pair, space: AddressSpace | None, syndesis: Syndesis | None) -> Verdict:
+        """Return whether the two may be paired; across namespaces the answer does not tell if the AddressSpace
+        exists."""
+        if space is not None and syndesis is not None:
+            return pairing.may_pair(space, syndesis, self.rules)
+        return pairing.denied(pair, self.rules)
+
+    def _secret(self, pair: Pair) -> tuple[Live | None, NameTaken | None]:
+        ref = naming.secret_ref(pair)
+        found = self.cluster.secrets.get(ref)
+        return _judged("Secret", ref, found, ownership.of_secret(found, pair) if found else None)
+
+    def _user(self, pair: Pair, login: str, *, made_over_rest: bool) -> tuple[Live | None, NameTaken | None]:
+        ref = naming.user_ref(pair, login)
+        found = self.cluster.users.get(ref)
+        judged = ownership.of_user(found, pair, login, made_over_rest=made_over_rest) if found else None
+        return _judged("MessagingUser", ref, found, judged)
+
+    def _connection(self, pair: Pair) -> tuple[Live | None, NameTaken | None]:
+        ref = naming.connection_ref(pair)
+        found = self.cluster.connections.get(ref)
+        return _judged("Connection", ref, found, ownership.of_connection(found, pair) if found else None)
 
     def integration_deleted(self, integration: Integration) -> None:
         """Remember that an offer was withdrawn: somebody else deleted it, and the object that owned it stayed."""
@@ -143,9 +173,8 @@ class Gatherer:
         cluster = self.cluster
         near = list(cluster.syndesises.by("namespace", space.ref.namespace))
         if space.allowed_namespaces:
-            for namespace in cluster.syndesises.keys("namespace"):
-                if any(fnmatchcase(namespace, pattern) for pattern in space.allowed_namespaces):
-                    near += cluster.syndesises.by("namespace", namespace)
+            for namespace in space.allowed_namespaces.among(cluster.syndesises.keys("namespace")):
+                near += cluster.syndesises.by("namespace", namespace)
         if space.created_by and "created-by" in self.rules:
             near += cluster.syndesises.by("creator", space.created_by)
         yield from (Pair(space.ref, syndesis.ref) for syndesis in near)
@@ -160,7 +189,7 @@ class Gatherer:
         near += [
             space
             for space in cluster.spaces.by("shared", "shared")
-            if any(fnmatchcase(syndesis.ref.namespace, pattern) for pattern in space.allowed_namespaces)
+            if space.allowed_namespaces.match(syndesis.ref.namespace)
         ]
         if syndesis.created_by and "created-by" in self.rules:
             near += cluster.spaces.by("creator", syndesis.created_by)
@@ -169,17 +198,14 @@ class Gatherer:
             yield self.key_of(integration)
 
     def pair_of_child(self, live: Live) -> Iterable[Key]:
-        """The pair that a child was made for, whose name a stranger has, or whose Secret a person brought."""
+        """Return the pairs that a Secret, MessagingUser or Connection concerns: the one it names, one that waits for
+        its name, and those whose Integration names it as a user's own Secret."""
         if waiting := self._taken_from.pop(live.ref, None):
             yield waiting
-        pair = made_for(live)
-        if pair is not None:
+        if (pair := ownership.named_pair(live)) is not None:
             yield pair
-        elif names.INTEGRATION_LABEL in live.labels:
-            for integration in self.cluster.integrations.by("namespace", live.ref.namespace):
-                reference = integration.spec.credentials_secret_ref
-                if reference is not None and reference.name == live.ref.name:
-                    yield self.key_of(integration)
+        for integration in self.cluster.integrations.by("secret", live.ref):
+            yield self.key_of(integration)
 
     def known_keys(self) -> set[Key]:
         """Everything there is to look at: allowed pairs, pairs with an Integration, pairs with something left
@@ -214,36 +240,60 @@ class Gatherer:
         )
         return secret, credential.username if credential else None
 
-    def _inherited_login(self, pair: Pair, integration: Integration | None, secret: Live | None) -> str | None:
-        """The name of the login that the proof of concept left for a pair: the Integration's own name.
+    def _login(self, pair: Pair, integration: Integration | None, secret: Live | None, remote: RemoteState) -> str:
+        """Return the name of the pair's login, if a user did not choose one: the one that stands, else the first of
+        two.
 
-        Only Keycloak shows whether it is there and takes it over; once it is taken over, Secret or status say so, and
-        every other delivery goes on with it.
+        Who was made over REST comes first, because the login goes over to it; then what the Secret says; then the
+        MessagingUser that is there.
+        """
+        names_of_ours = naming.usernames(pair)
+        if remote.user.exists and remote.user.delivery == "keycloak" and remote.user.id in names_of_ours:
+            return str(remote.user.id)
+        known = of_secret(secret) if secret is not None and not secret.deleting else None
+        if known is not None and known.username in names_of_ours:
+            return known.username
+        if inherited := self._inherited_login(pair, integration, known):
+            return inherited
+        there = (name for name in names_of_ours if self._user(pair, name, made_over_rest=False)[0] is not None)
+        return next(there, names_of_ours[0])
+
+    def _inherited_login(self, pair: Pair, integration: Integration | None, known: Credential | None) -> str | None:
+        """Return the name of the login that the proof of concept left for a pair: the Integration's own name.
+
+        Only Keycloak shows whether it is there and adopts it; once it is adopted, Secret or status say so, and every
+        other delivery goes on with it. The name tells the AddressSpace alone: the oldest Integration of that name
+        inherits it.
         """
         if integration is None or naming.space_of_proof_of_concept(integration.ref.name) != pair.space.name:
             return None
-        known = of_secret(secret) if secret is not None and secret.ours else None
-        noted = (integration.status.get("delivered") or {}).get("user") or {}
+        heirs = [i for i in self.cluster.integrations.by("space", pair.space) if i.ref.name == integration.ref.name]
+        if first_of([*heirs, integration])[0].ref != integration.ref:
+            return None
+        noted = integration.delivered.get("user") or {}
         asked = (integration.spec.delivery and integration.spec.delivery.user) or "auto"
         keycloak = (self.asked["user"] if asked == "auto" else asked) == "keycloak"
         taken_over = integration.ref.name in (known.username if known else None, noted.get("username"))
         return integration.ref.name if taken_over or (keycloak and known is None) else None
 
-    def _strays(self, pair: Pair, user: Live | None) -> Iterable[Stray]:
-        wanted: dict[Child, Ref | None] = {
-            "Secret": naming.secret_ref(pair),
-            "Connection": naming.connection_ref(pair),
-            "MessagingUser": user.ref if user else None,
-        }
-        for kind, ref in wanted.items():
-            for live in self.cluster.store(kind).by("pair", pair):
-                if live.ref != ref:
-                    yield Stray(kind, live)
+    def _former_users(self, pair: Pair, login: str) -> Iterable[Live]:
+        """Yield the MessagingUsers that were made for this pair under another name than its login has."""
+        current = naming.user_ref(pair, login)
+        for live in self.cluster.users.by("pair", pair):
+            if live.ref != current and ownership.is_former_user(live, pair):
+                yield live
 
-    def _other_usernames(self, pair: Pair, user_name: str | None, user: Live | None) -> frozenset[str]:
-        """User names of the AddressSpace that others have; only a name that a person brought can be among them."""
-        if user_name is None:
+    def _other_usernames(self, pair: Pair, chosen: str | None) -> frozenset[str]:
+        """Return the user name that a user chose, if another MessagingUser of the AddressSpace has it."""
+        if chosen is None:
             return frozenset()
-        others = self.cluster.users.by("username", (pair.space.namespace, pair.space.name, user_name))
-        taken = any(other.ref != (user.ref if user else None) for other in others)
-        return frozenset({user_name}) if taken else frozenset()
+        own = naming.user_ref(pair, chosen)
+        others = self.cluster.users.by("username", (pair.space.namespace, pair.space.name, chosen))
+        return frozenset({chosen}) if any(other.ref != own for other in others) else frozenset()
+
+
+def _judged(kind: Child, ref: Ref, live: Live | None, judged: Ownership | None) -> tuple[Live | None, NameTaken | None]:
+    """Return the object if it is this pair's, or the fact that its name is taken."""
+    if live is None or judged is None or judged.ours:
+        return live, None
+    return None, NameTaken(kind, ref, judged)

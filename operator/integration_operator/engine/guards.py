@@ -5,11 +5,14 @@ Both err on the side of doing nothing and saying so; both hold no more than a pe
 
 from __future__ import annotations
 
+import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from integration_operator.domain.pair import Ref
+from integration_operator.domain.pair import Pair, Ref
 
 FEWEST = 10
 """A removal of fewer than this many at once never looks like an accident: small clusters change by large shares."""
@@ -48,16 +51,66 @@ class MassDeletionGuard:
         return (kind, ref) in self._held
 
 
+MOST_OFFERS = 100
+"""Offers from other namespaces in one namespace: as many as a user looks through, a page of ``kubectl get``."""
+
+
+class OfferLimit:
+    """Bounds the Integrations that AddressSpaces of other namespaces may have offered into one namespace.
+
+    ``count`` returns how many offers from other namespaces a namespace has. Those of its own are not limited: whoever
+    creates an AddressSpace there may create an Integration there too.
+    """
+
+    def __init__(self, count: Callable[[str], int], most: int = MOST_OFFERS) -> None:
+        self._count = count
+        self._most = most
+        self.exhausted_namespaces: set[str] = set()
+        """Namespaces to which an offer was refused and not made since."""
+
+        self._on_their_way: set[Pair] = set()
+
+    def exhausted(self, pair: Pair) -> bool:
+        """Check if the pair's receiving namespace has as many offers as it may have."""
+        namespace = pair.syndesis.namespace
+        if pair.space.namespace == namespace:
+            return False
+        others = sum(other.syndesis.namespace == namespace and other != pair for other in self._on_their_way)
+        exhausted = self._count(namespace) + others >= self._most
+        (self.exhausted_namespaces.add if exhausted else self.exhausted_namespaces.discard)(namespace)
+        return exhausted
+
+    @contextmanager
+    def reserved(self, pair: Pair) -> Iterator[bool]:
+        """Count the pair's offer while it is on its way; False says that it is one too many."""
+        if self.exhausted(pair):
+            yield False
+            return
+        self._on_their_way.add(pair)
+        try:
+            yield True
+        finally:
+            self._on_their_way.discard(pair)
+
+
 class RepairLimit:
-    """Counts the repairs of each object in a sliding window."""
+    """Counts the repairs of each object in a sliding window.
+
+    A repair applies what was applied before: somebody changed it in between. A changed wish of our own is none.
+    """
 
     def __init__(self, repairs: int = REPAIRS, window: float = WINDOW) -> None:
         self._repairs = repairs
         self._window = window
         self._at: dict[tuple[str, Ref], deque[float]] = {}
+        self._applied: dict[tuple[str, Ref], int] = {}
 
-    def wait(self, kind: str, ref: Ref, now: float) -> float:
-        """Seconds until the object may be repaired again; 0.0 counts as a repair made now."""
+    def wait(self, kind: str, ref: Ref, document: dict[str, Any], now: float) -> float:
+        """Return the seconds until the object may be repaired again; 0.0 counts as a repair made now."""
+        wish = hash(json.dumps(document, sort_keys=True))
+        if self._applied.setdefault((kind, ref), wish) != wish:
+            self._applied[kind, ref] = wish
+            return 0.0
         at = self._at.setdefault((kind, ref), deque())
         while at and at[0] <= now - self._window:
             at.popleft()
@@ -67,5 +120,6 @@ class RepairLimit:
         return 0.0
 
     def forget(self, kind: str, ref: Ref) -> None:
-        """The object is gone."""
+        """Forget an object that is gone."""
         self._at.pop((kind, ref), None)
+        self._applied.pop((kind, ref), None)

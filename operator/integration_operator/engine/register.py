@@ -45,9 +45,9 @@ class RemoteRegister:
         """State over REST is about to be made: what is known until now is that there is none."""
         self._entries.setdefault(integration.live.uid, self._entry(integration))
 
-    def note(self, integration: Integration, kind: Child, side: Remote) -> None:
-        """What a call has shown of one side."""
-        self._put(integration, kind, replace(side, due=False))
+    def note(self, integration: Integration, kind: Child, side: Remote, *, platform: str = "") -> None:
+        """Note what a call has shown of one side, on the platform of this uid."""
+        self._put(integration, kind, replace(side, due=False, platform=platform))
 
     def doubt(self, integration: Integration, kind: Child, how: OverRest, username: str | None) -> None:
         """A call has failed, and may have done something all the same.

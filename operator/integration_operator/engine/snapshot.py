@@ -5,20 +5,22 @@ Everything else is the same code as in the operator, so what they say is what it
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from integration_operator.api import names
-from integration_operator.cluster import Cluster
+from integration_operator.cluster import DEFAULT_ENMASSE_NAMESPACE, Cluster
 from integration_operator.documents import UnreadableFile, documents, read_text, shown
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Action, Apply, Child, Deliver, Finalize, LetGo, Remove, Withdraw
 from integration_operator.domain.decisions import Decision, decide
 from integration_operator.domain.desired import Templates
 from integration_operator.domain.integration import Integration, first_of
+from integration_operator.domain.live import Live
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.remote import Remote
 from integration_operator.domain.text import sanitized
@@ -170,7 +172,7 @@ class Rehearsal:
         """Change the stores as an action would that succeeds."""
         match action:
             case Apply():
-                self.merge(action.kind, action.ref, {**action.document, **_answered(action)})
+                self.merge(action.kind, action.ref, {**action.document, **_answered(action)}, applied=action.document)
             case Remove():
                 self.cluster.store(action.kind).removed(action.ref, action.uid)
             case Finalize():
@@ -180,21 +182,31 @@ class Rehearsal:
             case Deliver():
                 identifier = naming.connection_id(pair) if action.kind == "Connection" else action.credential.username
                 verified = Verdict.deny("NotTried", "nothing is asked offline") if action.kind == "Connection" else None
-                made = Remote(action.how, True, identifier, action.applied, action.credentials, verified=verified)
+                made = Remote(
+                    action.how,
+                    True,
+                    identifier,
+                    action.applied,
+                    action.credentials,
+                    verified=verified,
+                    platform=action.platform,
+                )
                 self._note(pair, action.kind, made)
             case Withdraw() | LetGo():
                 self._note(pair, action.kind, Remote())
 
-    def merge(self, kind: str, ref: Ref, document: Document) -> None:
-        """Take some fields of an object as changed."""
+    def merge(self, kind: str, ref: Ref, document: Document, *, applied: Document | None = None) -> None:
+        """Take some fields of an object as changed; ``applied`` are those that our field manager has then applied."""
         store = self.cluster.store(kind)
         known = store.get(ref)
         live = known.live if isinstance(known, Integration) else known
-        store.wrote(_completed(_merged(live.document if live else {}, document)))
+        changed = _completed(_merged(live.document if live else {}, document))
+        changed["metadata"]["managedFields"] = managed_fields(applied) if applied else _still_managed(live)
+        store.wrote(changed)
 
     def _note(self, pair: Pair, kind: Child, side: Remote) -> None:
         for integration in first_of(self.gatherer.integrations_of(pair))[:1]:
-            self._register.note(integration, kind, side)
+            self._register.note(integration, kind, side, platform=side.platform)
 
 
 class Snapshot(Rehearsal):
@@ -212,8 +224,10 @@ class Snapshot(Rehearsal):
         enable_new: bool = True,
         served: Mapping[str, Served | None] | None = None,
         share: float = 1.0,
+        enmasse_namespace: str = DEFAULT_ENMASSE_NAMESPACE,
     ) -> None:
-        super().__init__(Cluster(Client.in_cluster()), rules, enable_new=enable_new, share=share)
+        cluster = Cluster(Client.in_cluster(), enmasse_namespace=enmasse_namespace)
+        super().__init__(cluster, rules, enable_new=enable_new, share=share)
         by_kind: dict[str, list[Document]] = {}
         for document in documents:
             by_kind.setdefault(document["kind"], []).append(document)
@@ -262,6 +276,33 @@ def _answered(action: Apply) -> Document:
     if action.kind == "Connection":
         return {"status": {"phase": "Ready", "connectionId": action.document["spec"].get("connectionId", "new")}}
     return {}
+
+
+def managed_fields(document: Document) -> list[Document]:
+    """Return what the API server notes of a document that our field manager applies."""
+    content = {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
+    metadata = {key: content["metadata"][key] for key in ("labels", "annotations") if key in content["metadata"]}
+    owners = [owner["uid"] for owner in content["metadata"].get("ownerReferences") or ()]
+    fields = _fields({**content, "metadata": metadata})
+    return _entry(fields, owners)
+
+
+def _still_managed(live: Live | None) -> list[Document]:
+    if live is None or live.owned is None:
+        return []
+    return _entry(json.loads(live.owned), sorted(live.owned_owners))
+
+
+def _entry(fields: Document, owners: Sequence[str]) -> list[Document]:
+    references: Document = {f"k:{json.dumps({'uid': uid})}": {} for uid in owners}
+    metadata = {**fields.get("f:metadata", {}), **({"f:ownerReferences": references} if references else {})}
+    set_of_fields = {**fields, **({"f:metadata": metadata} if metadata else {})}
+    return [{"manager": names.FIELD_MANAGER, "operation": "Apply", "fieldsV1": set_of_fields}]
+
+
+def _fields(document: Document) -> Document:
+    """Return a document as a set of fields; a list is one field."""
+    return {f"f:{key}": _fields(value) if isinstance(value, dict) else {} for key, value in document.items()}
 
 
 def _completed(document: Document) -> Document:

@@ -79,6 +79,9 @@ class Triggers:
     def _integration_changed(self, old: Integration | None, new: Integration | None) -> None:
         if old is not None and new is None:
             self._gatherer.integration_deleted(old)
+            if old.ref.namespace in self._gatherer.offers.exhausted_namespaces:
+                for syndesis in self._cluster.syndesises.by("namespace", old.ref.namespace):
+                    self._add(self._gatherer.pairs_of_syndesis(syndesis))
         self._add(self._gatherer.key_of(integration) for integration in (old, new) if integration is not None)
 
     def _authentication_changed(self, old: tuple[Ref, str] | None, new: tuple[Ref, str] | None) -> None:
@@ -104,10 +107,14 @@ class Triggers:
         self._guard("AddressSpace" if kind is SPACE_CONFIG_MAP else kind.name)
 
     def _guard(self, kind: str) -> None:
-        """Compare what Integrations refer to with what a source shows."""
+        """Compare what Integrations refer to with what a source shows.
+
+        Only those count that stood for a pair: a tenant may name any number of AddressSpaces that never existed.
+        """
         if kind not in ("AddressSpace", "Syndesis") or self._cluster.unsettled():
             return
-        keys = (self._gatherer.key_of(integration) for integration in self._cluster.integrations)
+        paired = (i for i in self._cluster.integrations if i.space_read_from is not None)
+        keys = (self._gatherer.key_of(integration) for integration in paired)
         referred = {key.space if kind == "AddressSpace" else key.syndesis for key in keys if isinstance(key, Pair)}
         store = self._cluster.spaces if kind == "AddressSpace" else self._cluster.syndesises
         held = self._gatherer.guard.listed(kind, referred, (known.ref for known in store))

@@ -3,6 +3,9 @@
 A key that is added while it is being worked on is worked on once more afterwards; a key that failed comes back after a
 delay that doubles, with jitter, until it succeeds (client-go's workqueue is the model). Keys carry no content: a worker
 looks at the stores, so ten changes in a row are one piece of work.
+
+Keys may belong to groups, such as the namespace whose server they need: then no group has more than its share of the
+workers, and one server that hangs leaves the others' keys theirs.
 """
 
 from __future__ import annotations
@@ -10,22 +13,32 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-K = TypeVar("K", bound=Hashable)
+from integration_operator.engine.backoff import LONGEST_DELAY, backoff
 
-FIRST_DELAY, LONGEST_DELAY = 0.1, 300.0
+K = TypeVar("K", bound=Hashable)
 
 
 class WorkQueue(Generic[K]):
     """Keys ready to be worked on, keys to come, and keys being worked on."""
 
     def __init__(
-        self, *, clock: Callable[[], float] | None = None, jitter: Callable[[], float] = random.random
+        self,
+        *,
+        clock: Callable[[], float] | None = None,
+        jitter: Callable[[], float] = random.random,
+        group_of: Callable[[K], Hashable] | None = None,
+        share: int = 1,
     ) -> None:
+        self._group_of = group_of
+        self._share = share
+        self._busy: Counter[Hashable] = Counter()
+        self._parked: dict[Hashable, deque[K]] = {}
+        """Keys whose turn had come, by group, of groups that had their share of the workers then."""
         self._clock = clock or asyncio.get_running_loop().time
         self._jitter = jitter
         self._ready: deque[K] = deque()
@@ -42,7 +55,7 @@ class WorkQueue(Generic[K]):
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._again)
+        return len(self._ready) + len(self._again) + sum(map(len, self._parked.values()))
 
     @property
     def idle(self) -> bool:
@@ -76,12 +89,11 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._later, (due, self._sequence, key))
         self._changed.set()
 
-    def retry(self, key: K, *, at_least: float = 0.0) -> float:
-        """Work on a key that failed after its back-off; return the delay in seconds."""
-        failures = self._failures.get(key, 0) + 1
-        self._failures[key] = failures
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 20)) * (0.5 + self._jitter() / 2)
-        delay = max(delay, at_least)
+    def retry(self, key: K, *, at_least: float = 0.0, longest: float = LONGEST_DELAY) -> float:
+        """Work on a key that failed after its back-off, which ``longest`` bounds; return the delay in seconds."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = max(backoff(failures, self._jitter(), longest), at_least)
         self.add_after(key, delay)
         return delay
 
@@ -93,8 +105,7 @@ class WorkQueue(Generic[K]):
         """The next key, None once the queue is closed. The worker calls ``done`` when it has finished with it."""
         while not self._closed:
             self._promote()
-            if self._ready:
-                key = self._ready.popleft()
+            if (key := self._next()) is not None:
                 self._waiting.discard(key)
                 self._working[key] = self._clock()
                 self._finished.clear()
@@ -106,13 +117,40 @@ class WorkQueue(Generic[K]):
                     await self._changed.wait()
         return None
 
+    def _next(self) -> K | None:
+        """Take the first key that is ready and whose group has not its share of the workers yet."""
+        while self._ready:
+            key = self._ready.popleft()
+            if self._group_of is None:
+                return key
+            group = self._group_of(key)
+            if self._busy[group] < self._share:
+                self._busy[group] += 1
+                return key
+            self._parked.setdefault(group, deque()).append(key)
+        return None
+
+    def _leave_group(self, key: K) -> None:
+        """Give up the key's place in its group to the key that waits longest for one."""
+        assert self._group_of is not None
+        group = self._group_of(key)
+        self._busy[group] -= 1
+        if not self._busy[group]:
+            del self._busy[group]
+        if parked := self._parked.get(group):
+            self._ready.appendleft(parked.popleft())
+            self._changed.set()
+            if not parked:
+                del self._parked[group]
+
     def covers(self, key: K) -> None:
         """The worker of the key looks at the stores now: what was added for it until here needs no further look."""
         self._again.discard(key)
 
     def done(self, key: K) -> None:
         """The worker has finished with the key."""
-        self._working.pop(key, None)
+        if self._working.pop(key, None) is not None and self._group_of is not None:
+            self._leave_group(key)
         if not self._working:
             self._finished.set()
         if key in self._again:

@@ -9,7 +9,7 @@ All requests of the process share one session, one limit of requests in flight a
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -21,10 +21,15 @@ import aiohttp
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from integration_operator.domain.json_text import Malformed, parse_pruned
 from integration_operator.domain.text import sanitized
 from integration_operator.kube import kubeconfig
-from integration_operator.kube.errors import Unauthorized, Unavailable, error_of
+from integration_operator.kube.answers import UNPACKED, Unreadable, unpacked
+from integration_operator.kube.answers import TooLarge as AnswerTooLarge
+from integration_operator.kube.answers import body as body_of
+from integration_operator.kube.errors import Invalid, TooLarge, Unauthorized, Unavailable, error_of
 from integration_operator.kube.kubeconfig import Kubeconfig, NoCluster, WrongKubeconfig
+from integration_operator.kube.trouble import in_words
 
 Document = dict[str, Any]
 Query = Mapping[str, str]
@@ -36,11 +41,23 @@ MERGE = "application/merge-patch+json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
+PATH = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._:~-]+)+")
+"""A path whose segments are names; ``..`` in one would be resolved before the request is sent."""
+
 CONNECT_TIMEOUT = 5.0
+ERROR_BYTES = 256 * 1024  # of a Status; one of a refused document repeats its faults, not the document
 SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
 SERVICE_ACCOUNT_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 TOKEN_FILE_PERIOD = 60.0  # a kubelet renews a projected token at 80 % of its life, at least 10 minutes (KEP-1205)
-LARGEST_EVENT = 16 * 1024 * 1024  # etcd refuses objects over 1.5 MiB; a longer line is not an event
+PAGE_BYTES = 8 * 1024 * 1024
+"""Most bytes of an answer, and of an event of a watch. etcd refuses objects over 1.5 MiB (its --max-request-bytes); 500
+AddressSpaces or Secrets have 1 to 3 MiB. Parsed it takes two to ten times as much for a moment."""
+
+READ_BUFFER = 256 * 1024
+"""Bytes that aiohttp holds of each answer before they are read; the library's own 2 MiB are for lines read at once."""
+
+DEEPEST = 100
+"""Levels of nesting that are read of a document. The API server takes 10,000, in fields that a schema leaves open."""
 
 
 class RateLimit:
@@ -75,6 +92,7 @@ class Client:
         rate: float = 0.0,
         burst: int = 100,
         timeout: float = 30.0,
+        page_bytes: int = PAGE_BYTES,
         user_agent: str = "integration-operator",
         observe: Observer | None = None,
     ) -> None:
@@ -82,6 +100,7 @@ class Client:
         self._slots = asyncio.Semaphore(max_in_flight)
         self._rate = RateLimit(rate, burst)
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=CONNECT_TIMEOUT)
+        self._page_bytes = page_bytes
         self._user_agent = user_agent
         self._observe = observe
         self._api: ApiClient | None = None
@@ -141,7 +160,11 @@ class Client:
 
     async def __aenter__(self) -> Self:
         configuration = await self._configure()
-        configuration.client_session_kwargs = {"trust_env": False}
+        configuration.client_session_kwargs = {
+            "trust_env": False,
+            "auto_decompress": False,
+            "read_bufsize": READ_BUFFER,
+        }
         configuration.connection_pool_maxsize = 128
         configuration.retries = None
         try:
@@ -188,9 +211,11 @@ class Client:
             connector=api.rest_client.pool_manager.connector, connector_owner=False, middlewares=(authenticate,)
         )
 
-    async def get(self, path: str, query: Query | None = None, *, accept: str = "application/json") -> Document:
-        """GET a path."""
-        return await self._request("GET", path, query, accept=accept)
+    async def get(
+        self, path: str, query: Query | None = None, *, accept: str = "application/json", most: int | None = None
+    ) -> Document:
+        """GET a path, with an answer of at most ``most`` bytes. Raises ``TooLarge``."""
+        return await self._request("GET", path, query, accept=accept, most=most)
 
     async def post(self, path: str, body: Document, query: Query | None = None) -> Document:
         """POST a document."""
@@ -234,16 +259,18 @@ class Client:
         try:
             response = await self._send("GET", path, {**query, "watch": "true"}, None, None, accept, timeout)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "NoAnswer", f"watch of {path}: {_plain(error)}") from error
+            raise Unavailable(0, "NoAnswer", f"watch of {path}: {in_words(error)}") from error
         try:
             if response.status != 200:
-                raise error_of(response.status, await response.read())
+                raise error_of(response.status, await body_of(response, ERROR_BYTES))
             opened()
-            async for line in _lines(response):
-                yield json.loads(line)
+            async for line in _lines(response, self._page_bytes):
+                yield parse_pruned(line, deepest=DEEPEST)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "ConnectionLost", f"watch of {path}: {_plain(error)}") from error
-        except ValueError as error:
+            raise Unavailable(0, "ConnectionLost", f"watch of {path}: {in_words(error)}") from error
+        except Unreadable as error:
+            raise Unavailable(0, "Unreadable", f"watch of {path}: {error}") from None
+        except Malformed as error:
             raise Unavailable(0, "NotJSON", f"watch of {path} was cut in the middle of an event") from error
         finally:
             response.close()
@@ -257,6 +284,7 @@ class Client:
         body: Document | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        most: int | None = None,
     ) -> Document:
         await self._rate.wait()
         async with self._slots:
@@ -266,16 +294,23 @@ class Client:
                 response = await self._send(verb, path, query, body, content_type, accept, self._timeout)
                 try:
                     status = response.status
-                    data = await response.read()
+                    data = await body_of(response, (most or self._page_bytes) if status < 300 else ERROR_BYTES)
                     retry_after = response.headers.get("Retry-After")
                 finally:
                     response.release()
                 if status >= 300:
                     raise error_of(status, data, retry_after=retry_after)
-                document = json.loads(data) if data else {}
+                document = parse_pruned(data, deepest=DEEPEST) if data else {}
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise Unavailable(0, "NoAnswer", f"{verb} {path}: {_plain(error)}") from error
-            except ValueError as error:
+                raise Unavailable(
+                    0, "NoAnswer", f"{verb} {path}: {in_words(error, seconds=self._timeout.total)}"
+                ) from error
+            except AnswerTooLarge as error:
+                kind = TooLarge if status < 300 else Unavailable
+                raise kind(status, "TooLarge", f"{verb} {path}: {error}") from None
+            except Unreadable as error:
+                raise Unavailable(status, "Unreadable", f"{verb} {path}: {error}") from None
+            except Malformed as error:
                 raise Unavailable(status, "NotJSON", f"{verb} {path}: the answer is not JSON") from error
             finally:
                 if self._observe is not None:
@@ -294,9 +329,11 @@ class Client:
     ) -> aiohttp.ClientResponse:
         if self._api is None:
             raise Unavailable(0, "Closed", "the client is closed")
+        if not PATH.fullmatch(path):  # a name in it that someone chose would lead to another path
+            raise Invalid(0, "PathUnusable", f"{verb} of a path that is none: {path}")
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         for attempt in (1, 2):
-            headers = {"Accept": accept, "User-Agent": self._api.user_agent}
+            headers = {"Accept": accept, "User-Agent": self._api.user_agent, **UNPACKED}
             if content_type is not None:
                 headers["Content-Type"] = content_type
             await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, verb, body)
@@ -309,16 +346,17 @@ class Client:
         raise Unauthorized(401, "Unauthorized", "the API server does not accept the token")  # pragma: no cover
 
 
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Split a stream at newlines without aiohttp's limit on the length of a line."""
+async def _lines(response: aiohttp.ClientResponse, longest: int) -> AsyncIterator[bytes]:
+    """Split a stream at newlines, with our limit on the length of a line in place of aiohttp's."""
+    unpacked(response)
     rest = b""
     async for chunk in response.content.iter_any():
         *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
         for line in lines:
             if line:
                 yield line
-        if len(rest) > LARGEST_EVENT:
-            raise ValueError("an event without end")
+        if len(rest) > longest:
+            raise AnswerTooLarge(f"an event has more than {longest} bytes")
     if rest.strip():
         yield rest
 

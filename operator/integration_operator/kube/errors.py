@@ -6,10 +6,17 @@ Status and reason are those of ``metav1.Status``
 
 from __future__ import annotations
 
-import json
+import re
 from typing import Any
 
-from integration_operator.domain.failure import Failure
+from integration_operator.domain.failure import Failure, seconds_of
+from integration_operator.domain.json_text import Malformed, parse
+
+REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
+"""A reason that may stand in a condition. An admission webhook, which may be a tenant's, writes what it likes."""
+
+MENDED_WITHIN = 120.0
+"""Seconds; with jitter one request in one to two minutes for as long as what a user has to mend is not mended."""
 
 
 class ApiError(Failure):
@@ -46,13 +53,22 @@ class Unauthorized(ApiError):
 
 
 class Forbidden(ApiError):
-    """403: RBAC does not allow it, or the namespace is being deleted."""
+    """403: RBAC, a quota or an admission policy does not allow it, or the namespace is being deleted."""
+
+    longest_delay = MENDED_WITHIN
 
 
 class Invalid(ApiError):
-    """400 or 422: the server understood the document and refuses it."""
+    """400 or 422: the server understood the document and refuses it.
 
-    stalls = True
+    It may be an admission webhook or policy that does, and nobody tells when that is mended.
+    """
+
+    longest_delay = MENDED_WITHIN
+
+
+class TooLarge(ApiError):
+    """The answer has more bytes than are read; of a LIST, a smaller page may have fewer."""
 
 
 class TooManyRequests(ApiError):
@@ -81,27 +97,31 @@ def error_of(status: int, body: bytes, *, retry_after: str | None = None) -> Api
     """The error for an answer: ``body`` is a ``Status`` document, or whatever a proxy on the way has put in its
     place.
     """
-    document = _status_document(body)
-    reason = str(document.get("reason") or "")
-    message = str(document.get("message") or f"the server answered HTTP {status}")
+    return _error(status, _status_document(body), retry_after)
+
+
+def watch_error(status: dict[str, Any]) -> ApiError:
+    """The error that an ``ERROR`` event of a watch carries: its object is a ``Status``."""
+    code = status.get("code")
+    return _error(code if isinstance(code, int) and code >= 400 else 500, status, None)
+
+
+def _error(status: int, document: dict[str, Any], retry_after: str | None) -> ApiError:
+    given, said = document.get("reason"), document.get("message")
+    reason = given if isinstance(given, str) and REASON.fullmatch(given) else ""
+    message = said if isinstance(said, str) and said else f"the server answered HTTP {status}"
     if reason == "AlreadyExists":
         kind: type[ApiError] = AlreadyExists
     elif status >= 500:
         kind = Unavailable
     else:
         kind = _BY_STATUS.get(status, ApiError)
-    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-    return kind(status, reason, message, retry_after=seconds)
-
-
-def watch_error(status: dict[str, Any]) -> ApiError:
-    """The error that an ``ERROR`` event of a watch carries: its object is a ``Status``."""
-    return error_of(int(status.get("code") or 500), json.dumps(status).encode())
+    return kind(status, reason, message, retry_after=seconds_of(retry_after))
 
 
 def _status_document(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body)
-    except ValueError:
+        document = parse(body)
+    except Malformed:
         return {}
     return document if isinstance(document, dict) else {}

@@ -24,6 +24,7 @@ from integration_operator.kube.errors import (
     Forbidden,
     Gone,
     NotFound,
+    TooLarge,
     Unauthorized,
     Unavailable,
     watch_error,
@@ -35,7 +36,9 @@ T = TypeVar("T")
 Document = dict[str, Any]
 Sleep = Callable[[float], Awaitable[None]]
 
-PAGE = 500  # client-go's default page of a reflector: a LIST's memory is bounded by it
+PAGE = 500  # client-go's default page of a reflector; its bytes are bounded by the client
+UNPAGED_BYTES = 64 * 1024 * 1024
+"""Of a LIST of EnMasse's aggregated API, which knows no pages: 20,000 AddressSpaces."""
 WATCH_SECONDS = 290  # under the five minutes after which proxies on the way like to cut
 WATCH_SILENCE = 150.0  # kube-apiserver sends a bookmark about every minute: twice that without a byte is a dead line
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
@@ -67,6 +70,7 @@ class Reflector(Generic[T]):
         on_listed: Callable[[Kind], None] = lambda kind: None,
         poll: float = 30.0,
         namespaces: Callable[[], Awaitable[list[str]]] | None = None,
+        namespace: str | None = None,
         translate: Callable[[Document], Document | None] | None = None,
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -85,6 +89,7 @@ class Reflector(Generic[T]):
         self._on_listed = on_listed
         self._poll = poll
         self._namespaces = namespaces
+        self._namespace = namespace
         self._translate = translate
         self._sleep = sleep
         self._jitter = jitter
@@ -142,11 +147,16 @@ class Reflector(Generic[T]):
         assert self.served is not None
         return self.served
 
+    @property
+    def _collection(self) -> str:
+        """The path that is listed and watched: the whole cluster, or the one namespace that may be believed."""
+        return self._served_now.collection(self._namespace)
+
     async def _list(self) -> None:
         """Replace the store by what the server has."""
         while True:
             epoch = self.store.epoch()
-            reports, self._version = await self._pages(self._served_now.collection())
+            reports, self._version = await self._pages(self._collection)
             if not await self._moved():
                 break
         self.shown_from = self.served
@@ -173,16 +183,24 @@ class Reflector(Generic[T]):
     async def _pages(self, collection: str) -> tuple[list[Report[T]], str]:
         """All items of a collection, and the resource version to watch from.
 
-        Each page is read at once, so that not all documents are held in full at a time.
+        Each page is read at once, so that not all documents are held in full at a time. A page that is too large is
+        asked for again, in smaller ones: tenants decide how large their objects are, up to 1.5 MiB each.
         """
         reports: list[Report[T]] = []
-        query = {"limit": str(PAGE), **self._selector()}
+        limit = PAGE
+        query = self._selector()
         accept = METADATA_LIST if self.kind.metadata_only else "application/json"
+        most = None if self._served_now.watchable else UNPAGED_BYTES
         while True:
             try:
-                page = await self._client.get(collection, query, accept=accept)
+                page = await self._client.get(collection, {"limit": str(limit), **query}, accept=accept, most=most)
+            except TooLarge:
+                if limit == 1 or not self._served_now.watchable:
+                    raise
+                limit = max(1, limit // 4)
+                continue
             except NotFound:
-                everywhere = collection == self._served_now.collection()
+                everywhere = collection == self._collection
                 if self._served_now.watchable or not everywhere or self._namespaces is None:
                     raise
                 return await self._by_namespace(await self._namespaces())
@@ -228,9 +246,7 @@ class Reflector(Generic[T]):
             **self._selector(),
         }
         accept = METADATA if self.kind.metadata_only else "application/json"
-        events = self._client.watch(
-            self.served.collection(), query, accept=accept, silence=WATCH_SILENCE, opened=self._opened
-        )
+        events = self._client.watch(self._collection, query, accept=accept, silence=WATCH_SILENCE, opened=self._opened)
         async for event in events:
             self._take(event)
 

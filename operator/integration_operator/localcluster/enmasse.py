@@ -33,11 +33,17 @@ NONE_SERVICES = ("none", "none-authservice")
 NO_REALM = "400 Bad Request: missingNormalization"
 """What newer Keycloaks answer when the AddressSpace has no realm annotation."""
 
-CERTIFICATE = (
-    "-----BEGIN CERTIFICATE-----\n"
-    + base64.b64encode(b"simulated by the integration operator: this certificate certifies nothing").decode()
-    + "\n-----END CERTIFICATE-----\n"
-)
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBDDCBv6ADAgECAgEBMAUGAytlcDAvMS0wKwYDVQQDDCRzaW11bGF0ZWQgRW5N
+YXNzZSwgY2VydGlmaWVzIG5vdGhpbmcwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAx
+MDEwMDAwMDBaMC8xLTArBgNVBAMMJHNpbXVsYXRlZCBFbk1hc3NlLCBjZXJ0aWZp
+ZXMgbm90aGluZzAqMAUGAytlcAMhAGtCoTtnMsZkbzYKFAacGh2Zq8TQvij0Ai2J
+QqUOt6U2MAUGAytlcANBAGuDiUyb8Q7RbCkX+LNT6ibyGHRCJ/x+doANGM1nF9LQ
+YyQ9+JMqsoK40xb2r2HS0dDVkkYM3F/7CREr+Pt0/w0=
+-----END CERTIFICATE-----
+"""
+"""A real one, whose key nobody has."""
 
 log = structlog.get_logger()
 

@@ -25,6 +25,10 @@ KIND_SYNCED = Gauge(
     "integration_operator_kind_synced", "1 where the store of a kind is in step with the server", ["kind"]
 )
 HELD = Gauge("integration_operator_mass_deletion_held", "Objects that vanished at once and are held", ["kind"])
+OFFERS_EXHAUSTED = Gauge(
+    "integration_operator_offers_exhausted",
+    "Namespaces that have as many offers from other namespaces as they may have",
+)
 QUEUE_DEPTH = Gauge("integration_operator_queue_depth", "Keys that are ready to be worked on")
 
 

@@ -7,25 +7,38 @@ JSON says of uid and version may be missing or stale, so those are the ConfigMap
 
 from __future__ import annotations
 
-import json
+import re
 from typing import Any
+
+from integration_operator.domain.json_text import parse
 
 Document = dict[str, Any]
 
 DATA_KEY = "config.json"
 
+LONGEST = 256 * 1024
+"""Characters of the JSON. One of EnMasse's has 2 to 6 KiB, with applied plans and configurations up to 30."""
+
+MOST_VALUES = 10_000
+"""Members and items in the JSON; one of EnMasse's has some hundred."""
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,251}[a-z0-9])?")
+"""Of an AddressSpace or a namespace; EnMasse refused any other from the beginning (AddressSpaceNameValidator.java)."""
+
+API_VERSION = re.compile(r"enmasse\.io/v[a-z0-9]{1,20}")
+
 
 def address_space_document(config_map: Document) -> Document | None:
-    """The AddressSpace in a ConfigMap; None where nothing says which one it is.
+    """Return the AddressSpace in a ConfigMap; None if nothing says which one it is.
 
     One whose JSON cannot be read is there all the same, and says so: the ConfigMap is named after it
     (``getConfigMapName``, ConfigMapAddressSpaceApi.java @0.24.0).
     """
     metadata = config_map["metadata"]
     try:
-        found = json.loads((config_map.get("data") or {})[DATA_KEY])
+        found = _config(config_map)
         inside = found["metadata"]
-        name, namespace = str(inside["name"]), str(inside.get("namespace") or _namespace_of(metadata))
+        name, namespace = _name(inside["name"]), _name(inside.get("namespace") or _namespace_of(metadata))
     except (ValueError, KeyError, TypeError, AttributeError):
         namespace, dot, name = metadata["name"].partition(".")
         if not dot:
@@ -34,7 +47,7 @@ def address_space_document(config_map: Document) -> Document | None:
         found, inside = {"status": {"messages": [unreadable]}}, {}
     annotations = inside.get("annotations")
     return {
-        "apiVersion": str(found.get("apiVersion") or "enmasse.io/v1alpha1"),
+        "apiVersion": _api_version(found.get("apiVersion")),
         "kind": "AddressSpace",
         "metadata": {
             "name": name,
@@ -52,6 +65,24 @@ def address_space_document(config_map: Document) -> Document | None:
     }
 
 
+def _config(config_map: Document) -> Document:
+    text = config_map["data"][DATA_KEY]
+    if len(text) > LONGEST:
+        raise ValueError("too long")
+    config: Document = parse(text, most_values=MOST_VALUES)
+    return config
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ValueError("not a name")
+    return value
+
+
+def _api_version(value: object) -> str:
+    return value if isinstance(value, str) and API_VERSION.fullmatch(value) else "enmasse.io/v1alpha1"
+
+
 def _namespace_of(metadata: Document) -> str:
-    """The tenant's namespace, which a label names since 0.22."""
+    """Return the tenant's namespace, which a label names since 0.22."""
     return str((metadata.get("labels") or {})["namespace"])

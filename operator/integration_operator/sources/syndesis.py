@@ -6,25 +6,44 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.domain.pair import Ref
+from integration_operator.domain.patterns import NamespacePatterns
 from integration_operator.domain.platforms import Syndesis
+from integration_operator.domain.text import sanitized
+
+LONGEST_WORD = 64
+"""Bytes of a phase or a reason, which are single words: ``Installed``, ``StartupFailed``, ``Duplicate``."""
+
+LONGEST_USER = 253
+"""Characters of a creator's name, as for an AddressSpace: it is compared with that."""
 
 
 def syndesis(document: dict[str, Any]) -> Syndesis:
-    """Normalise one Syndesis; ``apiVersion`` is the live object's, because an owner reference needs one that is
-    served.
-    """
+    """Normalise one Syndesis; ``apiVersion`` is the live object's: an owner reference needs one that is served."""
     metadata = document["metadata"]
-    annotations = metadata.get("annotations") or {}
-    status = document.get("status")
-    status = status if isinstance(status, dict) else {}
-    creator = annotations.get(names.SYNDESIS_CREATED_BY)
+    annotations, status = _mapping(metadata.get("annotations")), _mapping(document.get("status"))
+    accepted = annotations.get(names.ACCEPT_FROM)
     return Syndesis(
         ref=Ref(metadata.get("namespace", ""), metadata["name"]),
         uid=str(metadata.get("uid", "")),
         api_version=str(document.get("apiVersion") or "syndesis.io/v1beta3"),
         deleting="deletionTimestamp" in metadata,
-        phase=str(status.get("phase") or ""),
-        status_reason=str(status.get("reason") or ""),
-        created_by=creator.strip() or None if isinstance(creator, str) else None,
+        phase=_word(status.get("phase")),
+        status_reason=_word(status.get("reason")),
+        created_by=_user(annotations.get(names.SYNDESIS_CREATED_BY)),
         native_connections=annotations.get(names.CONNECTION_DELIVERY) == "native",
+        accept_from=None if accepted is None else NamespacePatterns.parse(str(accepted)),
+        enable_new=annotations.get(names.ENABLE_NEW) == "true",
     )
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _word(value: object) -> str:
+    return sanitized(value, LONGEST_WORD) if isinstance(value, str) else ""
+
+
+def _user(value: object) -> str | None:
+    name = value.strip() if isinstance(value, str) else ""
+    return name if name and len(name) <= LONGEST_USER and name.isprintable() else None

@@ -12,6 +12,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from integration_operator.delivery.keycloak.errors import AccessMissing
 from integration_operator.delivery.keycloak.groups import release_of
@@ -35,6 +36,11 @@ class KeycloakAccess:
     username: str
     password: str = field(repr=False)
     certificate: str | None = None
+
+    @property
+    def host(self) -> str:
+        """Host and port, for messages."""
+        return urlsplit(self.url).netloc
 
     def ssl_context(self) -> ssl.SSLContext:
         """Verifies against the certificate where there is one; then it is pinned, and the host's name says nothing."""

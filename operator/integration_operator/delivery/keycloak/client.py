@@ -25,17 +25,20 @@ from integration_operator.delivery.keycloak.groups import group_names, is_permis
 from integration_operator.delivery.keycloak.session import AdminSession
 from integration_operator.delivery.keycloak.wanted import (
     EnsuredUser,
-    Standing,
     UserKey,
     WantedUser,
     attributes_of,
     lost_attributes,
-    standing,
 )
+from integration_operator.delivery.limits import DEFAULT, Limits
 from integration_operator.delivery.peer import Peer
+from integration_operator.domain.ownership import Owner
 
 MASTER = "master"
 PAGE = 100  # Keycloak's own default; without it an answer ends there and does not say so
+MOST_PAGES = 50
+"""Pages of users whose names have ours as a part; with ours generated from the pair there is one."""
+NEWEST = 253_402_300_799_999  # milliseconds: the last that a date can be
 T = TypeVar("T")
 
 
@@ -55,7 +58,7 @@ class _User(BaseModel):
     id: str = Field(min_length=1)
     username: str
     attributes: dict[str, list[str]] | None = None
-    createdTimestamp: int | None = None  # noqa: N815  Keycloak's own name; milliseconds
+    createdTimestamp: int | None = Field(default=None, ge=0, le=NEWEST)  # noqa: N815  Keycloak's own name; milliseconds
 
     @property
     def created(self) -> datetime | None:
@@ -75,10 +78,15 @@ class KeycloakUsers:
     """One for each Keycloak: its limit and its breaker are for all that is asked of the host."""
 
     def __init__(
-        self, access: KeycloakAccess, *, peer: Peer | None = None, now: Callable[[], datetime] = _utc_now
+        self,
+        access: KeycloakAccess,
+        *,
+        peer: Peer | None = None,
+        limits: Limits = DEFAULT,
+        now: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.access = access
-        self._session = AdminSession(access, peer)
+        self._session = AdminSession(access, peer, limits)
         self._now = now
         self._without_password: set[UserKey] = set()
         """Users that were begun here and whose password was not seen set. What the caller knows of the password does
@@ -104,7 +112,7 @@ class KeycloakUsers:
         else:
             self._refuse_stranger(user, wanted)
         if lost := lost_attributes(user.attributes or {}, wanted, user.created or self._now()):
-            if standing(user.attributes or {}, wanted) is Standing.LEFTOVER:
+            if wanted.judge(user.attributes or {}) is Owner.RESTORED:
                 self._without_password.add(_key(wanted))
             await self._write_attributes(user, wanted, lost)
             written.append("attributes")
@@ -119,7 +127,7 @@ class KeycloakUsers:
     async def is_there(self, wanted: UserKey) -> bool:
         """Whether there is a user of ours; one read, which shows neither its password nor its groups."""
         user = await self._find(wanted)
-        return user is not None and standing(user.attributes or {}, wanted) is Standing.OURS
+        return user is not None and wanted.judge(user.attributes or {}) is Owner.THIS_PAIR
 
     async def remove(self, wanted: UserKey) -> bool:
         """Remove the user where it is ours, and say whether there was one to remove.
@@ -131,7 +139,7 @@ class KeycloakUsers:
         except RealmMissing:
             return False
         user = await self._find(wanted)
-        if user is None or standing(user.attributes or {}, wanted) is not Standing.OURS:
+        if user is None or wanted.judge(user.attributes or {}) is not Owner.THIS_PAIR:
             return False
         answer = await self._session.call("DELETE", wanted.realm, "users", user.id, expect=(204, 404))
         self._without_password.discard(_key(wanted))
@@ -164,7 +172,7 @@ class KeycloakUsers:
     async def _find(self, key: UserKey) -> _User | None:
         """The user of exactly this name. Keycloak's search finds every name that has it as a part."""
         seen: set[str] = set()
-        while True:
+        for _ in range(MOST_PAGES):
             query = {"username": key.name, "briefRepresentation": "false", "first": str(len(seen)), "max": str(PAGE)}
             answer = await self._session.call("GET", key.realm, "users", expect=(200,), query=query)
             page = _read(_USERS, answer.document, "a list of users")
@@ -175,6 +183,9 @@ class KeycloakUsers:
             seen.update(user.id for user in page)
             if len(page) < PAGE or len(seen) == before:  # the last page, or a server that gives the first one again
                 return None
+        endless = KeycloakUnavailable(f"more than {MOST_PAGES * PAGE} users of realm {key.realm!r} have {key.name!r}")
+        self._session.leave_alone(endless)
+        raise endless
 
     async def _create(self, wanted: WantedUser) -> _User:
         """Make the user and read it back. Who lost a race is told 409, and what is there then decides.
@@ -193,7 +204,7 @@ class KeycloakUsers:
         user = await self._find(wanted)
         if user is None:
             raise KeycloakChanged(f"user {wanted.name!r} of realm {wanted.realm!r} was made and is gone again")
-        if answer.created == user.id and standing(user.attributes or {}, wanted) is not Standing.OURS:
+        if answer.created == user.id and wanted.judge(user.attributes or {}) is not Owner.THIS_PAIR:
             # Left there it would be nobody's, and EnMasse could not list its users any more.
             await self._session.call("DELETE", wanted.realm, "users", user.id, expect=(204, 404))
             raise AttributesDropped(
@@ -204,9 +215,8 @@ class KeycloakUsers:
         return user
 
     def _refuse_stranger(self, user: _User, wanted: WantedUser) -> None:
-        found = standing(user.attributes or {}, wanted)
-        if found is Standing.STRANGER or (found is Standing.LEFTOVER and not wanted.adopt):
-            raise UserForeign(f"user {wanted.name!r} of realm {wanted.realm!r} is there and is not ours")
+        if wanted.judge(user.attributes or {}) in (Owner.FOREIGN, Owner.OTHER_PAIR):
+            raise UserForeign(f"user name {wanted.name!r} is taken in AddressSpace {wanted.pair.space}")
 
     async def _write_attributes(self, user: _User, wanted: WantedUser, lost: dict[str, list[str]]) -> None:
         """Add attributes. The whole user is written, because Keycloak replaces all attributes by those it is given."""
@@ -253,7 +263,7 @@ class KeycloakUsers:
 
 def _key(key: UserKey) -> UserKey:
     """The key alone, so that no password is kept here."""
-    return UserKey(realm=key.realm, namespace=key.namespace, resource_name=key.resource_name, username=key.name)
+    return UserKey(realm=key.realm, pair=key.pair, username=key.name)
 
 
 def _credential(wanted: WantedUser) -> dict[str, Any]:

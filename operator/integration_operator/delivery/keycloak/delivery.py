@@ -8,6 +8,7 @@ admin: a password that was changed is found by itself.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from integration_operator.delivery.keycloak.access import (
@@ -17,10 +18,16 @@ from integration_operator.delivery.keycloak.access import (
     access_from,
     object_names,
 )
-from integration_operator.delivery.keycloak.errors import AccessMissing, AdminRefused, RealmMissing
+from integration_operator.delivery.keycloak.errors import (
+    AccessMissing,
+    AdminRefused,
+    KeycloakUnavailable,
+    RealmMissing,
+)
 from integration_operator.delivery.keycloak.wanted import UserKey, WantedUser
+from integration_operator.delivery.limits import DEFAULT, Limits
+from integration_operator.delivery.peer import Peer
 from integration_operator.domain.actions import Deliver, Withdraw
-from integration_operator.domain.naming import space_of_proof_of_concept
 from integration_operator.domain.platforms import AddressSpace
 from integration_operator.domain.remote import Remote
 from integration_operator.kube.client import Client
@@ -38,11 +45,20 @@ class KeycloakDelivery:
     ``url`` takes the place of their Services and Routes. ``release`` is EnMasse's, where somebody says it.
     """
 
-    def __init__(self, client: Client, namespace: str, *, url: str | None = None, release: str | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        *,
+        url: str | None = None,
+        release: str | None = None,
+        limits: Limits = DEFAULT,
+    ) -> None:
         self._client = client
         self._namespace = namespace
         self._url = url
         self._release = release
+        self._limits = limits
         self._users: dict[str, KeycloakUsers] = {}
         """By authentication service."""
         self._replaced: list[KeycloakUsers] = []
@@ -50,15 +66,15 @@ class KeycloakDelivery:
         self._doubtful: set[str] = set()
         """The authentication services whose Keycloak refused the admin."""
         self._connecting = asyncio.Lock()
+        self._on_recovery: list[Callable[[None], None]] = []
 
     async def deliver(self, action: Deliver) -> Remote:
         """Bring the user to what is wanted; where that is confirmed already, one read looks whether it is there."""
         wanted = _wanted(action, self._release)
-        confirmed = action.known.delivery == "keycloak" and action.known.confirmed(action.applied, action.credentials)
         known = action.known.delivery == "keycloak" and action.known.credentials == action.credentials
         users = await self._connected(action.space)
         try:
-            if not (confirmed and await users.is_there(wanted)):
+            if not (action.confirmed and await users.is_there(wanted)):
                 await users.ensure(wanted, password_known=known)
         except AdminRefused:
             self._doubtful.add(_service_of(action.space))
@@ -72,18 +88,17 @@ class KeycloakDelivery:
         realm = action.space.realm
         if realm is None:
             return
-        key = UserKey(
-            realm=realm,
-            namespace=action.space.ref.namespace,
-            resource_name=action.ref.name,
-            username=action.username,
-        )
+        key = UserKey(realm=realm, pair=action.pair, username=action.username)
         users = await self._connected(action.space)
         try:
             await users.remove(key)
         except AdminRefused:
             self._doubtful.add(_service_of(action.space))
             raise
+
+    def on_recovery(self, callback: Callable[[str | None], None]) -> None:
+        """Call back when a Keycloak that was left alone answers again; one serves the users of many namespaces."""
+        self._on_recovery.append(callback)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -106,8 +121,16 @@ class KeycloakDelivery:
             # The library takes 14 MiB, and most clusters never need it.
             from integration_operator.delivery.keycloak.client import KeycloakUsers
 
-            self._users[service] = KeycloakUsers(access)
+            self._users[service] = KeycloakUsers(access, peer=self._peer(access), limits=self._limits)
             return self._users[service]
+
+    def _peer(self, access: KeycloakAccess) -> Peer:
+        hint = f"Is Keycloak running in namespace {self._namespace}?"
+        return Peer(access.host, KeycloakUnavailable, hint=hint, recovered=self._recovered)
+
+    def _recovered(self) -> None:
+        for callback in self._on_recovery:
+            callback(None)
 
     async def _access(self, service: str) -> KeycloakAccess:
         """Where the Keycloak of an authentication service is. Raises ``AccessMissing``."""
@@ -161,12 +184,10 @@ def _wanted(action: Deliver, release: str | None) -> WantedUser:
     spec = action.document["spec"]
     return WantedUser(
         realm=space.realm,
-        namespace=space.ref.namespace,
-        resource_name=action.ref.name,
+        pair=action.pair,
         username=action.credential.username,
         password=action.credential.password,
         authorization=spec.get("authorization") or (),
         address_space_type="brokered" if space.brokered else "standard",
         release=release,
-        adopt=space_of_proof_of_concept(action.credential.username) == space.ref.name,
     )

@@ -45,9 +45,13 @@ class RealmForeign(KeycloakFailure):
 
 
 class UserForeign(KeycloakFailure):
-    """A user of that name is there and is somebody else's."""
+    """A user of that name is there and was not made for this pair."""
 
     stalls = True
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.reason = "NameTaken"
 
 
 class AttributesDropped(KeycloakFailure):

@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from httpx import Response
 from keycloak import KeycloakOpenIDConnection
@@ -26,10 +26,15 @@ from integration_operator.delivery.keycloak.errors import (
     KeycloakRefused,
     KeycloakUnavailable,
 )
+from integration_operator.delivery.keycloak.transport import client
+from integration_operator.delivery.limits import DEFAULT, MOST_VALUES, Limits
 from integration_operator.delivery.peer import IN_FLIGHT, Peer
+from integration_operator.domain.failure import seconds_of
+from integration_operator.domain.json_text import Malformed, parse
+from integration_operator.kube.answers import Unreadable
+from integration_operator.kube.trouble import in_words
 
-TIMEOUT = 10  # seconds for each step of one request
-WHOLE_TIMEOUT = 25.0  # seconds for a request with the log-in before it; a server that trickles ends no step
+TIMEOUT = 10  # seconds for each step of one request; a server that trickles ends none, so the whole is bounded too
 SAYABLE = re.compile(r"invalidPassword[A-Za-z]+Message|error-[a-z-]+")
 """Keys of Keycloak's own messages, the only part of an answer that is passed on."""
 
@@ -46,9 +51,14 @@ class Answer:
 class AdminSession:
     """The admin of one Keycloak."""
 
-    def __init__(self, access: KeycloakAccess, peer: Peer | None = None) -> None:
-        self._peer = peer or Peer(urlsplit(access.url).netloc, KeycloakUnavailable)
-        self._connection = _Connection(access)
+    def __init__(self, access: KeycloakAccess, peer: Peer | None = None, limits: Limits = DEFAULT) -> None:
+        self._peer = peer or Peer(access.host, KeycloakUnavailable)
+        self._connection = _Connection(access, limits)
+        self._seconds = 2 * limits.seconds  # with the log-in before it
+
+    def leave_alone(self, error: KeycloakUnavailable) -> None:
+        """Ask this Keycloak nothing for a while."""
+        self._peer.leave_alone(error)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -71,24 +81,28 @@ class AdminSession:
     async def _call(
         self, verb: str, path: tuple[str, ...], expect: tuple[int, ...], query: dict[str, str], body: object
     ) -> Answer:
+        if not {"", ".", ".."}.isdisjoint(path):  # ids come from answers, and would lead to another path
+            raise KeycloakUnavailable(f"{self._peer.host}: an id in an answer cannot be asked for")
         target = "/".join(("admin", "realms", *(quote(segment, safe="") for segment in path)))
         what = f"{verb} {self._peer.host}/{target}"
         try:
-            async with asyncio.timeout(WHOLE_TIMEOUT):
+            async with asyncio.timeout(self._seconds):
                 response = await self._send(verb, target, query, None if body is None else json.dumps(body))
         except TimeoutError:
-            raise KeycloakUnavailable(f"{what}: no answer within {WHOLE_TIMEOUT:g} s") from None
+            raise KeycloakUnavailable(f"{self._peer.host}: no answer in {self._seconds:g} s") from None
         except KeycloakConnectionError as error:
-            raise KeycloakUnavailable(f"{what}: {_cause(error)}") from None
+            if isinstance(error.__cause__, Unreadable):
+                raise KeycloakUnavailable(f"{what}: {error.__cause__}") from None
+            raise KeycloakUnavailable(f"{self._peer.host}: {in_words(error, seconds=TIMEOUT)}") from None
         status = response.status_code
         if status not in expect:
             raise _failure(what, response)
         if status >= 300 or not response.content:  # an expected 404 or 409: its status says it all
             return Answer(status, created=_created(response))
         try:
-            return Answer(status, response.json(), _created(response))
-        except ValueError:
-            raise KeycloakUnavailable(f"{what}: HTTP {status}, and the answer is not JSON") from None
+            return Answer(status, parse(response.content, most_values=MOST_VALUES), _created(response))
+        except Malformed as malformed:
+            raise KeycloakUnavailable(f"{what}: HTTP {status}, and the answer is not JSON: {malformed}") from None
 
     async def _send(self, verb: str, target: str, query: dict[str, str], body: str | None) -> Response:
         """The library sends a request with a valid token, and once more after a 401 and another log-in."""
@@ -110,7 +124,8 @@ class _Connection(KeycloakOpenIDConnection):
     ``a_refresh_token``); the password is at hand anyway.
     """
 
-    def __init__(self, access: KeycloakAccess) -> None:
+    def __init__(self, access: KeycloakAccess, limits: Limits) -> None:
+        context = access.ssl_context()
         super().__init__(
             server_url=f"{access.url.rstrip('/')}/",
             username=access.username,
@@ -118,11 +133,13 @@ class _Connection(KeycloakOpenIDConnection):
             realm_name="master",
             client_id="admin-cli",
             # Typed as a path or a flag; httpx, which all asynchronous requests go through, takes a context.
-            verify=access.ssl_context(),  # type: ignore[arg-type]
+            verify=context,  # type: ignore[arg-type]
             timeout=TIMEOUT,
             pool_maxsize=IN_FLIGHT,
         )
         self._log_in = asyncio.Lock()
+        self.async_s = client(context, IN_FLIGHT, limits)
+        self.keycloak_openid.connection.async_s = client(context, 1, limits)
 
     async def a_refresh_token(self) -> None:
         """Log in, unless another request has just done so."""
@@ -139,7 +156,8 @@ class _Connection(KeycloakOpenIDConnection):
             raise
         except KeycloakError as error:
             raise self._refusal(error.response_code) from None
-        except (TypeError, ValueError, KeyError, ArithmeticError):  # HTML, a list, a token without its life
+        except (TypeError, ValueError, KeyError, ArithmeticError, AttributeError, RecursionError):
+            # HTML, a list, a token without its life, nested beyond what the library can parse
             self.token = None
             raise KeycloakUnavailable(f"log-in at {self.server_url}: the answer is not a token") from None
 
@@ -162,15 +180,14 @@ def _failure(what: str, response: Response) -> KeycloakFailure:
         return KeycloakChanged(f"{what}: HTTP {status}, what was there is not, or the other way round")
     if 400 <= status < 500 and status != 429:
         return KeycloakRefused(f"{what}: HTTP {status}{_sayable(response)}")
-    seconds = response.headers.get("Retry-After", "")
-    return KeycloakUnavailable(f"{what}: HTTP {status}", retry_after=float(seconds) if seconds.isdigit() else None)
+    return KeycloakUnavailable(f"{what}: HTTP {status}", retry_after=seconds_of(response.headers.get("Retry-After")))
 
 
 def _sayable(response: Response) -> str:
     """Which rule was broken, where Keycloak says it in a word of its own."""
     try:
-        document = response.json()
-    except ValueError:
+        document = parse(response.content)
+    except Malformed:
         return ""
     said = [document.get(key) for key in ("error", "errorMessage")] if isinstance(document, dict) else []
     return "".join(f" {word}" for word in said if isinstance(word, str) and SAYABLE.fullmatch(word))
@@ -178,8 +195,3 @@ def _sayable(response: Response) -> str:
 
 def _created(response: Response) -> str | None:
     return response.headers.get("Location", "").rpartition("/")[2] or None
-
-
-def _cause(error: KeycloakConnectionError) -> str:
-    """The kind of trouble; the library hides it behind one sentence."""
-    return type(error.__cause__).__name__ if error.__cause__ is not None else "no connection"

@@ -1,4 +1,4 @@
-"""A messaging user as it should be, and whose a user is that is there: pure, so that a table can test it.
+"""A messaging user as it should be. Whose a user is that is there, domain/ownership.py tells.
 
 The attributes are those that EnMasse writes itself and dereferences without a check when it reads a user back: one
 user without them makes it answer 500 to every list of the namespace (``KeycloakUserApi.java:375-388`` in 0.22.0,
@@ -10,36 +10,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Any, Literal
 
-Attributes = Mapping[str, Sequence[str]]
+from integration_operator.domain import naming
+from integration_operator.domain.ownership import (
+    KEYCLOAK_MARK,
+    Attributes,
+    Owner,
+    keycloak_mark,
+    of_keycloak_user,
+)
+from integration_operator.domain.pair import Pair
 
 RESOURCE_NAME = "resourceName"
 RESOURCE_NAMESPACE = "resourceNamespace"
 AUTHENTICATION_TYPE = "authenticationType"
 CREATION_TIMESTAMP = "creationTimestamp"
-ENMASSE_ATTRIBUTES = frozenset(
-    {
-        RESOURCE_NAME,
-        RESOURCE_NAMESPACE,
-        AUTHENTICATION_TYPE,
-        CREATION_TIMESTAMP,
-        "fromCrd",  # since 0.31; the upgrade to it passes over users that have it, so we never write it
-        "ownerReferences",  # since 0.27
-        "annotations",  # since 0.30
-    }
-)
 PASSWORD = "password"  # noqa: S105  a type of authentication
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserKey:
-    """Which user of which realm; ``namespace`` is the AddressSpace's, ``resource_name`` is ``<space>.<user>``."""
+    """Which user of which realm, and for which pair."""
 
     realm: str
-    namespace: str
-    resource_name: str
+    pair: Pair
     username: str
 
     @property
@@ -47,20 +42,32 @@ class UserKey:
         """The name as Keycloak keeps it, in lower case."""
         return self.username.lower()
 
+    @property
+    def namespace(self) -> str:
+        """The AddressSpace's namespace."""
+        return self.pair.space.namespace
+
+    @property
+    def resource_name(self) -> str:
+        """The name that the user has as a MessagingUser, ``<space>.<user>``."""
+        return naming.user_ref(self.pair, self.name).name
+
+    def judge(self, attributes: Attributes) -> Owner:
+        """Return whose a user of this name is that has these attributes."""
+        return of_keycloak_user(attributes, self.pair, self.name).owner
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedUser(UserKey):
     """A user with a password and what it may do.
 
-    ``authorization`` is a MessagingUser's. ``release`` is EnMasse's, None where nobody knows. ``adopt`` allows to take
-    over a user of that name that EnMasse does not know of: the proof of concept made such ones.
+    ``authorization`` is a MessagingUser's. ``release`` is EnMasse's, None if it is not known.
     """
 
     password: str = field(repr=False)
     authorization: Sequence[Mapping[str, Any]]
     address_space_type: Literal["standard", "brokered"]
     release: str | None = None
-    adopt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +79,15 @@ class EnsuredUser:
     written: tuple[str, ...]
 
 
-class Standing(Enum):
-    """Whose a user of the wanted name is."""
-
-    OURS = "ours"
-    LEFTOVER = "leftover"
-    """Of no one that EnMasse knows."""
-    STRANGER = "stranger"
-
-
-def standing(attributes: Attributes, key: UserKey) -> Standing:
-    """Whose a user with these attributes is. One whose attributes are half lost is a stranger: nobody can say."""
-    if not any(attributes.get(name) for name in ENMASSE_ATTRIBUTES):
-        return Standing.LEFTOVER
-    if (
-        list(attributes.get(RESOURCE_NAME) or ()) == [key.resource_name]
-        and list(attributes.get(RESOURCE_NAMESPACE) or ()) == [key.namespace]
-        and list(attributes.get(AUTHENTICATION_TYPE) or ()) in ([], [PASSWORD])  # else a service account of that name
-    ):
-        return Standing.OURS
-    return Standing.STRANGER
-
-
 def attributes_of(key: UserKey, created: datetime) -> dict[str, list[str]]:
-    """What a user of ours carries (``KeycloakUserApi.java:92-97`` in 0.22.0, ``:186-195`` in 0.30.3)."""
+    """Return what a user of ours carries: EnMasse's (``KeycloakUserApi.java:92-97`` in 0.22.0, ``:186-195`` in 0.30.3),
+    and the mark that tells the pair."""
     return {
         RESOURCE_NAME: [key.resource_name],
         RESOURCE_NAMESPACE: [key.namespace],
         AUTHENTICATION_TYPE: [PASSWORD],
         CREATION_TIMESTAMP: [timestamp(created)],
+        KEYCLOAK_MARK: [keycloak_mark(key.pair)],
     }
 
 

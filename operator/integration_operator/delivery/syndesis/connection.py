@@ -1,20 +1,24 @@
 """A rendered Connection as Syndesis's server keeps it, and what of a stored one differs from it. Pure.
 
-The password comes back as a ciphertext that is another one with each encryption, so a change of it is seen by a salted
-hash that is kept beside it (EncryptionComponent.java:38-71).
+The password comes back as a ciphertext that is another one with each encryption, so a change of the wanted one is seen
+by a salted hash that is kept beside it (EncryptionComponent.java:38-71). Syndesis leaves a stored ciphertext as it is,
+over restarts and changes of other properties (observed on 1.13.2): one that is not the noted one was written by a user.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from integration_operator.api import names
 from integration_operator.api.connection import ConnectionSpec
-from integration_operator.domain import naming
 from integration_operator.domain.failure import Failure
-from integration_operator.domain.pair import Pair
+from integration_operator.domain.ownership import ConnectionEvidence, of_syndesis_connection
+from integration_operator.domain.text import sanitized
 from integration_operator.domain.verdict import Verdict
 
 Document = dict[str, Any]
@@ -31,14 +35,34 @@ MANAGED_BY, INTEGRATION, HASH, KEYS = "managed-by", "integration", "credentials-
 """Keys of the metadata that tell ours. None has a dot or a slash: the server refuses those with 500
 (JsonRecordSupport.java:107-130)."""
 
+LONGEST_SAID = 900
+"""Bytes of what the verifier said, so that a message with it stays under 1 KiB."""
+
 
 class ValueMissing(Failure):
     """A value that a Connection names is not where it says."""
 
 
+class SpecInvalid(Failure):
+    """The spec of a Connection is not what its kind allows; a CRD that is not ours may let it pass."""
+
+    stalls = True
+
+
+def specification(document: Document) -> ConnectionSpec:
+    """Return the spec of a Connection, checked. Raises ``SpecInvalid``."""
+    try:
+        return ConnectionSpec.model_validate(document.get("spec"))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(map(str, ("spec", *first["loc"])))
+        raise SpecInvalid("InvalidSpec", f"{field}: {first['msg']}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A connection as it is to be: ``marker`` is who made it for what, ``credentials`` the hash of its secrets."""
+    """A connection as it is to be: ``evidence`` tells whether a stored one is it, ``credentials`` hashes its
+    secrets."""
 
     id: str
     name: str
@@ -48,33 +72,42 @@ class Wanted:
     properties: dict[str, str] = field(repr=False)
     secret: frozenset[str]
     credentials: str
-    marker: str
+    evidence: ConnectionEvidence
 
     @property
     def secret_text(self) -> str:
         """All secret values in one text; the AMQP connector has one, the password."""
         return "\0".join(self.properties[key] for key in sorted(self.secret) if key in self.properties)
 
+    def concerns(self, stored: Document) -> bool:
+        """Check if a stored connection is this one, or has its id or its name."""
+        return stored["id"] == self.id or stored.get("name") == self.name or is_ours(stored, self.evidence)
+
     @property
     def metadata(self) -> dict[str, str]:
         """What is written beside the connection, never compared by Syndesis (Equivalencer.java:449-461)."""
         return {
             MANAGED_BY: names.FIELD_MANAGER,
-            INTEGRATION: self.marker,
+            INTEGRATION: self.evidence.marker,
             HASH: self.credentials,
             KEYS: ",".join(sorted(self.properties)),
         }
 
 
 def wanted(
-    document: Document, identifier: str, marker: str, credentials: str, secret: frozenset[str], look_up: Lookup,
+    document: Document,
+    identifier: str,
+    evidence: ConnectionEvidence,
+    credentials: str,
+    secret: frozenset[str],
+    look_up: Lookup,
     look_up_config: Lookup = lambda name, key: None,
-) -> Wanted:  # fmt: skip
+) -> Wanted:
     """What a rendered Connection asks for, with the values that it only names. Raises ``ValueMissing``.
 
     It is put as the server would show it, which trims, and leaves out what is empty: else it differed at every look.
     """
-    spec = ConnectionSpec.model_validate(document["spec"])
+    spec = specification(document)
     properties = dict(spec.configured_properties or {})
     for source in spec.configured_properties_from or ():
         kind, reference, find = "Secret", source.secret_key_ref, look_up
@@ -95,22 +128,19 @@ def wanted(
         properties={key: value for key, value in properties.items() if value},
         secret=secret,
         credentials=credentials,
-        marker=marker,
+        evidence=evidence,
     )
 
 
-def marker_of(pair: Pair) -> str:
-    """What a connection's metadata says of the pair that it was made for."""
-    return naming.integration_label(pair)
+def is_ours(stored: Document, evidence: ConnectionEvidence) -> bool:
+    """Check if a stored connection was made for what the evidence tells of."""
+    return of_syndesis_connection(stored, evidence).ours
 
 
-def is_marked(stored: Document, marker: str) -> bool:
-    """Whether a connection says that it was made by us, for this."""
+def is_marked(stored: Document, evidence: ConnectionEvidence) -> bool:
+    """Check if a connection's own metadata says what it was made for."""
     metadata = stored.get("metadata")
-    return isinstance(metadata, dict) and (metadata.get(MANAGED_BY), metadata.get(INTEGRATION)) == (
-        names.FIELD_MANAGER,
-        marker,
-    )
+    return is_ours({"metadata": metadata}, evidence)
 
 
 def new(wanted: Wanted, icon: str | None) -> Document:
@@ -139,14 +169,30 @@ class Changes:
         return bool(self.properties or self.removed or self.rest)
 
 
-def changes(stored: Document, wanted: Wanted, confirmed_credentials: str, *, keeps_metadata: bool = True) -> Changes:
+def stored_hash(stored: Document, secret: frozenset[str]) -> str:
+    """Return a hash of the ciphertexts that are stored for the secret properties."""
+    live = stored.get("configuredProperties") or {}
+    text = "\0".join(f"{key}={live[key]}" for key in sorted(secret & live.keys()))
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+
+
+def changes(
+    stored: Document,
+    wanted: Wanted,
+    confirmed_credentials: str,
+    confirmed_stored: str = "",
+    *,
+    keeps_metadata: bool = True,
+) -> Changes:
     """What has to be written. ``confirmed_credentials`` is the hash that was noted with the last success.
 
-    It goes before the one beside the connection, which the call for properties leaves as it was.
+    It goes before the one beside the connection, which the call for properties leaves as it was. ``confirmed_stored``
+    is the hash of the ciphertexts that were read back then; if it is not known, any ciphertext is taken for ours.
     """
     live = stored.get("configuredProperties") or {}
     noted = stored.get("metadata") or {}
     known = wanted.credentials == (confirmed_credentials or noted.get(HASH))
+    known = known and confirmed_stored in ("", stored_hash(stored, wanted.secret))
     properties = {
         key: value
         for key, value in wanted.properties.items()
@@ -158,7 +204,7 @@ def changes(stored: Document, wanted: Wanted, confirmed_credentials: str, *, kee
         "name": stored.get("name") == wanted.name,
         "description": (stored.get("description") or "") == wanted.description,
         "tags": set(wanted.tags) <= set(stored.get("tags") or ()),
-        "marker": is_marked(stored, wanted.marker) or not keeps_metadata,
+        "marker": is_marked(stored, wanted.evidence) or not keeps_metadata,
         "keys": ours >= wanted.properties.keys() or not keeps_metadata,  # else none could be told to be ours later
     }
     return Changes(properties, removed, tuple(name for name, fit in fits.items() if not fit))
@@ -199,7 +245,7 @@ def verdict_of(results: list[Document], secrets: frozenset[str]) -> Verdict:
         said = "; ".join(str(e.get("description") or e.get("code") or "") for e in errors) or "no reason given"
         for value in sorted(secrets, key=len, reverse=True):
             said = said.replace(value, "***")
-        said = said[:1024]
+        said = sanitized(said, LONGEST_SAID)
         if result.get("status") == "UNSUPPORTED":
             return Verdict.deny("VerificationUnsupported", "Syndesis cannot try this connector")
         if result.get("status") != "ERROR" or any(str(e.get("code", "")).startswith("SYNDESIS") for e in errors):

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from integration_operator.delivery.syndesis.client import Document
-from integration_operator.delivery.syndesis.connection import Lookup, marker_of, wanted
+from integration_operator.delivery.syndesis.connection import Lookup, stored_hash, wanted
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Deliver, Withdraw
 from integration_operator.domain.conditions import Announcement
+from integration_operator.domain.ownership import ConnectionEvidence
 from integration_operator.domain.remote import Remote
 
 ConfigMaps = Callable[[str, str], Awaitable[Mapping[str, str]]]
@@ -29,13 +30,21 @@ class SyndesisDelivery:
         """Make or mend the connection, or see that it is as it was left."""
         namespace = action.pair.syndesis.namespace
         server = self._servers.of(namespace)
-        identifier = action.known.id or naming.connection_id(action.pair)
+        identifier = action.handed_over or action.known.id or naming.connection_id(action.pair)
         secret = await server.secret_properties(action.document["spec"]["connectorId"])
         look_up, look_up_config = self._secrets_of(namespace), await self._config_maps_of(namespace, action.document)
-        marker = marker_of(action.pair)
-        want = wanted(action.document, identifier, marker, action.credentials, secret, look_up, look_up_config)
-        stored, written = await server.keep(want, action.known.credentials)
-        made = Remote("rest", True, stored["id"], action.applied, action.credentials, False, action.known.verified)
+        evidence = ConnectionEvidence.of(action.pair, action.known.id, action.username, handed_over=action.handed_over)
+        want = wanted(action.document, identifier, evidence, action.credentials, secret, look_up, look_up_config)
+        stored, written = await server.keep(want, action.known.credentials, action.known.stored)
+        made = Remote(
+            "rest",
+            True,
+            stored["id"],
+            action.applied,
+            action.credentials,
+            verified=action.known.verified,
+            stored=stored_hash(stored, want.secret),
+        )
         if written:
             made = replace(made, verified=None)
         if action.verify:
@@ -51,9 +60,13 @@ class SyndesisDelivery:
 
     async def withdraw(self, action: Withdraw) -> Announcement | None:
         """Delete the connection; say so where integrations use it."""
-        identifier = action.known.id or naming.connection_id(action.pair)
-        in_use = await self._servers.of(action.pair.syndesis.namespace).drop(identifier, marker_of(action.pair))
+        evidence = ConnectionEvidence.of(action.pair, action.known.id, action.login or "")
+        in_use = await self._servers.of(action.pair.syndesis.namespace).drop(evidence)
         return Announcement("Warning", "ConnectionInUse", in_use) if in_use else None
+
+    def on_recovery(self, callback: Callable[[str | None], None]) -> None:
+        """Call back with the namespace of a Syndesis whose server answers again."""
+        self._servers.on_recovery(callback)
 
     async def close(self) -> None:
         """Close all connections."""

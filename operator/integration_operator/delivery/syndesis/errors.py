@@ -35,6 +35,10 @@ class NotThere(Failure):
     """404: there is no such connection or connector, or the release has no such call."""
 
 
+class NoSuchCall(NotThere):
+    """404: the release has no such call, or the server is not far enough with its start to have any."""
+
+
 class NameTaken(Refused):
     """A connection of that name is there, and is not ours."""
 
@@ -60,6 +64,8 @@ def refusal(server: str, call: str, status: int, body: Any) -> Failure:
         return SyndesisUnavailable(f"{server}: {said}", reason="SyndesisFailed")
     if status in (401, 403):
         return AccessRefused("SyndesisAccessRefused", f"{server}: {said}", retry_after=60.0)
+    if status == 404 and _is_of_resteasy(body):
+        return NoSuchCall("SyndesisStarting", f"{server}: {said}: it has no such call (yet)")
     if status == 404:
         return NotThere("SyndesisNotFound", f"{server}: {said}")
     violations = [v for v in body if isinstance(v, dict)] if isinstance(body, list) else []
@@ -67,6 +73,12 @@ def refusal(server: str, call: str, status: int, body: Any) -> Failure:
         return NameTaken("ConnectionNameTaken", f"{server}: a connection of that name is there already")
     named = ", ".join(f"{_word(v.get('error'))} of {_word(v.get('property'))}" for v in violations)
     return Refused("SyndesisRefused", f"{server}: {said}{': ' + named if named else ''}")
+
+
+def _is_of_resteasy(body: Any) -> bool:
+    """Whether it is the path that was not found (recorded), and not what it stands for."""
+    said = body.get("developerMsg") if isinstance(body, dict) else None
+    return isinstance(said, str) and said.startswith("RESTEASY003210")
 
 
 def _word(value: object) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import structlog
@@ -22,6 +22,7 @@ from integration_operator.delivery.syndesis.connection import (
     changes,
     is_encrypted,
     is_marked,
+    is_ours,
     new,
     replacement,
     verdict_of,
@@ -33,11 +34,13 @@ from integration_operator.delivery.syndesis.errors import (
     Refused,
     SyndesisUnavailable,
 )
-from integration_operator.domain.failure import Failure
+from integration_operator.domain.failure import Deferred, Failure
+from integration_operator.domain.ownership import ConnectionEvidence
 from integration_operator.domain.verdict import Verdict
 
 CONNECTOR_FRESH = 3600.0
-"""Seconds for which a connector's definition is taken as known; it changes with an upgrade of Syndesis."""
+"""Seconds for which a connector's definition is taken as known while the server answers; it changes with an upgrade of
+Syndesis. It is asked for again before each write that sends a secret."""
 
 UNSURE = "?"
 """The hash of credentials that nobody has: whatever is wanted differs from it."""
@@ -66,14 +69,45 @@ class Server:
         known = self._connectors.get(connector)
         if known is not None and self._clock() < known[0]:
             return known[1]
+        with self._believing_nothing_after_a_failure():
+            return await self._asked_secret_properties(connector)
+
+    def forget(self) -> None:
+        """Believe nothing any more that this server said of itself: another one may answer in its place."""
+        self._connectors.clear()
+        self._metadata = None
+
+    @contextmanager
+    def _believing_nothing_after_a_failure(self) -> Iterator[None]:
+        """Whoever answers after an outage may be a Syndesis that was installed anew."""
+        try:
+            yield
+        except (SyndesisUnavailable, Deferred):
+            self.forget()
+            raise
+
+    async def _make_sure_of_secrets(self, want: Wanted) -> None:
+        """Make sure, just before secrets are sent, that the server would encrypt them.
+
+        A server that starts takes connections before it has loaded its connectors, and stores all of them in clear.
+        """
+        self._connectors.pop(want.connector, None)
+        secret = await self._asked_secret_properties(want.connector)
+        if secret != want.secret:
+            said = f"{self._client.url}: connector {want.connector!r} has changed just now"
+            raise SyndesisUnavailable(said, reason="ConnectorChanged")
+
+    async def _asked_secret_properties(self, connector: str) -> frozenset[str]:
         try:
             definition = await self._client.connector(connector)
         except NotThere:
+            self._connectors.pop(connector, None)
             raise ConnectorUnfit("ConnectorMissing", f"{self._client.url} has no connector {connector!r}") from None
         properties = definition.get("properties")
         properties = properties if isinstance(properties, dict) else {}
         secret = frozenset(k for k, p in properties.items() if isinstance(p, dict) and p.get("secret") is True)
         if "password" not in secret:
+            self._connectors.pop(connector, None)
             raise ConnectorUnfit(
                 "ConnectorUnfit", f"{self._client.url}: connector {connector!r} would store the password in clear"
             )
@@ -81,24 +115,35 @@ class Server:
         self._connectors[connector] = self._clock() + CONNECTOR_FRESH, secret, icon if isinstance(icon, str) else None
         return secret
 
-    async def keep(self, want: Wanted, confirmed: str) -> tuple[Document, bool]:
+    async def keep(self, want: Wanted, confirmed: str, confirmed_stored: str = "") -> tuple[Document, bool]:
         """See that the connection is as it is wanted; return what is stored, and whether it was written.
 
-        ``confirmed`` is the hash of the credential that was seen to be there. Raises ``NameTaken`` where a stranger
-        has the name.
+        ``confirmed`` is the hash of the credential that was seen to be there, ``confirmed_stored`` that of the
+        ciphertexts that it was stored as. Raises ``NameTaken`` if a stranger has the name.
         """
         async with self._locks[want.name]:
-            stored = await self._find(want)
-            if stored is None:
-                return await self._create(want), True
-            found = await self._differences(stored, want, UNSURE if stored["id"] in self._unsure else confirmed)
-            if not found:
-                return stored, False
-            return await self._mend(stored, want, found), True
+            with self._believing_nothing_after_a_failure():
+                return await self._keep(want, confirmed, confirmed_stored)
 
-    async def drop(self, identifier: str, marker: str) -> str:
-        """Delete what is ours; return a warning where integrations used it."""
-        ours = [c for c in await self._there() if c["id"] == identifier or is_marked(c, marker)]
+    async def _keep(self, want: Wanted, confirmed: str, confirmed_stored: str) -> tuple[Document, bool]:
+        stored = await self._find(want)
+        if stored is None:
+            if confirmed:  # it was there: this may be another Syndesis
+                self.forget()
+            return await self._create(want), True
+        sure = UNSURE if stored["id"] in self._unsure else confirmed
+        found = await self._differences(stored, want, sure, confirmed_stored)
+        if not found:
+            return stored, False
+        return await self._mend(stored, want, found), True
+
+    async def drop(self, evidence: ConnectionEvidence) -> str:
+        """Delete what is ours; return a warning if integrations used it."""
+        with self._believing_nothing_after_a_failure():
+            return await self._drop(evidence)
+
+    async def _drop(self, evidence: ConnectionEvidence) -> str:
+        ours = await self._client.connections(lambda c: is_ours(c, evidence))
         warning = ""
         for connection in ours:
             uses = connection.get("uses")
@@ -107,7 +152,7 @@ class Server:
                 warning = f"connection {connection.get('name')!r} was removed from Syndesis while {use} it"
             await self._delete(connection["id"])
         gone = {connection["id"] for connection in ours}
-        if gone and any(c["id"] in gone for c in await self._there()):
+        if gone and await self._client.connections(lambda c: c["id"] in gone):
             raise SyndesisUnavailable(f"{self._client.url}: a connection is still there", reason="SyndesisFailed")
         return warning
 
@@ -121,32 +166,29 @@ class Server:
         sent = {str(known[key]) for known in (want.properties, properties) for key in want.secret if known.get(key)}
         return verdict_of(results, frozenset(sent))
 
-    async def _there(self, connector: str | None = None) -> list[Document]:
-        """All connections, from the list: by id the server also shows what was deleted (recorded)."""
-        return await self._client.connections(connector)
-
     async def _stored(self, identifier: str, connector: str | None = None) -> Document | None:
-        """The connection of that id, from the list."""
-        return next((c for c in await self._there(connector) if c["id"] == identifier), None)
+        """The connection of that id, from the list: by id the server also shows what was deleted (recorded)."""
+        return next(iter(await self._client.connections(lambda c: c["id"] == identifier, connector)), None)
 
     async def _find(self, want: Wanted) -> Document | None:
-        """The connection that is ours: by id, else by its mark. A stranger's of that name is refused.
+        """Return the connection that is ours; others with our mark are left from a race whose loser could not be
+        removed.
 
-        The id is enough: releases before 1.5 keep no mark, and the id follows from the pair, or was noted. Others with
-        our mark are left from a race whose loser could not be removed.
+        Raises ``NameTaken`` if a foreign one has its name.
         """
-        there = await self._there(want.connector)
-        marked = [c for c in there if is_marked(c, want.marker)]
-        ours = next((c for c in there if c["id"] == want.id), None) or next(iter(marked), None)
+        there = await self._client.connections(want.concerns, want.connector)
+        owned = [c for c in there if is_ours(c, want.evidence)]
+        ours = next((c for c in owned if c["id"] == want.id), None) or next(iter(owned), None)
         if ours is None and any(c.get("name") == want.name for c in there):
             raise self._taken(want)
-        for twin in marked:
-            if ours is not None and twin["id"] != ours["id"]:
+        for twin in owned:
+            if ours is not None and twin["id"] != ours["id"] and is_marked(twin, want.evidence):
                 await self._delete(twin["id"])
         return ours
 
-    async def _differences(self, stored: Document, want: Wanted, confirmed: str) -> Changes:
-        return changes(stored, want, confirmed, keeps_metadata=await self._keeps_metadata(stored))
+    async def _differences(self, stored: Document, want: Wanted, confirmed: str, confirmed_stored: str = "") -> Changes:
+        keeps_metadata = await self._keeps_metadata(stored)
+        return changes(stored, want, confirmed, confirmed_stored, keeps_metadata=keeps_metadata)
 
     async def _keeps_metadata(self, stored: Document) -> bool:
         """Whether metadata that is missing can be put there; asked only where all of it is missing."""
@@ -170,7 +212,7 @@ class Server:
         if "_" not in identifier:
             return
         like = re.compile(re.escape(identifier).replace("_", "."))
-        if any(like.fullmatch(c["id"]) and c["id"] != identifier for c in await self._there()):
+        if await self._client.connections(lambda c: c["id"] != identifier and bool(like.fullmatch(c["id"]))):
             message = f"{self._client.url}: a write of {identifier!r} would also change another connection"
             raise Refused("ConnectionIdAmbiguous", message)
 
@@ -185,20 +227,21 @@ class Server:
 
         Of two that are ours the one with the lower id stays, so that two who make them agree on which.
         """
-        want = replace(want, id=want.id.replace("_", "-"))
+        want = replace(want, id=want.evidence.generated.replace("_", "-"))
         await self._make_room(want)
+        await self._make_sure_of_secrets(want)
         try:
-            await self._client.create(new(want, self._connectors[want.connector][2]))
+            await self._client.create(new(want, self._icon(want)))
         except NameTaken:
-            if any(is_marked(c, want.marker) for c in await self._there(want.connector)):
+            if await self._client.connections(lambda c: is_marked(c, want.evidence), want.connector):
                 raise self._raced(want) from None
             raise self._taken(want) from None
-        there = await self._there()
+        there = await self._client.connections(want.concerns)
         stored = next((c for c in there if c["id"] == want.id), None)
         if stored is None:
             raise self._lost()
-        twins = [c for c in there if c["id"] != want.id and (c.get("name") == want.name or is_marked(c, want.marker))]
-        strangers = [c for c in twins if not is_marked(c, want.marker)]
+        twins = [c for c in there if c["id"] != want.id and (c.get("name") == want.name or is_marked(c, want.evidence))]
+        strangers = [c for c in twins if not is_marked(c, want.evidence)]
         in_clear = _in_clear(stored, want)
         if in_clear or strangers or any(twin["id"] < want.id for twin in twins):
             await self._delete(want.id)
@@ -214,6 +257,10 @@ class Server:
             raise self._raced(want)
         return stored
 
+    def _icon(self, want: Wanted) -> str | None:
+        known = self._connectors.get(want.connector)
+        return known[2] if known is not None else None
+
     async def _make_room(self, want: Wanted) -> None:
         """See that the id is free: what the server still shows of a deleted one would have the POST refused.
 
@@ -222,7 +269,7 @@ class Server:
         if await self._client.connection(want.id) is None:
             return
         there = await self._stored(want.id)
-        if there is not None and (there.get("connectorId") == want.connector or not is_marked(there, want.marker)):
+        if there is not None and (there.get("connectorId") == want.connector or not is_marked(there, want.evidence)):
             raise self._raced(want)
         await self._delete(want.id)
 
@@ -234,9 +281,10 @@ class Server:
         await self._meant_alone(stored["id"])
         secrets = want.secret & found.properties.keys()
         if secrets:
+            await self._make_sure_of_secrets(want)
             self._unsure.add(stored["id"])
         if found.removed or found.rest or not await self._set_properties(stored, found):
-            await self._client.replace(replacement(stored, want, found, self._connectors[want.connector][2]))
+            await self._client.replace(replacement(stored, want, found, self._icon(want)))
         after = await self._stored(stored["id"], want.connector)
         if after is None:
             raise self._lost()
@@ -264,8 +312,7 @@ class Server:
 
     def _unfit(self, want: Wanted, in_clear: list[str]) -> ConnectorUnfit:
         """The connector has changed since it was looked at: it is looked at again before anything else is written."""
-        _, secret, icon = self._connectors[want.connector]
-        self._connectors[want.connector] = self._clock(), secret, icon
+        self.forget()
         return ConnectorUnfit("ConnectorUnfit", f"{self._client.url} stored {', '.join(in_clear)} in clear")
 
 

@@ -7,5 +7,6 @@ over is here on purpose: this server is as unpleasant as the real one, and never
 
 from integration_operator.localcluster.syndesis_server.journal import Request
 from integration_operator.localcluster.syndesis_server.server import SyndesisServer
+from integration_operator.localcluster.syndesis_server.stage import Stage
 
-__all__ = ["Request", "SyndesisServer"]
+__all__ = ["Request", "Stage", "SyndesisServer"]

@@ -15,6 +15,7 @@ from integration_operator.localcluster.syndesis_server.database import Connectio
 from integration_operator.localcluster.syndesis_server.encryption import Encryption
 from integration_operator.localcluster.syndesis_server.listing import CONNECTIONS, CONNECTORS, Listed, page_of
 from integration_operator.localcluster.syndesis_server.release import Release
+from integration_operator.localcluster.syndesis_server.stage import Stage
 
 BASE = "/api/v1"
 USER, TOKEN, XSRF = "X-Forwarded-User", "X-Forwarded-Access-Token", "SYNDESIS-XSRF-TOKEN"
@@ -39,6 +40,7 @@ class Api:
         connectors: Connectors,
         encryption: Encryption,
     ) -> None:
+        self.stage = Stage.COMPLETE
         self.verifier_answer: list[Any] | None = None
         self.verified: list[dict[str, str | None]] = []
         self._release = release
@@ -74,6 +76,8 @@ class Api:
             if request.path != f"{BASE}/version":
                 _authenticate(request)
             found = request.match_info.http_exception
+            if self.stage is Stage.NO_PATHS:
+                found = web.HTTPNotFound()
             if found is None:
                 _negotiate(request)
             elif found.status == 405:

@@ -21,6 +21,10 @@ class Encryption:
     def __init__(self) -> None:
         self._key = os.urandom(32)
 
+    def renew(self) -> None:
+        """Take another key, as another instance has: what was encrypted under the old one stays closed."""
+        self._key = os.urandom(32)
+
     def encrypt(self, value: str) -> str:
         """The ciphertext. A value that looks like one is kept, whoever has made it."""
         if value.startswith(PREFIX):

@@ -16,6 +16,7 @@ from integration_operator.localcluster.syndesis_server.database import Database
 from integration_operator.localcluster.syndesis_server.encryption import Encryption
 from integration_operator.localcluster.syndesis_server.journal import Fault, Journal, Request
 from integration_operator.localcluster.syndesis_server.release import Release
+from integration_operator.localcluster.syndesis_server.stage import Stage
 
 PATIENCE = 0.2
 """Seconds that a stopping server gives to answers under way."""
@@ -94,6 +95,27 @@ class SyndesisServer:
     @cache_keeps_deleted.setter
     def cache_keeps_deleted(self, keeps: bool) -> None:
         self._database.cache_keeps_deleted = keeps
+
+    @property
+    def stage(self) -> Stage:
+        """How far the server is with its start."""
+        return self._api.stage
+
+    @stage.setter
+    def stage(self, stage: Stage) -> None:
+        self._api.stage = stage
+        self._connectors.loaded = stage is Stage.COMPLETE
+        if self._connectors.loaded:
+            for connection in self._built_in:
+                if connection["id"] not in self._database.rows:
+                    self._database.put(connection)
+
+    def install_anew(self) -> None:
+        """Take the place of this Syndesis by another one, with an empty database and a key of its own, that starts."""
+        self._database.rows.clear()
+        self._database.cache.clear()
+        self._encryption.renew()
+        self.stage = Stage.NO_PATHS
 
     def stored(self) -> dict[str, dict[str, Any]]:
         """The connections in the database by id, as they are stored, without the built-in ones."""

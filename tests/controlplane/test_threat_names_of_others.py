@@ -1,0 +1,299 @@
+"""Threat: a user name that the receiver chooses meets a MessagingUser that somebody else made, or another pair's.
+
+As tenants with limited tokens; the operator has exactly the permissions it ships, and is restarted, and killed, in the
+middle. Whatever the receiver writes, nothing that the operator did not make for this very pair is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from tenants import tenant
+from world import World, path
+
+from integration_operator.api import names
+from integration_operator.domain import naming
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.kube.client import Client
+from integration_operator.kube.errors import Forbidden
+
+Document = dict[str, Any]
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+class Scene(NamedTuple):
+    """A giver, a receiver whom it allows, and the pair of theirs."""
+
+    world: World
+    pair: Pair
+    giver: Client
+    receiver: Client
+
+
+@asynccontextmanager
+async def scene(world: World, directory: Path, *, consent: bool = True) -> AsyncIterator[Scene]:
+    shop, fuse = await world.namespace("shop"), await world.namespace("fuse")
+    annotations = {"allowed": fuse} if consent else {}
+    pair = Pair(await world.space(shop, **annotations), await world.syndesis(fuse))
+    async with AsyncExitStack() as stack:
+        giver = await stack.enter_async_context(tenant(world, "giver", shop, directory))
+        receiver = await stack.enter_async_context(tenant(world, "receiver", fuse, directory))
+        yield Scene(world, pair, giver, receiver)
+
+
+async def boss(on: Scene, name: str = "boss", **metadata: Any) -> Document:
+    """A MessagingUser that the giver made for itself."""
+    namespace, space = on.pair.space
+    document = {
+        "apiVersion": "user.enmasse.io/v1beta1",
+        "kind": "MessagingUser",
+        "metadata": {"namespace": namespace, "name": f"{space}.{name}", **metadata},
+        "spec": {"username": name, "authentication": {"type": "password", "password": encoded("of the boss")}},
+    }
+    return await on.giver.post(path("MessagingUser", namespace), document)
+
+
+async def bring(on: Scene, username: str, name: str = "byo") -> None:
+    """A Secret of the receiver's own, with a user name of its choice."""
+    document = {
+        "metadata": {"name": name, "labels": {names.INTEGRATION_LABEL: "yes"}},
+        "data": {"username": encoded(username), "password": encoded("of mallory")},
+    }
+    await on.receiver.post(path("Secret", on.pair.syndesis.namespace), document)
+
+
+async def ask(on: Scene, *, status: Document | None = None, finalizers: list[str] | None = None, **spec: Any) -> Ref:
+    """An Integration that the receiver writes."""
+    ref = Ref(on.pair.syndesis.namespace, "mallory")
+    metadata = {"name": ref.name, **({"finalizers": finalizers} if finalizers else {})}
+    reference = {"namespace": on.pair.space.namespace, "name": on.pair.space.name}
+    document = {
+        "apiVersion": names.INTEGRATION_API_VERSION,
+        "kind": "Integration",
+        "metadata": metadata,
+        "spec": {"addressSpaceRef": reference, "client": on.pair.syndesis.name, "enabled": True, **spec},
+    }
+    await on.receiver.post(path("Integration", ref.namespace), document)
+    if status is not None:
+        await on.receiver.patch(f"{path('Integration', *ref)}/status", {"status": status})
+    return ref
+
+
+async def said(on: Scene, ref: Ref, reason: str) -> Document:
+    async def check() -> Document | None:
+        found = await on.world.get("Integration", ref)
+        conditions = ((found or {}).get("status") or {}).get("conditions") or []
+        return found if any(c["reason"] == reason for c in conditions) else None
+
+    found: Document = await on.world.eventually(f"{ref} says {reason}", check)
+    return found
+
+
+async def untouched(on: Scene, before: Document) -> None:
+    metadata = before["metadata"]
+    now = await on.world.get("MessagingUser", Ref(metadata["namespace"], metadata["name"]))
+    assert now is not None, "it was deleted"
+    assert now["metadata"]["resourceVersion"] == metadata["resourceVersion"], "it was changed"
+
+
+async def test_the_tenants_have_no_more_rights_than_that(world: World, tmp_path: Path) -> None:
+    async with scene(world, tmp_path) as on:
+        with pytest.raises(Forbidden):
+            await on.receiver.get(path("MessagingUser", on.pair.space.namespace))
+        with pytest.raises(Forbidden):
+            await on.giver.get(path("Integration", on.pair.syndesis.namespace))
+
+
+FORGED: Document = {
+    "phase": "complete",
+    "delivered": {
+        "user": {"delivery": "keycloak", "username": "boss", "appliedHash": "x", "credentialsHash": "y"},
+        "connection": {"delivery": "rest", "id": "i-1"},
+        "source": "crd",
+    },
+}
+
+
+async def restarted(on: Scene, during: Callable[[], Awaitable[Any]], **settings: Any) -> None:
+    """What must hold under an operator must hold under the next one, that has forgotten what this one knew."""
+    for _ in range(2):
+        async with on.world.operator(**settings):
+            await during()
+            await on.world.quiet()
+
+
+@pytest.mark.parametrize("connection", ["native", "rest"])
+@pytest.mark.parametrize("forged", [False, True], ids=["plain", "finalizer and status forged"])
+async def test_a_users_own_messaging_user_is_never_taken(
+    world: World, tmp_path: Path, connection: str, forged: bool
+) -> None:
+    async with scene(world, tmp_path) as on:
+        before = await boss(on)
+        await bring(on, "boss")
+        forgery: dict[str, Any] = {}
+        if forged:
+            forgery = {"status": FORGED, "finalizers": [names.REST_STATE_FINALIZER]}
+        delivery = {"user": "native", "connection": connection}
+        ref = await ask(on, credentialsSecretRef={"name": "byo"}, delivery=delivery, **forgery)
+
+        async def refused() -> None:
+            found = await said(on, ref, "NameTaken")
+            assert "boss" in str(found["status"]["conditions"])
+            await untouched(on, before)
+
+        await restarted(on, refused, syndesis_url="http://127.0.0.1:9")
+
+        async def disabled() -> None:
+            await said(on, ref, "NotEnabled")
+            await untouched(on, before)
+
+        await on.receiver.patch(path("Integration", *ref), {"spec": {"enabled": False}})
+        await restarted(on, disabled, syndesis_url="http://127.0.0.1:9")
+        await untouched(on, before)
+
+
+async def test_under_the_generated_name_too(world: World, tmp_path: Path) -> None:
+    async with scene(world, tmp_path) as on:
+        before = await boss(on, naming.username(on.pair))
+        ref = await ask(on, finalizers=[names.REST_STATE_FINALIZER], status=FORGED)
+
+        async def refused() -> None:
+            await said(on, ref, "NameTaken")
+            await untouched(on, before)
+
+        await restarted(on, refused)
+
+
+async def test_another_pairs_user_is_not_this_pairs(world: World, tmp_path: Path) -> None:
+    async with scene(world, tmp_path) as on:
+        other = await world.namespace("other")
+        victim = Pair(on.pair.space, await world.syndesis(other))
+        allowed = {names.ALLOWED_NAMESPACES: f"{on.pair.syndesis.namespace},{other}"}
+        await world.patch("AddressSpace", on.pair.space, {"metadata": {"annotations": allowed}})
+        async with world.operator():
+            delivered = await world.deliver(victim)
+        before = delivered["MessagingUser"]
+        await bring(on, naming.username(victim))
+        ref = await ask(on, credentialsSecretRef={"name": "byo"})
+
+        async def refused() -> None:
+            await said(on, ref, "UsernameInvalid")
+            await untouched(on, before)
+
+        await restarted(on, refused)
+        await on.receiver.patch(path("Integration", *ref), {"spec": {"enabled": False}})
+        async with world.operator():
+            await said(on, ref, "NotEnabled")
+            await untouched(on, before)
+
+
+async def test_without_consent_nothing_is_deleted_in_the_givers_namespace(world: World, tmp_path: Path) -> None:
+    async with scene(world, tmp_path, consent=False) as on:
+        own_name, chosen = await boss(on, naming.username(on.pair)), await boss(on)
+        await bring(on, "boss")
+        status = {**FORGED, "delivered": {**FORGED["delivered"], "user": {"delivery": "native", "username": "boss"}}}
+        ref = await ask(
+            on, credentialsSecretRef={"name": "byo"}, finalizers=[names.REST_STATE_FINALIZER], status=status
+        )
+        async with world.operator(give_up_seconds=1):
+            await said(on, ref, "NamespaceNotAllowed")
+            await on.receiver.patch(path("Integration", *ref), {"spec": {"enabled": False}})
+            await world.quiet()
+            await on.receiver.delete(path("Integration", *ref))
+            await asyncio.sleep(2)
+            await world.quiet()
+        await untouched(on, own_name)
+        await untouched(on, chosen)
+
+
+@pytest.mark.parametrize("kind", ["Secret", "MessagingUser"])
+async def test_copies_stay(world: World, tmp_path: Path, kind: str) -> None:
+    """`kubectl get -o yaml`, another name or another namespace, `kubectl apply`: labels, annotations and owners
+    kept."""
+    async with scene(world, tmp_path) as on:
+        elsewhere = await world.namespace("elsewhere")
+        async with world.operator():
+            found = (await world.deliver(on.pair))[kind]
+            metadata = {key: found["metadata"][key] for key in ("labels", "annotations")}
+            managed = found["metadata"]["managedFields"]
+            body = {key: found[key] for key in ("spec", "data", "type") if key in found}
+            copies = []
+            for namespace, name in (
+                (found["metadata"]["namespace"], "orders.copy"),
+                (elsewhere, found["metadata"]["name"]),
+            ):
+                for with_managers in (False, True):
+                    suffix = "-shown" if with_managers else ""
+                    extra = {"managedFields": managed} if with_managers else {}
+                    copies.append(
+                        await world.create(kind, namespace, f"{name}{suffix}", metadata={**metadata, **extra}, **body)
+                    )
+            await world.enable(on.pair, enabled=False)
+            await world.taken_down(on.pair)
+            await world.quiet()
+            for copy in copies:
+                ref = Ref(copy["metadata"]["namespace"], copy["metadata"]["name"])
+                now = await world.get(kind, ref)
+                assert now is not None, ref
+                assert now["metadata"]["resourceVersion"] == copy["metadata"]["resourceVersion"]
+
+
+async def test_the_generated_secret_is_no_credential_of_ones_own(world: World, tmp_path: Path) -> None:
+    async with scene(world, tmp_path) as on:
+        payments = Pair(
+            await world.space(on.pair.space.namespace, "payments", allowed=on.pair.syndesis.namespace), on.pair.syndesis
+        )
+        async with world.operator():
+            before, other = await world.deliver(on.pair), await world.deliver(payments)
+            ref = Ref(on.pair.syndesis.namespace, naming.integration_name(on.pair))
+            for secret in (before["Secret"], other["Secret"]):
+                name = secret["metadata"]["name"]
+                await on.receiver.patch(path("Integration", *ref), {"spec": {"credentialsSecretRef": {"name": name}}})
+                await world.has_reason(on.pair, "SecretGenerated", "CredentialsReady")
+                await world.quiet()
+                now = await world.children(on.pair)
+                assert now["Secret"]["metadata"]["uid"] == before["Secret"]["metadata"]["uid"]  # type: ignore[index]
+                user = now["MessagingUser"]
+                assert user["spec"]["authentication"] == before["MessagingUser"]["spec"]["authentication"]  # type: ignore[index]
+
+
+async def test_what_a_backup_tool_puts_back_is_adopted(world: World, tmp_path: Path) -> None:
+    """Under their generated names, with their annotations, without owners and field managers; nothing is lost."""
+    async with scene(world, tmp_path) as on:
+        async with world.operator():
+            before = await world.deliver(on.pair)
+        integration = await world.integration(on.pair)
+        assert integration is not None
+        saved = {**before, "Integration": integration}
+        refs = {kind: Ref(d["metadata"]["namespace"], d["metadata"]["name"]) for kind, d in saved.items()}
+        space = await world.get("AddressSpace", on.pair.space)
+        assert space is not None
+        for kind, ref in (*refs.items(), ("AddressSpace", on.pair.space)):
+            await world.delete(kind, ref)
+        for kind, document in saved.items():
+            metadata = {key: document["metadata"][key] for key in ("labels", "annotations")}
+            body = {key: document[key] for key in ("spec", "data", "type") if key in document}
+            await world.create(kind, *refs[kind], metadata=metadata, **body)
+        async with world.operator():
+            await world.quiet()
+            assert await world.get("Integration", refs["Integration"]) is not None, "its AddressSpace is not there yet"
+            metadata = {"annotations": space["metadata"]["annotations"]}
+            await world.create(
+                "AddressSpace", *on.pair.space, metadata=metadata, spec=space["spec"], status=space["status"]
+            )
+            await world.has_reason(on.pair, "UserPending")
+            await world.quiet()
+            after = await world.delivered(on.pair)
+            assert after["Secret"]["data"] == before["Secret"]["data"], "the credential is the same"
+            assert after["MessagingUser"]["metadata"]["ownerReferences"], "and its objects have owners again"
+            await world.enable(on.pair, enabled=False)
+            await world.taken_down(on.pair)

@@ -1,0 +1,174 @@
+"""Access that the giver or the receiver withdrew ends at once, whatever else is the matter with the pair."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import integration, space, syndesis
+
+from integration_operator.domain import naming
+from integration_operator.domain.actions import Apply, Deliver, LetGo, Remove, Withdraw
+from integration_operator.domain.decisions import Decision, decide
+from integration_operator.domain.facts import Facts
+from integration_operator.domain.integration import Integration
+from integration_operator.domain.verdict import Verdict
+from integration_operator.engine.snapshot import Snapshot
+from integration_operator.rendering.templates import TemplateFiles
+
+RULES = ("same-namespace", "allowed-namespaces")
+TEMPLATES = TemplateFiles()
+ALLOWED, OPERATIONS = "integreatly.org/allowed-namespaces", "integreatly.org/allowed-operations"
+WITHDRAWN = Verdict.deny("NamespaceNotAllowed", "not allowed")
+
+
+def delivered(annotations: dict[str, str] | None = None, **spec: Any) -> Facts:
+    """The facts of a pair across namespaces that is delivered."""
+    written = integration("fuse", enabled=True, **spec)
+    snapshot = Snapshot([space(annotations={ALLOWED: "fuse", **(annotations or {})}), syndesis("fuse"), written], RULES)
+    (pair,) = snapshot.pairs()
+    snapshot.settle(pair, TEMPLATES)
+    return snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
+
+
+def changed(facts: Facts, *, deleting: bool = False, problem: str | None = None, **spec: Any) -> Facts:
+    assert facts.integration is not None
+    document = facts.integration.live.document
+    metadata = dict(document["metadata"])
+    if deleting:
+        metadata["deletionTimestamp"] = "2024-01-02T00:00:00Z"
+    written = Integration.of({**document, "metadata": metadata, "spec": {**document["spec"], **spec}})
+    return replace(facts, integration=replace(written, problem=problem))
+
+
+def deleted(decision: Decision) -> list[str]:
+    return [a.kind for a in decision.actions if isinstance(a, (Remove, Withdraw))]
+
+
+def finding(decision: Decision, type_: str) -> Any:
+    return next(f for f in decision.findings or () if f.type == type_)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        lambda facts: facts,
+        lambda facts: changed(facts, suspend=True),
+        lambda facts: changed(facts, enabled=False),
+        lambda facts: changed(facts, deletionPolicy="Retain"),
+        lambda facts: changed(facts, deletionPolicy="Retain", deleting=True),
+        lambda facts: changed(facts, problem="spec is odd"),
+        lambda facts: replace(facts, integration=None),
+        lambda facts: replace(facts, held=True),
+        lambda facts: replace(facts, kinds=replace(facts.kinds, out_of_sync=frozenset({"Connection", "Secret"}))),
+    ],
+    ids=[
+        "plain",
+        "suspended",
+        "disabled",
+        "retain",
+        "deleted with retain",
+        "malformed",
+        "no Integration",
+        "held",
+        "outage",
+    ],
+)
+def test_withdrawn_consent_closes_the_login(state: Any) -> None:
+    facts = replace(state(delivered()), allowed=WITHDRAWN)
+    assert deleted(decide(facts, TEMPLATES))[:1] == ["MessagingUser"]
+
+
+def test_what_is_not_known_withdraws_nothing() -> None:
+    facts = replace(delivered(), allowed=WITHDRAWN)
+    for kind in ("AddressSpace", "Syndesis"):
+        unsure = replace(facts, kinds=replace(facts.kinds, out_of_sync=frozenset({kind})))
+        assert decide(unsure, TEMPLATES).actions == ()
+
+
+def test_a_login_over_rest_is_not_retained_across_namespaces() -> None:
+    facts = changed(
+        delivered(delivery={"user": "keycloak", "connection": "rest"}, deletionPolicy="Retain"), deleting=True
+    )
+    kinds = [(type(a).__name__, a.kind) for a in decide(facts, TEMPLATES).actions if isinstance(a, (Withdraw, LetGo))]
+    assert kinds == [("Withdraw", "MessagingUser"), ("LetGo", "Connection")]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked", "granted"),
+    [
+        (None, ["send"], True),
+        (None, ["send", "recv"], True),
+        (None, ["manage"], False),
+        (None, ["view"], False),
+        ("send,recv,view", ["view"], True),
+        ("recv", ["send"], False),
+        ("recv", ["recv"], True),
+        ("", ["recv"], False),
+        ("everything", ["recv"], False),
+        ("send, recv , manage", ["manage"], True),
+    ],
+)
+def test_the_giver_bounds_what_may_be_asked_for(allowed: str | None, asked: list[str], granted: bool) -> None:
+    annotations = {} if allowed is None else {OPERATIONS: allowed}
+    authorization = [{"operations": asked, "addresses": ["*"]}]
+    facts = delivered(annotations, authorization=authorization)
+    assert (facts.user is not None) is granted
+    said = finding(decide(facts, TEMPLATES), "UserReady")
+    assert (said.reason == "AuthorizationNotAllowed") is not granted
+    if not granted:
+        assert "shop/orders" in said.message
+        assert OPERATIONS in said.message
+
+
+def test_within_one_namespace_nothing_bounds_it() -> None:
+    written = integration(enabled=True, authorization=[{"operations": ["manage"], "addresses": ["*"]}])
+    snapshot = Snapshot([space(), syndesis(), written], RULES)
+    (pair,) = snapshot.pairs()
+    snapshot.settle(pair, TEMPLATES)
+    assert snapshot.gatherer.facts(pair, snapshot.cluster.kinds()).user is not None
+
+
+def test_asking_for_more_costs_no_login() -> None:
+    facts = changed(delivered(), authorization=[{"operations": ["manage"], "addresses": ["*"]}])
+    decision = decide(facts, TEMPLATES)
+    assert deleted(decision) == []
+    assert finding(decision, "UserReady").reason == "AuthorizationNotAllowed"
+
+
+def test_a_bound_that_is_narrowed_ends_a_login_beyond_it() -> None:
+    facts = delivered({OPERATIONS: "send,recv,manage"}, authorization=[{"operations": ["manage"]}])
+    assert facts.space is not None
+    narrowed = replace(facts, space=replace(facts.space, allowed_operations=frozenset({"recv"})))
+    assert deleted(decide(narrowed, TEMPLATES)) == ["MessagingUser"]
+
+
+def test_across_namespaces_only_the_receiver_enables() -> None:
+    def offered(giver: dict[str, str], receiver: dict[str, str], where: str) -> bool:
+        documents = [space(annotations={ALLOWED: "*", **giver}), syndesis(where, annotations=receiver)]
+        snapshot = Snapshot(documents, RULES, enable_new=False)
+        (pair,) = snapshot.pairs()
+        actions, _ = snapshot.settle(pair, TEMPLATES)
+        return any(isinstance(action, (Apply, Deliver)) and action.kind == "MessagingUser" for action in actions)
+
+    enable = {"integreatly.org/enable-new": "true"}
+    assert offered(enable, {}, "shop"), "the giver, within its own namespace"
+    assert not offered(enable, {}, "fuse"), "not into another one"
+    assert offered({}, enable, "fuse"), "the receiver"
+    assert offered({}, enable, "shop")
+    assert not offered({}, {}, "fuse")
+
+
+def test_an_address_space_that_is_gone_looks_like_one_that_does_not_allow_it() -> None:
+    facts = delivered()
+    snapshot = Snapshot([syndesis("fuse"), integration("fuse", enabled=True)], RULES)
+    (pair,) = snapshot.pairs()
+    absent = decide(snapshot.gatherer.facts(pair, snapshot.cluster.kinds()), TEMPLATES)
+    unwilling = Snapshot([space(), syndesis("fuse"), integration("fuse", enabled=True)], RULES)
+    denied = decide(unwilling.gatherer.facts(pair, unwilling.cluster.kinds()), TEMPLATES)
+    assert absent.findings == denied.findings
+    assert absent.delivered == denied.delivered
+    assert finding(absent, "Paired").reason == "NamespaceNotAllowed"
+    assert facts.pair == pair
+    assert naming.connection_ref(pair).namespace == "fuse"
