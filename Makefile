@@ -8,7 +8,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 PAIRS  ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types layers manifests bench crds lock clean
+.PHONY: help demo test fuzz check lint format types layers manifests bench crds lock clean
 
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo: $(VENV)/.installed ## Show the life of a pair on a local control plane, wi
 test: $(VENV)/.installed ## Run the whole test suite
 	$(BIN)/integration-operator local build
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+fuzz: $(VENV)/.installed ## Try 5,000 malformed documents and answers a test, where make test tries 100
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) --timeout 3600
 
 check: lint types layers manifests ## Everything that needs no cluster: style, types, layers, generated files
 

@@ -262,14 +262,14 @@ class World:
                 yield operator
 
     @asynccontextmanager
-    async def platforms(self, *, workers: int = 8) -> AsyncIterator[SimulatedEnMasse]:
+    async def platforms(self, *, workers: int = 8, **enmasses: Any) -> AsyncIterator[SimulatedEnMasse]:
         """The simulated EnMasse and Syndesis, each under its own name; the EnMasse shows who can log in."""
         stop = asyncio.Event()
         async with (
             Client.from_kubeconfig(self.control_plane.kubeconfig("enmasse")) as enmasse,
             Client.from_kubeconfig(self.control_plane.kubeconfig("syndesis")) as syndesis,
         ):
-            simulated = SimulatedEnMasse(enmasse, workers=workers)
+            simulated = SimulatedEnMasse(enmasse, workers=workers, **enmasses)
             others = SimulatedSyndesis(syndesis, workers=workers)
             async with asyncio.TaskGroup() as group:
                 group.create_task(simulated.run(stop))

@@ -11,6 +11,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import random
 from typing import Any, NamedTuple
 
 import structlog
@@ -32,6 +33,14 @@ NONE_SERVICES = ("none", "none-authservice")
 
 NO_REALM = "400 Bad Request: missingNormalization"
 """What newer Keycloaks answer when the AddressSpace has no realm annotation."""
+
+NO_ATTRIBUTES = "Unable to find user attribute resourceName"
+"""What the controller says of a user that it has just made, in a realm that drops attributes (observed)."""
+
+LATE_MESSAGE = 1.5
+REAL_DELETION = (0.1, 1.1)
+"""Seconds from Terminating to gone, with EnMasse 0.33.1 and a Keycloak that is not slow."""
+QUICK_DELETION = (0.1, 0.1)
 
 CERTIFICATE = """\
 -----BEGIN CERTIFICATE-----
@@ -62,7 +71,10 @@ class SimulatedEnMasse:
     ``ready_after`` is how long a new AddressSpace takes, in seconds, ``realm_kept`` how long its realm, with the logins
     in it, outlives it. EnMasse looks at one MessagingUser after another; ``workers`` looks at more at once. An
     AddressSpace that somebody else gave a status is left alone. ``keycloak`` is a real one, whose realms somebody else
-    makes and removes.
+    makes and removes. The deletion of a MessagingUser takes ``deletion`` seconds, from and to, by chance out of
+    ``seed``; meanwhile it shows Terminating and its finalizer, and its login works. In a realm of
+    ``drops_attributes`` a user that is Active, and whose generation is applied, gets a message ``late_message``
+    seconds later: the controller looks again after its own write of the status, and does not find its attributes.
     """
 
     def __init__(
@@ -72,6 +84,9 @@ class SimulatedEnMasse:
         ready_after: float = 0.2,
         realm_kept: float = 0.3,
         workers: int = 1,
+        deletion: tuple[float, float] = QUICK_DELETION,
+        late_message: float = LATE_MESSAGE,
+        seed: int = 0,
         keycloak: KeptLogins | None = None,
     ) -> None:
         self.logins: dict[Login, str] = {}
@@ -80,6 +95,13 @@ class SimulatedEnMasse:
         self._ready_after = ready_after
         self._realm_kept = realm_kept
         self._workers = workers
+        self._deletion = deletion
+        self._late_message = late_message
+        self._chance = random.Random(seed)  # noqa: S311  only a duration
+        self.drops_attributes: set[str] = set()
+        """Realms whose user profile drops the attributes by which EnMasse knows its users."""
+        self._found_out: set[str] = set()
+        """The uids of the MessagingUsers of which that has been seen."""
         self._space_queue, self._user_queue = Queue(), Queue()
         self._spaces = Copy(client, f"{SPACES}/addressspaces", self._space_changed)
         self._users = Copy(client, f"{USERS}/messagingusers", self._user_changed)
@@ -168,7 +190,22 @@ class SimulatedEnMasse:
             message = await self._keep_login(space, user)
             if message is None and _status(user)["phase"] != "Active":
                 user = await self._write_status(user, phase="Active")
+            if message is None and _realm(space) in self.drops_attributes:
+                message = self._late_message_of(user)
         await self._write_status(user, generation=applied, message=message)
+
+    def _late_message_of(self, user: Document) -> str | None:
+        """Return what is found out about a user later; None for now."""
+        uid = user["metadata"]["uid"]
+        if uid not in self._found_out:
+
+            def found_out() -> None:
+                self._found_out.add(uid)
+                self._user_queue.add(key_of(user))
+
+            asyncio.get_running_loop().call_later(self._late_message, found_out)
+            return None
+        return NO_ATTRIBUTES
 
     async def _keep_login(self, space: Document, user: Document) -> str | None:
         """Have the user log in with the password that it has now; return EnMasse's message where it cannot."""
@@ -191,6 +228,10 @@ class SimulatedEnMasse:
             return
         if _status(user).get("phase") != "Terminating":
             user = await self._write_status(user, phase="Terminating")
+        uid, now = user["metadata"]["uid"], asyncio.get_running_loop().time()
+        if (wait := self._due.setdefault(uid, now + self._chance.uniform(*self._deletion)) - now) > 0:
+            asyncio.get_running_loop().call_later(wait, self._user_queue.add, key_of(user))
+            return
         space = self._spaces.objects.get(_space_of(key_of(user)))
         if space is not None and not self._authenticates(space):
             return
@@ -199,6 +240,8 @@ class SimulatedEnMasse:
             if self._keycloak is not None and (realm := _realm(space)):
                 await self._keycloak.remove(realm, user["spec"]["username"])
         await self._write_finalizers(user, [name for name in finalizers if name != FINALIZER])
+        del self._due[uid]
+        self._found_out.discard(uid)
 
     def _authenticates(self, space: Document) -> bool:
         """Whether there is an authentication service of EnMasse's own, of type standard, to keep users in."""

@@ -19,6 +19,7 @@ Document = dict[str, Any]
 Key = tuple[str, str]
 """Namespace and name."""
 
+PAGE = 500
 RETRY = 1.0  # seconds until a kind that is not served, or a server that does not answer, is asked again
 
 log = structlog.get_logger()
@@ -70,8 +71,14 @@ class Copy:
                 await asyncio.sleep(0 if error.status == 410 else RETRY)
 
     async def _list(self) -> str:
-        answer = await self._client.get(self._path)
-        listed = {key_of(document): document for document in answer.get("items") or ()}
+        listed: dict[Key, Document] = {}
+        query = {"limit": str(PAGE)}
+        while True:
+            answer = await self._client.get(self._path, query)
+            listed |= {key_of(document): document for document in answer.get("items") or ()}
+            if not (more := answer["metadata"].get("continue")):
+                break
+            query["continue"] = more
         for key in self.objects.keys() - listed.keys():
             self._remove(self.objects[key])
         for document in listed.values():

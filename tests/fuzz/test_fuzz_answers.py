@@ -1,0 +1,248 @@
+"""Whatever a server answers: a result, or a typed failure whose message is bounded, safe to show, and no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from documents import is_safe, mutated, texts, values
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration_operator.delivery.keycloak.access import KeycloakAccess
+from integration_operator.delivery.keycloak.client import KeycloakUsers
+from integration_operator.delivery.keycloak.wanted import WantedUser
+from integration_operator.delivery.limits import Limits
+from integration_operator.delivery.syndesis.connection import verdict_of, wanted
+from integration_operator.delivery.syndesis.servers import Servers
+from integration_operator.domain.failure import Failure, seconds_of
+from integration_operator.domain.json_text import Malformed, parse, parse_pruned
+from integration_operator.kube.errors import error_of, watch_error
+from integration_operator.localcluster.enmasse import CERTIFICATE
+
+SECRET = "the-password-of-this-test"
+CONNECTOR = {
+    "id": "amqp",
+    "icon": "assets:amqp.svg",
+    "properties": {"connectionUri": {"secret": False}, "password": {"secret": True}},
+}
+CONNECTION = {
+    "id": "enm-1",
+    "name": "orders",
+    "connectorId": "amqp",
+    "uses": 1,
+    "tags": ["enmasse"],
+    "metadata": {"managed-by": "integration-operator", "integration": "shop.orders", "properties": "connectionUri"},
+    "configuredProperties": {"connectionUri": "amqp://a:5672", "password": "»ENC:00"},
+    "connector": CONNECTOR,
+}
+PAGE = {"totalCount": 1, "items": [CONNECTION]}
+VIOLATION = [{"error": "NotNull", "property": "create.obj.name", "message": "Value is required"}]
+DOCUMENT = {
+    "metadata": {"name": "orders"},
+    "spec": {
+        "connectorId": "amqp",
+        "configuredProperties": {"connectionUri": "amqp://a:5672"},
+        "configuredPropertiesFrom": [{"property": "password", "secretKeyRef": {"name": "s", "key": "password"}}],
+    },
+}
+USERS = [
+    {
+        "id": "u-1",
+        "username": "ann",
+        "createdTimestamp": 1_600_000_000_000,
+        "attributes": {
+            "resourceName": ["orders.ann"],
+            "resourceNamespace": ["shop"],
+            "authenticationType": ["password"],
+            "creationTimestamp": ["2024-01-01T00:00:00.000Z"],
+        },
+    }
+]
+STATUS = {"kind": "Status", "code": 422, "reason": "Invalid", "message": "no", "details": {"causes": [{"field": "a"}]}}
+
+
+async def failure_of(call: Awaitable[None]) -> Failure | None:
+    try:
+        await call
+    except Failure as failure:
+        return failure
+    return None
+
+
+class Server:
+    """An HTTP server on a loop of its own, whose answers an example chooses by what the path begins with."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.answers: dict[str, tuple[int, bytes]] = {}
+        self._server = self.loop.run_until_complete(asyncio.start_server(self._connected, "127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
+            while request := await reader.readline():
+                verb, path, _ = request.decode().split(" ", 2)
+                length = 0
+                while header := (await reader.readline()).strip():
+                    if header.lower().startswith(b"content-length:"):
+                        length = int(header.partition(b":")[2])
+                await reader.readexactly(length)
+                fits = [key for key in self.answers if f"{verb} {path}".startswith(key)]
+                status, body = self.answers[max(fits, key=len)] if fits else (404, b"")
+                head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                writer.write(head.encode() + body)
+                await writer.drain()
+        writer.close()
+
+    def run(self, call: Awaitable[None]) -> None:
+        """Run a call; the only exception that it may end in is a failure, with a message that can be shown."""
+        failure = self.loop.run_until_complete(asyncio.wait_for(failure_of(call), 20))
+        assert failure is None or is_safe(failure.message)
+        assert SECRET not in str(failure)
+
+    def close(self) -> None:
+        self._server.close()
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.loop.run_until_complete(asyncio.sleep(0.01))
+        self.loop.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    started = Server()
+    yield started
+    started.close()
+
+
+def as_json(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+bodies = st.one_of(
+    mutated(PAGE).map(as_json),
+    mutated(CONNECTION).map(as_json),
+    mutated(VIOLATION).map(as_json),
+    values.map(as_json),
+    st.binary(max_size=40),
+    st.sampled_from([b"", b"[" * 3000, b'{"items":' * 300, as_json([SECRET]), as_json({"developerMsg": SECRET})]),
+)
+statuses = st.sampled_from([200, 200, 200, 204, 302, 400, 401, 404, 409, 429, 500, 503])
+answers = st.tuples(statuses, bodies)
+
+
+@given(
+    connector=st.tuples(st.just(200), mutated(CONNECTOR).map(as_json)) | answers,
+    page=st.tuples(st.just(200), mutated(PAGE).map(as_json)) | answers,
+    single=answers,
+    write=answers,
+)
+def test_of_syndesis(server: Server, connector: Any, page: Any, single: Any, write: Any) -> None:
+    server.answers = {
+        "GET /api/v1/connectors/": connector,
+        "GET /api/v1/connections?": page,
+        "GET /api/v1/connections/": single,
+        "GET /api/v1/version": single,
+        "POST": write,
+        "PUT": write,
+        "DELETE": write,
+    }
+
+    async def work() -> None:
+        servers = Servers(lambda namespace: server.url, limits=Limits(seconds=5))
+        try:
+            one = servers.of("fuse")
+            secret = await one.secret_properties("amqp")
+            want = wanted(DOCUMENT, "enm-1", "shop.orders", "hash", secret, lambda name, key: SECRET)
+            stored, _ = await one.keep(want, "hash", "other")
+            verdict = await one.verify(stored, want)
+            assert is_safe(verdict.message)
+            assert SECRET not in verdict.message
+            assert is_safe(await one.drop("enm-1", "shop.orders"))
+        finally:
+            await servers.close()
+
+    server.run(work())
+
+
+@given(mutated([{"status": "ERROR", "errors": [{"code": "X", "description": f"no: {SECRET}"}]}]))
+def test_of_the_verifier(results: Any) -> None:
+    if isinstance(results, list) and all(isinstance(result, dict) for result in results):
+        verdict = verdict_of(results, frozenset({SECRET}))
+        assert is_safe(verdict.message)
+        assert SECRET not in verdict.message
+
+
+@given(
+    token=st.tuples(st.just(200), mutated({"access_token": "t", "expires_in": 60}).map(as_json)) | answers,
+    realm=st.tuples(
+        st.just(200),
+        mutated({"realm": "r", "attributes": {"namespace": "shop", "enmasse-realm": "true"}}).map(as_json),
+    ),
+    users=st.tuples(st.just(200), mutated(USERS).map(as_json)) | answers,
+    groups=st.tuples(st.just(200), mutated([{"id": "g", "name": "send_%2A"}]).map(as_json)) | answers,
+    write=answers,
+)
+def test_of_keycloak(server: Server, token: Any, realm: Any, users: Any, groups: Any, write: Any) -> None:
+    base = "/auth/admin/realms/r"
+    server.answers = {
+        "POST /auth/realms/master": token,
+        f"GET {base}": realm,
+        f"GET {base}/users": users,
+        f"GET {base}/users/u-1/groups": groups,
+        f"GET {base}/groups": groups,
+        f"POST {base}": write,
+        f"PUT {base}": write,
+        f"DELETE {base}": write,
+    }
+    user = WantedUser(
+        realm="r",
+        namespace="shop",
+        resource_name="orders.ann",
+        username="ann",
+        password=SECRET,
+        authorization=[{"operations": ["send"], "addresses": ["*"]}],
+        address_space_type="standard",
+        release=None,
+        adopt=False,
+    )
+
+    async def work() -> None:
+        keycloak = KeycloakUsers(
+            KeycloakAccess(f"{server.url}/auth", "admin", SECRET, CERTIFICATE), limits=Limits(seconds=5)
+        )
+        try:
+            await keycloak.ensure(user, password_known=False)
+            await keycloak.remove(user)
+        finally:
+            await keycloak.aclose()
+
+    server.run(work())
+
+
+@given(statuses, mutated(STATUS) | values, st.none() | texts | st.integers().map(str))
+def test_of_the_api_server(status: int, document: Any, retry_after: str | None) -> None:
+    error = error_of(status, as_json(document), retry_after=retry_after)
+    assert is_safe(error.message)
+    assert error.reason == "" or error.reason.isalnum()
+    assert error.retry_after is None or 0 <= error.retry_after <= 300
+    if isinstance(document, dict):
+        assert is_safe(watch_error(document).message)
+
+
+@given(st.text())
+def test_of_a_retry_after(header: str) -> None:
+    seconds = seconds_of(header)
+    assert seconds is None or 0 <= seconds <= 300
+
+
+@given(st.binary() | st.text(alphabet='[]{}",:\\ 0ae').map(str.encode) | values.map(as_json))
+def test_of_anything_that_is_to_be_json(data: bytes) -> None:
+    for read in (parse, parse_pruned):
+        with suppress(Malformed):
+            read(data)
