@@ -24,6 +24,7 @@ def before_enmasse_031(plane: ControlPlane) -> None:
     install_kinds(plane.kubeconfig(), [DEFINITIONS[kind] for kind in ("Integration", "Connection", "Syndesis")])
     grant_permissions(plane.kubeconfig())
     grant_permissions(plane.kubeconfig(), "compatibility")
+    grant_permissions(plane.kubeconfig(), "configmaps")
     grant_permissions(plane.kubeconfig(), "keycloak")
     grant_permissions(plane.kubeconfig(), "connection-controller")
 

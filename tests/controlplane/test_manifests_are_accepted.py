@@ -33,7 +33,8 @@ COLLECTIONS = {
 
 
 OPERATORS = ("base", "compatibility", "connection-controller")
-ALL = (*OPERATORS, "crds", "keycloak")
+IN_ENMASSES_NAMESPACE = ("configmaps", "keycloak")
+ALL = (*OPERATORS, "crds", *IN_ENMASSES_NAMESPACE)
 
 
 def kustomization(directory: Path) -> Path:
@@ -108,7 +109,8 @@ def test_permissions_are_for_the_account_that_runs(name: str) -> None:
     bindings = [d for d in documents if d["kind"] in ("ClusterRoleBinding", "RoleBinding")]
     roles = {(d["kind"], d["metadata"]["name"]) for d in documents if d["kind"] in ("ClusterRole", "Role")}
     if name == "compatibility":
-        bindings += [d for d in resources(DEPLOY / "keycloak") if d["kind"] == "RoleBinding"]
-        roles |= {("Role", d["metadata"]["name"]) for d in resources(DEPLOY / "keycloak") if d["kind"] == "Role"}
+        beside = [document for directory in IN_ENMASSES_NAMESPACE for document in resources(DEPLOY / directory)]
+        bindings += [d for d in beside if d["kind"] == "RoleBinding"]
+        roles |= {("Role", d["metadata"]["name"]) for d in beside if d["kind"] == "Role"}
     assert all(binding["subjects"] == [account] for binding in bindings)
     assert {(b["roleRef"]["kind"], b["roleRef"]["name"]) for b in bindings} == roles

@@ -46,16 +46,17 @@ def test_an_overlay_moves_the_operator_and_what_names_it(name: str, tmp_path: Pa
     assert subjects(documents) == {"elsewhere"}
 
 
-def test_the_role_in_enmasses_namespace_stays_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["configmaps", "keycloak"])
+def test_the_role_in_enmasses_namespace_stays_there(name: str, tmp_path: Path) -> None:
     """It is a kustomization of its own, so an overlay over the operator does not reach it; its subject can be set."""
-    documents = build(DEPLOY / "keycloak")
+    documents = build(DEPLOY / name)
     assert {d["kind"] for d in documents} == {"Role", "RoleBinding"}
     assert (namespaces(documents), subjects(documents)) == ({"enmasse-infra"}, {OWN})
     subject = '[{"op": "replace", "path": "/subjects/0/namespace", "value": "elsewhere"}]'
     patches = [{"target": {"kind": "RoleBinding"}, "patch": subject}]
-    moved = build(overlay(tmp_path, "keycloak", patches=patches))
+    moved = build(overlay(tmp_path, name, patches=patches))
     assert (namespaces(moved), subjects(moved)) == ({"enmasse-infra"}, {"elsewhere"})
-    renamed = build(overlay(tmp_path, "keycloak", namespace="enmasse"))
+    renamed = build(overlay(tmp_path, name, namespace="enmasse"))
     assert (namespaces(renamed), subjects(renamed)) == ({"enmasse"}, {OWN})
 
 

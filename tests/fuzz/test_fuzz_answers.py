@@ -19,8 +19,11 @@ from integration_operator.delivery.keycloak.wanted import WantedUser
 from integration_operator.delivery.limits import Limits
 from integration_operator.delivery.syndesis.connection import verdict_of, wanted
 from integration_operator.delivery.syndesis.servers import Servers
+from integration_operator.domain import naming
 from integration_operator.domain.failure import Failure, seconds_of
 from integration_operator.domain.json_text import Malformed, parse, parse_pruned
+from integration_operator.domain.ownership import ConnectionEvidence
+from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import error_of, watch_error
 from integration_operator.localcluster.enmasse import CERTIFICATE
 
@@ -50,13 +53,15 @@ DOCUMENT = {
         "configuredPropertiesFrom": [{"property": "password", "secretKeyRef": {"name": "s", "key": "password"}}],
     },
 }
+PAIR = Pair(Ref("shop", "orders"), Ref("fuse", "syndesis"))
+EVIDENCE = ConnectionEvidence("shop.orders", "enm-1")
 USERS = [
     {
         "id": "u-1",
-        "username": "ann",
+        "username": naming.username(PAIR),
         "createdTimestamp": 1_600_000_000_000,
         "attributes": {
-            "resourceName": ["orders.ann"],
+            "resourceName": [naming.user_ref(PAIR).name],
             "resourceNamespace": ["shop"],
             "authenticationType": ["password"],
             "creationTimestamp": ["2024-01-01T00:00:00.000Z"],
@@ -158,12 +163,12 @@ def test_of_syndesis(server: Server, connector: Any, page: Any, single: Any, wri
         try:
             one = servers.of("fuse")
             secret = await one.secret_properties("amqp")
-            want = wanted(DOCUMENT, "enm-1", "shop.orders", "hash", secret, lambda name, key: SECRET)
+            want = wanted(DOCUMENT, "enm-1", EVIDENCE, "hash", secret, lambda name, key: SECRET)
             stored, _ = await one.keep(want, "hash", "other")
             verdict = await one.verify(stored, want)
             assert is_safe(verdict.message)
             assert SECRET not in verdict.message
-            assert is_safe(await one.drop("enm-1", "shop.orders"))
+            assert is_safe(await one.drop(EVIDENCE))
         finally:
             await servers.close()
 
@@ -202,14 +207,12 @@ def test_of_keycloak(server: Server, token: Any, realm: Any, users: Any, groups:
     }
     user = WantedUser(
         realm="r",
-        namespace="shop",
-        resource_name="orders.ann",
-        username="ann",
+        pair=PAIR,
+        username=naming.username(PAIR),
         password=SECRET,
         authorization=[{"operations": ["send"], "addresses": ["*"]}],
         address_space_type="standard",
         release=None,
-        adopt=False,
     )
 
     async def work() -> None:

@@ -41,6 +41,36 @@ CASES = [
     ("a finalizer", "secret", "metadata:\n", "metadata:\n  finalizers: [a]\n", "metadata.finalizers may not be set"),
     ("out of the sandbox", "secret", "data:\n", "data:\n  x: {{ ''.__class__.__mro__ }}\n", ""),
     ("an endless loop", "secret", "data:\n", "data:\n  x: {{ range(999999999) | list }}\n", ""),
+    (
+        "loops in loops",
+        "secret",
+        "data:\n",
+        "data:\n  x: {% for a in range(900) %}{% for b in range(900) %}{% endfor %}{% endfor %}\n",
+        "loops of more than 10000 steps",
+    ),
+    (
+        "a text without end",
+        "secret",
+        "data:\n",
+        "data:\n  x: {{ 'xxxxx' * 99999999 }}\n",
+        "more than 262144 characters",
+    ),
+    ("a list without end", "secret", "data:\n", "data:\n  x: {{ 99999999 * [1] }}\n", "more than 262144 characters"),
+    (
+        "a long document",
+        "secret",
+        "data:\n",
+        "data:\n{% for a in range(999) %}  k{{ a }}: {{ 'x' * 999 }}\n{% endfor %}",
+        "a document of more than 262144 characters",
+    ),
+    ("a power", "secret", "data:\n", "data:\n  x: {{ 9 ** 99999999 }}\n", "powers are not computed"),
+    (
+        "a macro that calls itself",
+        "secret",
+        "data:\n",
+        "data:\n  x: {% macro m() %}{{ m() }}{% endmacro %}{{ m() }}\n",
+        "RecursionError",
+    ),
     ("changing its variables", "secret", "data:\n", "data:\n  x: {{ metadata.update(a=1) }}\n", ""),
 ]
 

@@ -9,16 +9,67 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, Template, TemplateRuntimeError
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from integration_operator.rendering.skeleton import Json
+
+LARGEST_DOCUMENT = 256 * 1024
+"""Characters of one rendered document; the shipped templates give 1 to 4 KiB, and etcd takes 1.5 MiB."""
+
+MOST_STEPS = 10_000
+"""Items of all ``range``s of one rendering together, and pieces of its output: thousands of times what a template
+needs, and a tenth of a second."""
+
+
+class TooMuch(TemplateRuntimeError):
+    """A template gives more than a document can hold, or does not come to an end."""
+
+
+class BoundedSandbox(ImmutableSandboxedEnvironment):
+    """The immutable sandbox, in which a mistake of a template's author cannot use up memory or time."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Multiply numbers, and repeat texts and lists within bounds."""
+        if operator == "**":
+            raise TooMuch("powers are not computed in templates")
+        for sequence, times in ((left, right), (right, left)):
+            if isinstance(sequence, Sized) and isinstance(times, int) and len(sequence) * times > LARGEST_DOCUMENT:
+                raise TooMuch(f"a value of more than {LARGEST_DOCUMENT} characters or items")
+        return super().call_binop(context, operator, left, right)
+
+
+def rendered(template: Template, variables: dict[str, Any]) -> str:
+    """Render a template within bounds. Raises ``TooMuch``."""
+    steps, size = MOST_STEPS, 0
+
+    def bounded_range(*arguments: int) -> range:
+        nonlocal steps
+        made = range(*arguments)
+        steps -= len(made)
+        if steps < 0:
+            raise TooMuch(f"loops of more than {MOST_STEPS} steps")
+        return made
+
+    pieces: list[str] = []
+    generated = cast("Generator[str]", template.generate({**variables, "range": bounded_range}))
+    for piece in generated:
+        size += len(piece)
+        if size > LARGEST_DOCUMENT or len(pieces) > MOST_STEPS:
+            said = f"a document of more than {LARGEST_DOCUMENT} characters or {MOST_STEPS} pieces"
+            generated.throw(TooMuch(said))  # there, so that its line is known
+        pieces.append(piece)
+    return "".join(pieces)
+
 
 _MARK = re.compile("\x02(\\d+)\x03")
 
@@ -55,10 +106,10 @@ def take_marks(text: str) -> tuple[str, list[int]]:
 
 def environment(
     directories: list[Path], *, marks: bool = False, finalize: Callable[[Any], Any] | None = None
-) -> ImmutableSandboxedEnvironment:
+) -> BoundedSandbox:
     """The environment for template files in ``directories``; the first that has a file wins."""
     loaders: list[BaseLoader] = [FileSystemLoader(str(directory)) for directory in directories]
-    made = ImmutableSandboxedEnvironment(
+    made = BoundedSandbox(
         loader=ChoiceLoader(loaders),
         undefined=StrictUndefined,
         autoescape=False,

@@ -15,7 +15,7 @@ import yaml
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError, UndefinedError, meta
 
 from integration_operator.domain.desired import Identity, TemplateName, TemplateRefused
-from integration_operator.rendering.environment import environment, take_marks
+from integration_operator.rendering.environment import TooMuch, environment, rendered, take_marks
 from integration_operator.rendering.samples import SAMPLES, VARIABLES
 from integration_operator.rendering.skeleton import NotWhole, Values, read_in_full
 
@@ -66,7 +66,7 @@ class TemplateFiles:
         """
         try:
             document = self._document(name, _with_identity(identity, variables))
-        except (TemplateError, yaml.YAMLError, TypeError, ValueError, ArithmeticError, LookupError):
+        except (TemplateError, yaml.YAMLError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError):
             self._explain(name, identity, variables)
         if _identity_fault(document, identity) is not None:
             self._explain(name, identity, variables)
@@ -77,12 +77,12 @@ class TemplateFiles:
         if name not in self._in_full:
             self._values.begin()
             try:
-                found: Document = self._values.read(self._compiled[name].render(variables))
+                found: Document = self._values.read(rendered(self._compiled[name], variables))
             except NotWhole:
                 self._in_full.add(name)
             else:
                 return found
-        return read_in_full(self._plain.get_template(_file(name)).render(variables))  # type: ignore[no-any-return]
+        return read_in_full(rendered(self._plain.get_template(_file(name)), variables))  # type: ignore[no-any-return]
 
     def check(self) -> None:
         """Render all templates against sample facts. Raises ``TemplateRefused`` for the first that is broken."""
@@ -121,7 +121,7 @@ class TemplateFiles:
         """Render once more, with marks, to find the line to blame."""
         marked = environment(self._directories, marks=True)
         try:
-            text = marked.get_template(_file(name)).render(_with_identity(identity, variables))
+            text = rendered(marked.get_template(_file(name)), _with_identity(identity, variables))
         except Exception as error:
             self._refuse(name, error)
         plain, numbers = take_marks(text)
@@ -142,7 +142,8 @@ class TemplateFiles:
     def _refuse(self, name: TemplateName, error: Exception) -> NoReturn:
         where = str(self.file(name)) if not isinstance(error, TemplateNotFound) else _file(name)
         line = error.lineno if isinstance(error, TemplateSyntaxError) else _line_of_traceback(error, name)
-        reason = str(error) if isinstance(error, (TemplateSyntaxError, UndefinedError)) else type(error).__name__
+        told = isinstance(error, (TemplateSyntaxError, UndefinedError, TooMuch))
+        reason = str(error) if told else type(error).__name__
         raise TemplateRefused(f"{where}:{line}: {' '.join(reason.split())}") from None
 
 
