@@ -81,7 +81,8 @@ class Settings(BaseSettings):
     keycloak_url: str | None = Field(None, description="URL of Keycloak. Default: EnMasse's Service or Route.")
     enable_new: bool = Field(False, description="Enable new Integrations.")
     allow_keycloak: bool = Field(
-        False, description="An Integration may ask for its user in Keycloak, whose admin has power over all tenants."
+        False,
+        description="Allow Integrations to ask for a user in Keycloak. Its admin has power over all tenants.",
     )
     most_offers: int = Field(
         100, ge=0, description="Integrations that AddressSpaces of other namespaces may have offered in one namespace."
@@ -90,7 +91,7 @@ class Settings(BaseSettings):
         2 * 1024 * 1024,
         ge=64 * 1024,
         le=64 * 1024 * 1024,
-        description="Largest answer of a Syndesis or Keycloak that is read: twice a page of 100 connections, unpacked.",
+        description="Largest answer of a Syndesis or Keycloak that is read, unpacked.",
     )
     list_bytes: int = Field(
         16 * 1024 * 1024,
@@ -105,7 +106,7 @@ class Settings(BaseSettings):
         8 * 1024 * 1024,
         ge=2 * 1024 * 1024,
         le=256 * 1024 * 1024,
-        description="Largest page of a LIST of the API server; a larger one is asked for in smaller pages.",
+        description="Largest page of a LIST of the API server. A larger one is requested in smaller pages.",
     )
     workers: int = Field(32, ge=1, le=256, description="Number of pairs that are reconciled at the same time.")
     qps: float = Field(

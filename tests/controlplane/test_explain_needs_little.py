@@ -26,6 +26,9 @@ LISTED = {
     "integreatly.org": "integrations",
 }
 
+AT_ONCE = 9.0
+"""Seconds within which a refusal is said: a process starts in 0.5 to 5 on a busy machine, and nothing is waited for."""
+
 
 class Answer(NamedTuple):
     code: int
@@ -122,7 +125,7 @@ async def test_what_one_may_not_read_is_said_at_once(world: World, tenant: Any, 
     assert "Forbidden" in answer.err
     assert "addressspaces" in answer.err
     assert len(answer.err.splitlines()) == 1
-    assert answer.seconds < 5
+    assert answer.seconds < AT_ONCE
 
 
 async def test_a_tenant_that_may_read_nothing_is_told_at_once(world: World, tenant: Any) -> None:
@@ -130,7 +133,7 @@ async def test_a_tenant_that_may_read_nothing_is_told_at_once(world: World, tena
     answer = await explain(await tenant(shop, resources={"enmasse.io": "addressspaces"}))
     assert (answer.code, len(answer.err.splitlines())) == (4, 1), answer
     assert "syndesises" in answer.err
-    assert answer.seconds < 5
+    assert answer.seconds < AT_ONCE
 
 
 async def test_a_token_that_is_wrong_is_said_at_once(world: World, tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ async def test_a_token_that_is_wrong_is_said_at_once(world: World, tmp_path: Pat
     assert (answer.code, len(answer.err.splitlines())) == (4, 1), answer
     assert "Unauthorized" in answer.err
     assert "nonsense" not in answer.err
-    assert answer.seconds < 5
+    assert answer.seconds < AT_ONCE
 
 
 async def test_a_server_that_is_not_there_is_said(world: World, tmp_path: Path) -> None:
@@ -159,7 +162,7 @@ async def test_a_certificate_that_is_not_trusted_is_said(world: World, tmp_path:
     config.write_text(yaml.safe_dump(document))
     answer = await explain(config)
     assert (answer.code, len(answer.err.splitlines())) == (4, 1), answer
-    assert "its TLS certificate is not trusted: " in answer.err
+    assert "TLS certificate not trusted" in answer.err
 
 
 async def test_an_answer_is_not_followed_by_anything(world: World) -> None:

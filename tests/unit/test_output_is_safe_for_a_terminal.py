@@ -21,6 +21,8 @@ EVIL = "x\x1b]0;owned\x07\x9b31m\u202e\ny"
 def evil_documents(*, invalid: bool) -> str:
     space = address_space(ready=False, annotations={names.ALLOWED_NAMESPACES: f"{EVIL},fu{EVIL}"})
     space["status"]["messages"] = [EVIL]
+    if invalid:
+        space["spec"]["authenticationService"]["name"] = EVIL
     status = {
         "conditions": [
             {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 
-from integration_operator.settings import SettingsError, load
+from integration_operator.cli.run import run
+from integration_operator.settings import Settings, SettingsError, load
 
 
 @pytest.fixture
@@ -159,3 +161,10 @@ def test_a_url_of_syndesis_is_checked(url: str) -> None:
 def test_the_path_of_the_api_is_taken_off_a_url(url: str) -> None:
     """`local syndesis` prints the URL with the path, and so does Syndesis's own documentation."""
     assert load({"syndesis_url": url}, None).syndesis_url == "http://s"
+
+
+def test_every_setting_is_a_flag_and_is_documented() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    flags = set(inspect.signature(run).parameters)
+    assert set(Settings.model_fields) == flags - {"config"}
+    assert [name for name in Settings.model_fields if f"`{name}`" not in documented] == []

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from integration_operator.settings import Settings
+
 Kubeconfig = Annotated[
     Path | None,
     typer.Option(
@@ -17,3 +19,8 @@ Kubeconfig = Annotated[
 Context = Annotated[
     str | None, typer.Option("--context", help="Context of the kubeconfig. Default: its current context.")
 ]
+EnMasseNamespace = Annotated[
+    str,
+    typer.Option("--enmasse-namespace", help="EnMasse's own namespace, in which it keeps AddressSpaces up to 0.30."),
+]
+ENMASSE_NAMESPACE: str = Settings.model_fields["enmasse_namespace"].default

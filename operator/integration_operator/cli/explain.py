@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from integration_operator.api.model import DNS_LABEL
-from integration_operator.cli.cluster_flags import Context, Kubeconfig
+from integration_operator.cli.cluster_flags import ENMASSE_NAMESPACE, Context, EnMasseNamespace, Kubeconfig
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
 from integration_operator.cli.output import echo, say
 from integration_operator.cli.rules import ALL_DEFAULT_RULES, Rules, rules_of
@@ -172,9 +172,7 @@ def explain(
         bool, typer.Option("-A", "--all-namespaces", help="Look at all namespaces, or fail.")
     ] = False,
     pairing_rules: Rules = ALL_DEFAULT_RULES,
-    enmasse_namespace: Annotated[
-        str, typer.Option(help="EnMasse's own namespace, in which it keeps AddressSpaces up to 0.30.")
-    ] = Settings.model_fields["enmasse_namespace"].default,
+    enmasse_namespace: EnMasseNamespace = ENMASSE_NAMESPACE,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
 ) -> None:
     """Explain for every AddressSpace and Syndesis whether they are a pair and what the operator would do, and why.
@@ -240,7 +238,14 @@ async def _from_cluster(
     documents = [document for found in reading.documents.values() for document in found]
     share = Settings.model_fields["mass_delete_share"].default
     share = share if reading.namespaces is None else 1.0  # a part of the cluster never shows all there is
-    snapshot = Snapshot(documents, rules, enable_new=False, served=reading.served, share=share)
+    snapshot = Snapshot(
+        documents,
+        rules,
+        enable_new=False,
+        served=reading.served,
+        share=share,
+        enmasse_namespace=enmasse_namespace,
+    )
     return reading, explanations(snapshot, rules, reading)
 
 

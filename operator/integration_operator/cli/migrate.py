@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from integration_operator.api.integration import DeliveryChoice
-from integration_operator.cli.cluster_flags import Context, Kubeconfig
+from integration_operator.cli.cluster_flags import ENMASSE_NAMESPACE, Context, EnMasseNamespace, Kubeconfig
 from integration_operator.cli.failure import NO_PAIR, UNFINISHED, WRONG_INPUT, fail, one_line
 from integration_operator.cli.output import say
 from integration_operator.cli.rules import ALL_DEFAULT_RULES, Rules, rules_of
@@ -68,6 +68,7 @@ def migrate(
         str, typer.Option(help="The operator's --connection-delivery, if no Integration shows it.")
     ] = "auto",
     pairing_rules: Rules = ALL_DEFAULT_RULES,
+    enmasse_namespace: EnMasseNamespace = ENMASSE_NAMESPACE,
     within: Annotated[float, typer.Option(help="Seconds to wait for each Integration.")] = 120.0,
 ) -> None:
     """Move Integrations between deliveries, with the same credential and the same connection.
@@ -89,7 +90,19 @@ def migrate(
         files.check()
         asked = {"user": user_delivery, "connection": connection_delivery}
         asyncio.run(
-            _migrate(integrations or [], target, dry_run, kubeconfig, context, namespace, asked, files, rules, within)
+            _migrate(
+                integrations or [],
+                target,
+                dry_run,
+                kubeconfig,
+                context,
+                namespace,
+                asked,
+                files,
+                rules,
+                enmasse_namespace,
+                within,
+            )
         )
 
 
@@ -103,6 +116,7 @@ async def _migrate(
     asked: dict[str, str],
     templates: Templates,
     rules: tuple[str, ...],
+    enmasse_namespace: str,
     within: float,
 ) -> None:
     from integration_operator.cli.reading import connected, read
@@ -115,9 +129,11 @@ async def _migrate(
             *(kinds.SECRET, kinds.MESSAGING_USER, kinds.CONNECTION),
         )
         optional = (kinds.AUTHENTICATION_SERVICE, kinds.NAMESPACE, kinds.CRD)
-        reading = await read(client, needed, optional)
+        reading = await read(client, needed, optional, enmasse_namespace=enmasse_namespace)
         documents = [document for found in reading.documents.values() for document in found]
-        snapshot = Snapshot(documents, rules, enable_new=False, served=reading.served)
+        snapshot = Snapshot(
+            documents, rules, enable_new=False, served=reading.served, enmasse_namespace=enmasse_namespace
+        )
         known = list(snapshot.cluster.integrations)
         snapshot.gatherer.asked = {side: _setting(known, side) if it == "auto" else it for side, it in asked.items()}
         served = reading.served["Integration"]

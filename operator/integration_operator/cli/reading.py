@@ -65,21 +65,11 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
 
 def _in_words(error: ApiError) -> str:
     """Return why a cluster did not do what was asked, in words of the one who asked."""
-    import aiohttp
-
     from integration_operator.kube.errors import Unauthorized
+    from integration_operator.kube.trouble import in_words
 
-    match error.__cause__:
-        case aiohttp.ClientConnectorDNSError():
-            return "no such host"
-        case aiohttp.ClientConnectorCertificateError() as cause:
-            return f"its TLS certificate is not trusted: {cause.certificate_error}"
-        case aiohttp.ClientConnectorSSLError():
-            return "it does not answer over TLS"
-        case aiohttp.ClientConnectorError() as cause if isinstance(cause.os_error, ConnectionRefusedError):
-            return "connection refused"
-        case TimeoutError():
-            return f"no answer in {PATIENCE:.0f} s"
+    if error.status == 0 and error.__cause__ is not None:
+        return in_words(error.__cause__, seconds=PATIENCE)
     if isinstance(error, Unauthorized):
         return "Unauthorized: it does not accept the credentials of the kubeconfig"
     return str(error)
@@ -129,7 +119,7 @@ async def _read(
         try:
             served = reading.served[kind.name] = await discover(client, kind)
             if served is not None:  # of EnMasse's namespace or of none, so the namespaces asked for do not count
-                where = (enmasse_namespace,) if kind is SPACE_CONFIG_MAP else None
+                where = (enmasse_namespace,) if kind.namespaced else None
                 reading.documents[kind.name] = await _everything(client, served, where)
         except (Forbidden, NotFound) as error:
             reading.unread[kind.name] = error.reason
@@ -158,13 +148,22 @@ async def _everything(client: Client, served: Served, namespaces: tuple[str, ...
 
 async def _pages(client: Client, served: Served, collection: str) -> list[Document]:
     from integration_operator.kube.client import METADATA_LIST
+    from integration_operator.kube.errors import TooLarge
     from integration_operator.kube.reflector import items_of
 
-    query = {"limit": str(PAGE), **({"labelSelector": served.kind.selector} if served.kind.selector else {})}
+    limit = PAGE
+    query = {"limit": str(limit), **({"labelSelector": served.kind.selector} if served.kind.selector else {})}
     accept = METADATA_LIST if served.kind.metadata_only else "application/json"
     found: list[Document] = []
     while True:
-        page = await client.get(collection, query, accept=accept)
+        try:
+            page = await client.get(collection, query, accept=accept)
+        except TooLarge:
+            if limit == 1:
+                raise
+            limit = max(1, limit // 8)
+            query = {**query, "limit": str(limit)}
+            continue
         # A LIST of a built-in kind does not say of its items what they are.
         found += [
             {**item, "apiVersion": served.api_version, "kind": served.kind.name} for item in items_of(page, collection)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from integration_operator.api import names
-from integration_operator.cluster import Cluster
+from integration_operator.cluster import DEFAULT_ENMASSE_NAMESPACE, Cluster
 from integration_operator.documents import UnreadableFile, documents, read_text, shown
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Action, Apply, Child, Deliver, Finalize, LetGo, Remove, Withdraw
@@ -224,8 +224,10 @@ class Snapshot(Rehearsal):
         enable_new: bool = True,
         served: Mapping[str, Served | None] | None = None,
         share: float = 1.0,
+        enmasse_namespace: str = DEFAULT_ENMASSE_NAMESPACE,
     ) -> None:
-        super().__init__(Cluster(Client.in_cluster()), rules, enable_new=enable_new, share=share)
+        cluster = Cluster(Client.in_cluster(), enmasse_namespace=enmasse_namespace)
+        super().__init__(cluster, rules, enable_new=enable_new, share=share)
         by_kind: dict[str, list[Document]] = {}
         for document in documents:
             by_kind.setdefault(document["kind"], []).append(document)
