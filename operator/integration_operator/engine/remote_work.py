@@ -170,9 +170,7 @@ class RemoteWork:
                 side = await delivery.deliver(call)
             else:
                 side, warning = Remote(), await delivery.withdraw(call)
-        except Deferred:
-            raise
-        except Exception:
+        except Exception:  # a call that is deferred may follow one that was made
             self._register.doubt(integration, call.kind, call.how, call.username)
             raise
         self._register.note(integration, call.kind, side, platform=call.platform if isinstance(call, Deliver) else "")
