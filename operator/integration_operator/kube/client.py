@@ -235,7 +235,7 @@ class Client:
         try:
             response = await self._send("GET", path, {**query, "watch": "true"}, None, None, accept, timeout)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "NoAnswer", f"watch of {path}: {in_words(error)}") from error
+            raise Unavailable(0, "NoAnswer", f"watch of {self.server}{path}: {in_words(error)}") from error
         try:
             if response.status != 200:
                 raise error_of(response.status, await body_of(response, ERROR_BYTES))
@@ -243,7 +243,7 @@ class Client:
             async for line in _lines(response, self._page_bytes):
                 yield parse_pruned(line, deepest=DEEPEST)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "ConnectionLost", f"watch of {path}: {in_words(error)}") from error
+            raise Unavailable(0, "ConnectionLost", f"watch of {self.server}{path}: {in_words(error)}") from error
         except Unreadable as error:
             raise Unavailable(0, "Unreadable", f"watch of {path}: {error}") from None
         except Malformed as error:
@@ -279,7 +279,7 @@ class Client:
                 document = parse_pruned(data, deepest=DEEPEST) if data else {}
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise Unavailable(
-                    0, "NoAnswer", f"{verb} {path}: {in_words(error, seconds=self._timeout.total)}"
+                    0, "NoAnswer", f"{verb} {self.server}{path}: {in_words(error, seconds=self._timeout.total)}"
                 ) from error
             except AnswerTooLarge as error:
                 kind = TooLarge if status < 300 else Unavailable
