@@ -1,4 +1,5 @@
-"""Inputs of the shape of public bug reports: each is said on the object of the one who can mend it, and harms nobody."""
+"""Inputs of the shape of public bug reports: each is said on the object of the one who can mend it, and harms
+nobody."""
 
 from __future__ import annotations
 
@@ -8,22 +9,22 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from world import World, condition, path, space_status
+from world import World, condition, space_status
 
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
+from integration_operator.kube.client import Client
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.installation import grant_permissions, own_definitions
 from integration_operator.localcluster.kinds import install_kinds, platform_definitions
-from integration_operator.kube.client import Client
 
 
 async def test_messages_without_end_are_bounded(world: World) -> None:
     """A condition of more than 32,768 bytes would have every write of the status refused, for ever."""
     async with world.operator(enable_new=True):
         shop = await world.namespace("shop")
-        status = {"isReady": False, "messages": ["broker \x1b[31m down " + "x" * 40_000] * 50}
+        status = {"isReady": False, "messages": ["broker \x1b[31m down " + "x" * 40_000] * 20}
         pair = Pair(await world.space(shop, status=status), await world.syndesis(shop))
         found = await world.has_reason(pair, "AddressSpaceNotReady")
         message = condition(found, "Ready")["message"]
@@ -76,7 +77,9 @@ async def test_disabled_and_enabled_at_once_makes_a_new_credential(world: World,
         before = await world.deliver(pair)
         await world.has_reason(pair, "Ready")
         user = naming.user_ref(pair)
-        await world.patch("MessagingUser", user, {"metadata": {"finalizers": ["example.org/slow"]}})  # EnMasse takes its time
+        await world.patch(
+            "MessagingUser", user, {"metadata": {"finalizers": ["example.org/slow"]}}
+        )  # EnMasse takes its time
         await world.enable(pair, enabled=False)
 
         async def going() -> bool:

@@ -13,6 +13,7 @@ from documents import is_safe, mutated, texts, values
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integration_operator.delivery.aggregated import AggregatedDelivery
 from integration_operator.delivery.keycloak.access import KeycloakAccess
 from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.delivery.keycloak.wanted import WantedUser
@@ -20,11 +21,17 @@ from integration_operator.delivery.limits import Limits
 from integration_operator.delivery.syndesis.connection import verdict_of, wanted
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain import naming
+from integration_operator.domain.actions import Deliver
+from integration_operator.domain.credentials import Credential
 from integration_operator.domain.failure import Failure, seconds_of
 from integration_operator.domain.json_text import Malformed, parse, parse_pruned
 from integration_operator.domain.ownership import ConnectionEvidence
 from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.platforms import AddressSpace
+from integration_operator.domain.remote import Remote
+from integration_operator.kube import kinds
 from integration_operator.kube.errors import error_of, watch_error
+from integration_operator.kube.kinds import Served
 from integration_operator.localcluster.enmasse import CERTIFICATE
 
 SECRET = "the-password-of-this-test"
@@ -249,3 +256,53 @@ def test_of_anything_that_is_to_be_json(data: bytes) -> None:
     for read in (parse, parse_pruned):
         with suppress(Malformed):
             read(data)
+
+
+USER = {
+    "metadata": {"name": "orders.ann", "namespace": "shop"},
+    "spec": {"username": "ann", "authorization": [{"operations": ["send", "view"], "addresses": ["*"]}]},
+}
+
+
+class AggregatedApi:
+    """A cluster that serves MessagingUsers as EnMasse 0.24 does, and shows this one, whatever is written."""
+
+    def __init__(self, shown: Any) -> None:
+        self.client = self
+        self._shown = shown
+
+    def served(self, kind: str) -> Served:
+        return Served(kinds.MESSAGING_USER, "v1alpha1", watchable=False)
+
+    async def get(self, path: str) -> Any:
+        return self._shown
+
+    async def put(self, path: str, body: Any) -> Any:
+        return self._shown
+
+    async def delete(self, path: str) -> Any:
+        return self._shown
+
+
+@given(mutated(USER))
+def test_of_the_aggregated_api(server: Server, shown: Any) -> None:
+    pair = Pair(Ref("shop", "orders"), Ref("fuse", "app"))
+    known = Remote("aggregated", True, "ann", "applied", "credentials")
+    action = Deliver(
+        "MessagingUser",
+        "aggregated",
+        pair,
+        USER,
+        Credential("ann", SECRET),
+        AddressSpace(pair.space, "u", "enmasse.io/v1alpha1"),
+        known,
+        "applied",
+        "credentials",
+        "the test asks for it",
+    )
+    delivery = AggregatedDelivery(AggregatedApi(shown))  # type: ignore[arg-type]
+
+    async def work() -> None:
+        await delivery.deliver(action)
+
+    server.run(work())

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from world import World
 
+from integration_operator.api import names
 from integration_operator.assembly import ConnectionControl
 from integration_operator.connections.controller import FINALIZER
 from integration_operator.delivery.peer import Peer
@@ -205,3 +206,25 @@ async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
         for ref in refs:
             await in_phase(world, ref, "Ready")
         assert control.queue.retry(refs[0]) < 1, "its back-off has not grown"
+
+
+async def test_a_secret_with_our_label_is_followed_and_its_values_are_not_kept(
+    world: World, syndesis_server: SyndesisServer
+) -> None:
+    namespace = await world.namespace("fuse")
+    await world.syndesis(namespace)
+    async with controller(world, syndesis_server) as control:
+        ref = await connection(world, namespace)
+        labelled = {"metadata": {"labels": {names.INTEGRATION_LABEL: "yes"}}}
+        await world.patch("Secret", Ref(namespace, "mine-login"), labelled)
+        found = await in_phase(world, ref, "Ready")
+        await world.patch("Secret", Ref(namespace, "mine-login"), {"data": encoded(pass_word="secret-2")})
+
+        async def followed() -> bool:
+            return syndesis_server.password(found["status"]["connectionId"]) == "secret-2"
+
+        await world.eventually("the new password is delivered", followed)
+        kept = [secret for secret in control.controller.secrets if secret.ref.namespace == namespace]
+        assert [secret.ref.name for secret in kept] == ["mine-login"]
+        assert "secret-2" not in repr(kept)
+        assert encoded(it="secret-2")["it"] not in repr(kept)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -43,8 +43,24 @@ MANAGER = "connection-controller"
 """The field manager of status and finalizer; the spec belongs to whoever wrote it."""
 FINALIZER = "integreatly.org/connection"
 
+SECRET_METADATA = replace(kinds.SECRET, metadata_only=True)
+"""A watch tells that a Secret changed. Its values are not kept: tenants may label Secrets of 1 MB by the hundred."""
+
 SERVERS_AT_ONCE = 4
 """So many servers at least share the workers: one that hangs holds a quarter of them, each for up to 15 seconds."""
+
+
+class SecretVersion(NamedTuple):
+    """Which Secret, and which state of it: enough to see that it changed."""
+
+    ref: Ref
+    version: str
+
+    @classmethod
+    def of(cls, document: Document) -> SecretVersion:
+        """Read a Secret's metadata."""
+        metadata = document["metadata"]
+        return cls(Ref(metadata.get("namespace", ""), metadata["name"]), str(metadata.get("resourceVersion", "")))
 
 
 class ConnectionController:
@@ -64,7 +80,7 @@ class ConnectionController:
             group_of=lambda ref: ref.namespace, share=max(1, workers // SERVERS_AT_ONCE)
         )
         self.connections: Store[Live] = Store(Live.of, {"namespace": lambda c: (c.ref.namespace,)})
-        self.secrets: Store[Live] = Store(Live.of)
+        self.secrets: Store[SecretVersion] = Store(SecretVersion.of)
         self.instances: Store[Syndesis] = Store(syndesis, {"namespace": lambda s: (s.ref.namespace,)})
         self._servers = servers
         self._workers = workers
@@ -76,7 +92,7 @@ class ConnectionController:
         self._log = structlog.get_logger(__name__)
         stores: list[tuple[kinds.Kind, Store[Any]]] = [
             (kinds.CONNECTION, self.connections),
-            (kinds.SECRET, self.secrets),
+            (SECRET_METADATA, self.secrets),
             (kinds.SYNDESIS, self.instances),
         ]
         self.reflectors = {
@@ -197,14 +213,12 @@ class ConnectionController:
         return replace(want, credentials=credentials_hash(credential, evidence.marker))
 
     async def _values(self, connection: Live, source: str, plural: str) -> Callable[[str, str], str | None]:
-        """The values of the Secrets or ConfigMaps that a Connection names; what is not watched is asked for."""
+        """The values of the Secrets or ConfigMaps that a Connection names, asked for when they are needed."""
         found: dict[str, Document] = {}
         for entry in connection.document["spec"].get("configuredPropertiesFrom") or ():
             if (reference := entry.get(source)) is None or reference["name"] in found:
                 continue
-            at = Ref(connection.ref.namespace, reference["name"])
-            known = self.secrets.get(at) if plural == "secrets" else None
-            found[reference["name"]] = known.document if known is not None else await self._asked(plural, at)
+            found[reference["name"]] = await self._asked(plural, Ref(connection.ref.namespace, reference["name"]))
         encoded = plural == "secrets"
 
         def look_up(name: str, key: str) -> str | None:
@@ -268,7 +282,7 @@ class ConnectionController:
         if new is not None:
             self.queue.add(new.ref)
 
-    def _neighbours_changed(self, old: Live | Syndesis | None, new: Live | Syndesis | None) -> None:
+    def _neighbours_changed(self, old: SecretVersion | Syndesis | None, new: SecretVersion | Syndesis | None) -> None:
         """A Secret or a Syndesis concerns the Connections of its namespace."""
         for changed in (old, new):
             if changed is not None:

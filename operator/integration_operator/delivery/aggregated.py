@@ -10,8 +10,9 @@ it. Only a name tells whose a user is (domain/ownership.py), so no other is ever
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from integration_operator.cluster import Cluster
 from integration_operator.domain.actions import Deliver, Withdraw
@@ -107,15 +108,22 @@ def _body(document: Document, served: Served) -> Document:
 
 def _differs(there: Document, body: Document) -> bool:
     """Whether somebody changed what can be seen of a user: its name and what it may do."""
-    found, wanted = there.get("spec") or {}, body["spec"]
+    found, wanted = there.get("spec"), body["spec"]
+    if not isinstance(found, dict):
+        return True
     return found.get("username") != wanted["username"] or _rules(found) != _rules(wanted)
 
 
 def _rules(spec: Document) -> set[tuple[str, str]]:
     """What a spec allows, as (operation, address); the API groups and orders rules as it likes."""
     return {
-        (operation, address)
-        for rule in spec.get("authorization") or ()
-        for operation in rule.get("operations") or ()
-        for address in (rule.get("addresses") or ("",) if operation in ("send", "recv") else ("",))
+        (str(operation), str(address))
+        for rule in _sequence(spec.get("authorization"))
+        if isinstance(rule, dict)
+        for operation in _sequence(rule.get("operations"))
+        for address in (_sequence(rule.get("addresses")) or ("",) if operation in ("send", "recv") else ("",))
     }
+
+
+def _sequence(value: object) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()

@@ -267,7 +267,7 @@ class Client:
             async for line in _lines(response, self._page_bytes):
                 yield parse_pruned(line, deepest=DEEPEST)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "ConnectionLost", f"watch of {path}: {in_words(error)}") from error
+            raise Unavailable(0, "ConnectionLost", f"watch of {self.server}{path}: {in_words(error)}") from error
         except Unreadable as error:
             raise Unavailable(0, "Unreadable", f"watch of {path}: {error}") from None
         except Malformed as error:
