@@ -186,12 +186,12 @@ class Delivery:
         if not self._facts.crosses_namespaces:
             return
         beyond = sorted(desired.operations(self._integration) - self._space.allowed_operations)
+        if not beyond:
+            return
         excess = self._excessive_user()
         if excess is not None and not excess.deleting:
             why = f"the giver allows only {', '.join(sorted(self._space.allowed_operations)) or 'nothing'}"
             self.actions.append(Remove.of("MessagingUser", excess, why))
-        if not beyond:
-            return
         known = self._facts.remote.user
         if known.exists is not False and known.delivery is not None:
             username = known.id or self._facts.login
