@@ -44,10 +44,10 @@ def _by_secret(integration: Integration) -> Iterable[Hashable]:
 
 
 def _by_offer_from_elsewhere(integration: Integration) -> Iterable[Hashable]:
-    """Offers by their namespace, if the AddressSpace is in another one."""
+    """Offers that no user answered yet by their namespace, if the AddressSpace is in another one."""
     reference = integration.spec.address_space_ref
     elsewhere = reference is not None and reference.namespace != integration.ref.namespace
-    return (integration.ref.namespace,) if elsewhere and integration.offered else ()
+    return (integration.ref.namespace,) if elsewhere and integration.unanswered else ()
 
 
 def _by_username(live: Live) -> Iterable[Hashable]:

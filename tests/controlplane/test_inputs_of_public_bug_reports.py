@@ -165,3 +165,20 @@ async def test_our_own_kind_goes_and_comes_back(tmp_path: Any) -> None:
                 assert defects() == before, "no traceback"
                 await asyncio.to_thread(install_kinds, plane.kubeconfig(), [definitions["Integration"]])
                 await world.offered(pair)
+
+
+async def test_a_secret_that_cannot_be_changed_holds_no_endpoint_up(world: World) -> None:
+    async with world.operator():
+        pair = await world.pair()
+        await world.deliver(pair)
+        secret = naming.secret_ref(pair)
+        await world.quiet()
+        await world.patch("Secret", secret, {"data": {"password": "ZWRpdGVk"}, "immutable": True})
+        await world.has_reason(pair, "Invalid", "CredentialsReady")
+        host = "moved.enmasse-infra.svc"
+        await world.patch("AddressSpace", pair.space, {"status": space_status(host)})
+
+        async def followed() -> bool:
+            return host in json.dumps(await world.get("Connection", naming.connection_ref(pair)))
+
+        await world.eventually("the connection follows", followed, within=10)

@@ -198,8 +198,12 @@ async def test_a_space_without_consent_looks_like_none_at_all(world: World, tmp_
             one = await world.eventually("it is told", lambda: shown("there", f"/{pair.space.name} "))
             other = await world.eventually("it is told", lambda: shown("absent", "/no-such-space "))
             assert one == other
-            events = await world.items("Event", pair.syndesis.namespace)
-            assert {e["reason"] for e in events} == {"NamespaceNotAllowed"}
+
+            async def events() -> set[str]:
+                return {e["reason"] for e in await world.items("Event", pair.syndesis.namespace)}
+
+            await world.eventually("an Event says so", events)
+            assert await events() == {"NamespaceNotAllowed"}
 
 
 async def test_the_giver_bounds_the_operations(world: World, tmp_path: Path) -> None:
@@ -242,3 +246,16 @@ async def test_patterns_that_are_slow_to_match_delay_nobody(world: World, annota
         await world.enable(bystander)
         await world.delivered(bystander)
         assert time.monotonic() - began < 3
+
+
+async def test_an_offer_that_the_receiver_answers_makes_room(world: World) -> None:
+    async with world.operator(most_offers=1):
+        fuse = await world.namespace("fuse")
+        syndesis = await world.syndesis(fuse)
+        shop = await world.namespace("shop")
+        pairs = [Pair(await world.space(shop, f"space-{number}", allowed="*"), syndesis) for number in range(2)]
+        await world.quiet()
+        (first,) = await world.items("Integration", fuse)
+        await world.patch("Integration", Ref(fuse, first["metadata"]["name"]), {"spec": {"enabled": True}})
+        for pair in pairs:
+            await world.offered(pair)

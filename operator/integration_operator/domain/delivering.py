@@ -116,16 +116,15 @@ class Delivery:
         if secret is not None and secret.deleting:
             _block("Waiting", f"Secret {secret.ref} is being deleted")
         username = facts.login
-        credential = true_credential(secret, facts.user, username)
+        credential = known = true_credential(secret, facts.user, username)
         if credential is None:
             if not self._serving:
                 raise Blocked(self._serving)
             credential = Credential(username, facts.candidate)
         self._credential = credential
         ref = naming.secret_ref(facts.pair)
-        stored = secret is not None and of_secret(secret) == credential
         document = self._render("secret", self._in_syndesis_namespace("v1", "Secret", ref))
-        self.actions += wanted("Secret", secret, document, first=not stored)
+        self.actions += wanted("Secret", secret, document, first=known is None)
         inherited = naming.space_of_proof_of_concept(username) is not None
         replaced = "; the proof of concept kept no password, so it is a new one" if inherited else ""
         return Verdict.allow("Stored", f"in Secret {ref.name}{replaced}")
@@ -186,12 +185,12 @@ class Delivery:
         if not self._facts.crosses_namespaces:
             return
         beyond = sorted(desired.operations(self._integration) - self._space.allowed_operations)
+        if not beyond:
+            return
         excess = self._excessive_user()
         if excess is not None and not excess.deleting:
             why = f"the giver allows only {', '.join(sorted(self._space.allowed_operations)) or 'nothing'}"
             self.actions.append(Remove.of("MessagingUser", excess, why))
-        if not beyond:
-            return
         known = self._facts.remote.user
         if known.exists is not False and known.delivery is not None:
             username = known.id or self._facts.login

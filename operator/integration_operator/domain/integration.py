@@ -58,9 +58,14 @@ class Integration:
         return is_offer(self.live)
 
     @property
+    def unanswered(self) -> bool:
+        """True if it is an offer in whose spec nobody but the operator wrote."""
+        return is_untouched_offer(self.live)
+
+    @property
     def untouched(self) -> bool:
-        """True if it is an offer that nobody enabled and in whose spec nobody but the operator wrote."""
-        return is_untouched_offer(self.live) and not self.enabled
+        """True if it is an unanswered offer that no policy enabled either."""
+        return self.unanswered and not self.enabled
 
     @property
     def given_up(self) -> bool:
@@ -68,7 +73,7 @@ class Integration:
 
         One that a backup tool put back before its AddressSpace stands for no pair yet, and holds what a user chose.
         """
-        return is_untouched_offer(self.live) or (self.offered and self.space_read_from is not None)
+        return self.unanswered or (self.offered and self.space_read_from is not None)
 
     @property
     def status(self) -> dict[str, Any]:

@@ -52,14 +52,14 @@ class MassDeletionGuard:
 
 
 MOST_OFFERS = 100
-"""Offers from other namespaces in one namespace: as many as a user looks through, a page of ``kubectl get``."""
+"""Offers from other namespaces in one namespace that no user answered yet: as many as one looks through."""
 
 
 class OfferLimit:
     """Bounds the Integrations that AddressSpaces of other namespaces may have offered into one namespace.
 
-    ``count`` returns how many offers from other namespaces a namespace has. Those of its own are not limited: whoever
-    creates an AddressSpace there may create an Integration there too.
+    ``count`` returns how many unanswered offers from other namespaces a namespace has. Those of its own are not
+    limited: whoever creates an AddressSpace there may create an Integration there too.
     """
 
     def __init__(self, count: Callable[[str], int], most: int = MOST_OFFERS) -> None:

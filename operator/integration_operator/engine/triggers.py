@@ -79,10 +79,15 @@ class Triggers:
     def _integration_changed(self, old: Integration | None, new: Integration | None) -> None:
         if old is not None and new is None:
             self._gatherer.integration_deleted(old)
-            if old.ref.namespace in self._gatherer.offers.exhausted_namespaces:
-                for syndesis in self._cluster.syndesises.by("namespace", old.ref.namespace):
-                    self._add(self._gatherer.pairs_of_syndesis(syndesis))
+        if old is not None and old.unanswered and not (new and new.unanswered):
+            self._offer_again(old.ref.namespace)
         self._add(self._gatherer.key_of(integration) for integration in (old, new) if integration is not None)
+
+    def _offer_again(self, namespace: str) -> None:
+        """Requeue the pairs of a namespace that had as many offers as it may have."""
+        if namespace in self._gatherer.offers.exhausted_namespaces:
+            for syndesis in self._cluster.syndesises.by("namespace", namespace):
+                self._add(self._gatherer.pairs_of_syndesis(syndesis))
 
     def _authentication_changed(self, old: tuple[Ref, str] | None, new: tuple[Ref, str] | None) -> None:
         for service in (old, new):
