@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -36,8 +36,8 @@ NEVER_SHOWN = {
 }
 
 
-def trees() -> Iterator[ast.Module]:
-    for package in PACKAGES:
+def trees(packages: Sequence[str] = PACKAGES) -> Iterator[ast.Module]:
+    for package in packages:
         for file in sorted((PACKAGE / package).rglob("*.py")):
             yield ast.parse(file.read_text())
 
@@ -60,9 +60,9 @@ def failures() -> set[str]:
     return found
 
 
-def reasons() -> set[str]:
+def reasons(packages: Sequence[str] = PACKAGES) -> set[str]:
     known, found = failures(), set()
-    for tree in trees():
+    for tree in trees(packages):
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and "KeycloakFailure" in {name_of(base) for base in node.bases}:
                 found.add(node.name)  # its reason is its name
@@ -81,6 +81,11 @@ def test_each_reason_is_documented() -> None:
     documented = set(re.findall(r"`([A-Z]\w+)`", (ROOT / "docs/integration.md").read_text()))
     missing = reasons() - documented - NEVER_SHOWN.keys()
     assert missing == set()
+
+
+def test_each_reason_of_a_connection_is_documented() -> None:
+    documented = set(re.findall(r"`([A-Z]\w+)`", (ROOT / "docs/compatibility.md").read_text()))
+    assert reasons(["connections"]) - documented == set()
 
 
 def test_reasons_are_found() -> None:
