@@ -69,8 +69,8 @@ VERDICTS: dict[str, tuple[Any, bool, str, str]] = {
     "a number for errors": ([{"status": "ERROR", "errors": 7}], False, "VerificationFailed", "no reason given"),
     "texts for errors": ([{"status": "ERROR", "errors": ["x"]}], False, "VerificationFailed", "no reason given"),
     "a list for a description": ([result(description=["a"])], False, "VerificationFailed", "a"),
-    "texts for results": (["OK"], False, "VerifierUnavailable", "no list of results"),
-    "an object": ({"status": "OK"}, False, "VerifierUnavailable", "no list of results"),
+    "texts for results": (["OK"], False, "VerifierUnavailable", "not a list of results"),
+    "an object": ({"status": "OK"}, False, "VerifierUnavailable", "not a list of results"),
 }
 
 

@@ -196,7 +196,8 @@ async def test_a_realm_of_another_namespace_is_refused(
         await store_space(old, pair.space, **annotations)
         await old.offered(pair)
         await old.enable(pair)
-        await old.has_reason(pair, "RealmForeign")
+        refused = await old.has_reason(pair, "RealmForeign")
+        assert "-victim" not in str(refused["status"]), "whose realm it is is not the receiver's to know"
         assert keycloak.users(f"{pair.space.namespace}-victim") == []
         assert syndesis_server.stored() == {}
         await drop_space(old, pair.space)

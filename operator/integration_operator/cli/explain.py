@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from integration_operator.api import names
 from integration_operator.api.model import DNS_LABEL
 from integration_operator.cli.cluster_flags import ENMASSE_NAMESPACE, Context, EnMasseNamespace, Kubeconfig
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
@@ -27,6 +28,7 @@ from integration_operator.domain.conditions import Finding
 from integration_operator.domain.desired import Templates
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair
+from integration_operator.domain.platforms import AddressSpace
 from integration_operator.domain.text import sanitized
 from integration_operator.domain.verdict import Verdict
 from integration_operator.settings import Settings
@@ -92,7 +94,10 @@ def explanations(snapshot: Snapshot, rules: Sequence[str], reading: Reading | No
             integrations = tuple(_integrations_of(snapshot, pair))
             explanation = Explanation(
                 pair,
-                pairing.verdicts(space, syndesis, rules),
+                [
+                    (rule, _for_a_reader(space, pair, verdict))
+                    for rule, verdict in pairing.verdicts(space, syndesis, rules)
+                ],
                 readiness.can_serve(space, cluster.authentication_type(space)),
                 readiness.can_connect(syndesis),
                 integrations,
@@ -101,6 +106,22 @@ def explanations(snapshot: Snapshot, rules: Sequence[str], reading: Reading | No
                 explanation = replace(explanation, plan=_plan(snapshot, pair, templates))
             found.append(explanation)
     return [*found, *_of_integrations(snapshot, templates, {e.pair for e in found}, reading)]
+
+
+def _for_a_reader(space: AddressSpace, pair: Pair, verdict: Verdict) -> Verdict:
+    """Return a no with the command that mends it: who reads the AddressSpace may know what is in its annotation.
+
+    The operator's condition must not tell that, because whoever writes an Integration reads it.
+    """
+    if verdict.reason != "NamespaceNotAllowed":
+        return verdict
+    wanted, there = pair.syndesis.namespace, space.allowed_namespaces
+    message = f"AddressSpace {space.ref} does not allow namespace {wanted}; its owner must add it"
+    if there.ignored:  # not all of the annotation is known
+        return Verdict.deny(verdict.reason, f"{message} to {names.ALLOWED_NAMESPACES}, beside what is in it")
+    value = f"{names.ALLOWED_NAMESPACES}='{there},{wanted}'" if there else f"{names.ALLOWED_NAMESPACES}={wanted}"
+    command = f"kubectl annotate addressspace {space.ref.name} -n {space.ref.namespace} --overwrite {value}"
+    return Verdict.deny(verdict.reason, f"{message}: {command}")
 
 
 def _of_integrations(

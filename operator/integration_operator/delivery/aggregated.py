@@ -59,7 +59,9 @@ class AggregatedDelivery:
         if await self._get(path) is None:
             return None
         if not of_aggregated_user(action.pair, action.username or "").ours:
-            left = f"MessagingUser {action.ref} may be somebody else's and is left as it is"
+            left = (
+                f"MessagingUser {action.ref} stays: nothing tells that it was made for this pair; delete it if it was"
+            )
             return Announcement("Warning", "LeftBehind", left)
         with suppress(NotFound):
             await self._cluster.client.delete(path)

@@ -66,8 +66,7 @@ def choose(facts: Facts) -> Choice:
 
 REFUSED = (
     "spec.delivery.user: keycloak has no effect, because the operator's setting allow_keycloak is false; the "
-    "administrator of "
-    "the cluster must allow it"
+    "administrator of the cluster must set it"
 )
 
 

@@ -35,7 +35,8 @@ def _same_namespace(space: AddressSpace, syndesis: Syndesis) -> Verdict | None:
 
 def _other_namespace(pair: Pair) -> Verdict:
     return Verdict.deny(
-        "OtherNamespace", f"AddressSpace {pair.space} and Syndesis {pair.syndesis} are in two namespaces"
+        "OtherNamespace",
+        f"AddressSpace {pair.space} and Syndesis {pair.syndesis} are in two namespaces, and one is allowed",
     )
 
 
@@ -51,8 +52,7 @@ def _namespace_not_allowed(pair: Pair) -> Verdict:
     return Verdict.deny(
         "NamespaceNotAllowed",
         f"AddressSpace {pair.space} does not exist, or does not allow namespace {pair.syndesis.namespace}; its owner "
-        "must add "
-        f"{pair.syndesis.namespace} to its annotation {names.ALLOWED_NAMESPACES}, beside what is in it",
+        f"must add {pair.syndesis.namespace} to its annotation {names.ALLOWED_NAMESPACES}, beside what is in it",
     )
 
 
@@ -131,4 +131,4 @@ def denied(pair: Pair, rules: Sequence[str]) -> Verdict:
     return RULES[rules[-1]].denial(pair) if rules else NO_RULE
 
 
-NO_RULE = Verdict.deny("NoRule", "no pairing rule is set")
+NO_RULE = Verdict.deny("NoRule", "no pairing rule is in use; the administrator must set pairing_rules")

@@ -26,6 +26,10 @@ SPACE_NAME = re.compile(r"[a-z0-9-]{1,60}")
 USERNAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 """A user name that every release of EnMasse and Keycloak takes (Keycloak 26 wants at least 3 characters)."""
 
+USERNAME_IN_WORDS = (
+    "the user name must have 3 to 63 characters of a-z, 0-9 and '-', and begin and end with a letter or a digit"
+)
+
 LONGEST_SAID = 900
 """Bytes of what a platform said, so that a message with it stays under 1 KiB."""
 
@@ -48,22 +52,25 @@ class Transport:
 def can_serve(space: AddressSpace, authentication_type: str | None) -> Verdict:
     """Whether a messaging user can be made for the space. ``authentication_type`` is its service's, where known."""
     if not SPACE_NAME.fullmatch(space.ref.name):
-        return Verdict.deny("InvalidName", f"EnMasse cannot serve an AddressSpace named {space.ref.name!r}")
+        return Verdict.deny(
+            "InvalidName", f"EnMasse cannot serve an AddressSpace named {space.ref.name!r}: 1 to 60 of a-z, 0-9 and '-'"
+        )
     for kind in (authentication_type, space.authentication_type, space.authentication):
         if kind in WITHOUT_USERS:
             return Verdict.deny(
                 "NoAuthenticationService",
-                f"AddressSpace {space.ref} has the authentication service {kind!r}, which has no users",
+                f"AddressSpace {space.ref} has the authentication service {kind!r}, which has no users; its owner "
+                "must choose one of type standard",
             )
     if space.defects:
         return Verdict.deny("AddressSpaceMalformed", f"AddressSpace {space.ref}: {'; '.join(space.defects)}")
     if not space.ready:
-        said = f": {sanitized('; '.join(space.messages))}" if space.messages else ""
-        return Verdict.deny("AddressSpaceNotReady", f"AddressSpace {space.ref} has not status.isReady true{said}")
+        said = f": {sanitized('; '.join(space.messages))}" if space.messages else " (no status.isReady: true)"
+        return Verdict.deny("AddressSpaceNotReady", f"AddressSpace {space.ref} is not ready{said}")
     if space.endpoint is None:
         return Verdict.deny(
             "NoMessagingEndpoint",
-            f"AddressSpace {space.ref} has no endpoint named 'messaging' with a service host in its status",
+            f"AddressSpace {space.ref} shows no endpoint for the service 'messaging' with a service host in its status",
         )
     return Verdict.allow("AddressSpaceReady")
 
@@ -83,25 +90,28 @@ def transport(space: AddressSpace, tls: TlsMode, *, was_secure: bool = False) ->
         missing = "CA in its status" if secure else "port named 'amqps'"
         return Verdict.deny(
             "TLSNotAvailable",
-            f"AddressSpace {space.ref} shows no {missing} any more, and the connection was delivered over TLS: it "
-            "stays as it "
-            "is. To allow plain text, set spec.tls to disabled",
+            f"AddressSpace {space.ref} shows no {missing} any more, and the connection was delivered over TLS; it "
+            "stays as it is. To allow plain text, set spec.tls to disabled",
         )
     if secure and (tls == "required" or (tls == "auto" and space.certificate)):
         return Transport("amqps", space.endpoint.host, secure, space.certificate)
     if tls == "required":
         return Verdict.deny(
-            "NoTLSPort", f"AddressSpace {space.ref} has no port named 'amqps', and spec.tls requires it"
+            "NoTLSPort", f"AddressSpace {space.ref} has no port named 'amqps', and spec.tls is required; set it to auto"
         )
     if plain:
         return Transport("amqp", space.endpoint.host, plain)
-    return Verdict.deny("NoPort", f"AddressSpace {space.ref} has no usable port among {dict(space.endpoint.ports)}")
+    ports = ", ".join(f"{name} {number}" for name, number in space.endpoint.ports) or "none"
+    disabled = "; spec.tls: disabled needs a port named 'amqp'" if secure and tls == "disabled" else ""
+    return Verdict.deny("NoPort", f"AddressSpace {space.ref} has no port that can be used{disabled} (there: {ports})")
 
 
 def can_connect(syndesis: Syndesis) -> Verdict:
     """Whether the Syndesis is installed and the one of its namespace."""
     if syndesis.status_reason == "Duplicate":
-        return Verdict.deny("SyndesisDuplicate", f"Syndesis {syndesis.ref} is a second one in its namespace")
+        return Verdict.deny(
+            "SyndesisDuplicate", f"Syndesis {syndesis.ref} is a second one in its namespace; delete one of them"
+        )
     if syndesis.phase != "Installed":
         return Verdict.deny(
             "SyndesisNotInstalled", f"Syndesis {syndesis.ref} has status.phase {syndesis.phase!r}, not 'Installed'"

@@ -82,7 +82,8 @@ def upgrade_done(facts: Facts) -> Standing | None:
     return Standing(
         Step.HOLD,
         "EnMasseUpgrading",
-        f"EnMasse has brought the kind AddressSpace, and AddressSpaces are still read from {facts.kinds.source}",
+        f"EnMasse serves AddressSpaces as a kind now, and they are still read by {facts.kinds.source}: everything "
+        "stays as it is until they are read from the kind (setting address_spaces)",
         status="Unknown",
     )
 
@@ -100,7 +101,8 @@ def platforms_served(facts: Facts) -> Standing | None:
     """Makes sure that a platform that is not installed, or just being upgraded, is no reason to tear down."""
     for kind in SOURCES:
         if kind in facts.kinds.absent:
-            return Standing(Step.HOLD, f"{kind}NotServed", f"the cluster does not serve {kind}", status="Unknown")
+            not_served = f"the cluster does not serve {kind}"
+            return Standing(Step.HOLD, f"{kind}NotServed", f"{not_served}; everything stays as it is", status="Unknown")
     return None
 
 
@@ -134,10 +136,16 @@ def not_held(facts: Facts) -> Standing | None:
     return Standing(
         Step.HOLD,
         "MassDeletionHeld",
-        f"{facts.pair.space} or {facts.pair.syndesis} vanished together with many others; if that is meant, "
-        f"annotate the Integration with {names.CONFIRM_DELETION}=true",
+        f"AddressSpace {facts.pair.space} or Syndesis {facts.pair.syndesis} vanished together with many others, and "
+        f"what was delivered stays; if that is meant: {_confirmation(facts)}",
         status="Unknown",
     )
+
+
+def _confirmation(facts: Facts) -> str:
+    """Return the command by which a user confirms that the pair is gone."""
+    name, namespace = _name_and_namespace(facts)
+    return f"kubectl annotate integration {name} -n {namespace} {names.CONFIRM_DELETION}=true"
 
 
 def space_moved(facts: Facts) -> Standing | None:
@@ -154,8 +162,8 @@ def space_moved(facts: Facts) -> Standing | None:
     return Standing(
         Step.HOLD,
         "AddressSpaceMoved",
-        f"AddressSpace {facts.pair.space} was read from {before} and is not there from {facts.kinds.source} yet; if it "
-        f"is gone for good, annotate the Integration with {names.CONFIRM_DELETION}=true",
+        f"AddressSpace {facts.pair.space} was read by {before} and is not shown by {facts.kinds.source} yet; if it is "
+        f"gone for good: {_confirmation(facts)}",
         status="Unknown",
     )
 
@@ -169,7 +177,7 @@ def both_there(facts: Facts) -> Standing | None:
         if there is None and kind == "AddressSpace" and facts.crosses_namespaces:
             return Standing(_step(facts), facts.allowed.reason, facts.allowed.message)  # as if it did not consent
         if there is None:
-            return Standing(_step(facts), f"{kind}NotFound", f"there is no {kind} {ref}")
+            return Standing(_step(facts), f"{kind}NotFound", f"{kind} {ref} does not exist")
         if there.deleting:
             return Standing(Step.WITHDRAW, f"{kind}Deleting", f"{kind} {ref} is being deleted")
     return None
@@ -200,9 +208,16 @@ def enabled(facts: Facts) -> Standing | None:
     """Makes sure that only what was asked for is delivered."""
     if facts.integration and facts.integration.enabled:
         return None
-    name, namespace = ("NAME", "NAMESPACE") if facts.integration is None else reversed(facts.integration.ref)
+    name, namespace = _name_and_namespace(facts)
     enable = f'kubectl patch integration {name} -n {namespace} --type=merge -p \'{{"spec":{{"enabled":true}}}}\''
     return Standing(Step.REMOVE, "NotEnabled", f"enable it: {enable}", type="CredentialsReady")
+
+
+def _name_and_namespace(facts: Facts) -> tuple[str, str]:
+    """Return the Integration's name and namespace for a command that a user can copy."""
+    if facts.integration is None:
+        return "NAME", facts.pair.syndesis.namespace
+    return facts.integration.ref.name, facts.integration.ref.namespace
 
 
 CHECKS: tuple[Check, ...] = (

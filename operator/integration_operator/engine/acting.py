@@ -165,7 +165,8 @@ class Actor:
         integration = self._integration_of(pair)
         self._register.note(integration, action.kind, Remote())
         if action.left_behind:
-            left = f"{action.kind} {action.ref} could not be reached for too long and is left behind"
+            server = "EnMasse" if action.kind == "MessagingUser" else "Syndesis"
+            left = f"{action.kind} {action.ref} stays in {server}, which did not answer for too long; delete it there"
             self._events.post(integration, Announcement("Warning", "LeftBehind", left))
 
     async def _call(self, pair: Pair, action: Deliver | Withdraw) -> bool:
@@ -236,13 +237,13 @@ class Actor:
     def _contested(self, action: Action) -> Finding:
         known = self._cluster.store(action.kind).get(action.ref)
         live = known.live if isinstance(known, Integration) else known
-        rivals = ", ".join(sorted(set(live.rivals))) if live else ""
+        rivals = " or ".join(sorted(set(live.rivals))) if live else ""
+        rivals = f"another field manager ({rivals})" if rivals else "a client that names no field manager"
         return Finding(
             SIDE_OF[action.kind],
             "False",
             "FieldContested",
-            f"{action.kind} {action.ref} is changed again and again ({action.why}), by one of its field managers: "
-            f"{rivals or 'none is named'}; stop it from writing there",
+            f"{action.kind} {action.ref} is changed again and again ({action.why}) by {rivals}; stop it from that",
         )
 
 
@@ -292,7 +293,7 @@ def _worth_saying(action: Action, error: Failure) -> bool:
 def _trouble(action: Action, error: Failure) -> Finding:
     if isinstance(error, Conflict):
         reason = "NameTaken"
-        message = f"{action.kind} {action.ref} exists and is not this pair's: rename or delete it"
+        message = f"{action.kind} {action.ref} exists and is not this pair's; rename or delete it"
     else:
         reason, message = error.reason or "ServerError", f"{action.kind} {action.ref}: {error.message}"
     return Finding(SIDE_OF[action.kind], "False", reason, sanitized(message))

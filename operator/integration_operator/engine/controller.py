@@ -261,9 +261,9 @@ class Controller:
     def _say_offers_exhausted(self, syndesis: Syndesis) -> None:
         """Tell the receiver that it has as many offers as it may have."""
         message = (
-            f"namespace {syndesis.ref.namespace} has {self._options.most_offers} Integrations offered from other "
-            "namespaces, and "
-            f"gets no more until some are deleted; limit who may offer with the annotation {names.ACCEPT_FROM}"
+            f"namespace {syndesis.ref.namespace} has {self._options.most_offers} offers from other namespaces that no "
+            f"user answered, and gets no more until some are enabled, disabled or deleted; limit who may offer with "
+            f"the annotation {names.ACCEPT_FROM} on the Syndesis"
         )
         self._events.post_once(syndesis, Announcement("Warning", "OffersExhausted", message))
 

@@ -152,7 +152,9 @@ class RemoteWork:
             raise
         except Exception as error:  # a defect in one call must not stop the others
             log.exception("unexpected")
-            self._failed(side, Failure("Defect", f"an internal error ({type(error).__name__}); the log has it"), log)
+            self._failed(
+                side, Failure("Defect", f"internal error ({type(error).__name__}); see the operator's log"), log
+            )
         else:
             side.failure, side.tries = None, 0
             log.info("delivered" if isinstance(call, Deliver) else "withdrawn")
@@ -163,7 +165,7 @@ class RemoteWork:
     async def _do(self, integration: Integration, call: Call) -> None:
         delivery = self._deliveries.get(call.how)
         if delivery is None:
-            raise Failure("DeliveryNotAvailable", f"delivery {call.how!r} is not set up")
+            raise Failure("DeliveryNotAvailable", f"this operator has no delivery {call.how!r}")
         warning = None
         try:
             if isinstance(call, Deliver):

@@ -330,7 +330,7 @@ class Client:
         if self._api is None:
             raise Unavailable(0, "Closed", "the client is closed")
         if not PATH.fullmatch(path):  # a name in it that someone chose would lead to another path
-            raise Invalid(0, "PathUnusable", f"{verb} of a path that is none: {path}")
+            raise Invalid(0, "PathUnusable", f"{verb} of an unusable path: {path}")
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         for attempt in (1, 2):
             headers = {"Accept": accept, "User-Agent": self._api.user_agent, **UNPACKED}

@@ -39,7 +39,7 @@ def in_words(error: BaseException, *, seconds: float | None = None) -> str:
         if isinstance(single, ConnectionError) or name.startswith(CLOSED):
             return "the connection was closed before the answer was complete"
         if name in NO_HTTP:
-            return "its answer is no HTTP, or has headers that are too long"
+            return "its answer is not HTTP, or has headers that are too long"
     return f"no usable answer ({type(error).__name__})"
 
 

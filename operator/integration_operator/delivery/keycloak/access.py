@@ -108,7 +108,7 @@ def access_from(
         url = f"https://{spec['host']}"
         keycloaks_own = (spec.get("tls") or {}).get("termination") == "passthrough"
     else:
-        raise AccessMissing("there is neither a Service nor a Route of EnMasse's Keycloak")
+        raise AccessMissing("EnMasse's Keycloak has neither a Service nor a Route; set keycloak_url")
     trusted = _value(certificate, CERTIFICATE_KEY) if certificate is not None and keycloaks_own else None
     return KeycloakAccess(url + CONTEXT_PATH, username, password, trusted)
 

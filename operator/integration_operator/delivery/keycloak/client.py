@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from integration_operator.api.names import ENMASSE_REALM
 from integration_operator.delivery.keycloak.access import KeycloakAccess
 from integration_operator.delivery.keycloak.errors import (
     AttributesDropped,
@@ -153,13 +154,13 @@ class KeycloakUsers:
         so the answer's own name counts.
         """
         if not key.realm:
-            raise RealmMissing("the AddressSpace does not name its realm")
+            raise RealmMissing(f"AddressSpace {key.pair.space} does not name its realm (yet)")
         if key.realm.lower() == MASTER or key.realm in (".", ".."):  # as a path, dots would lead to another realm
-            raise RealmForeign(f"realm {key.realm!r} is no AddressSpace's")
+            raise RealmForeign(_not_its_own(key))
         answer = await self._session.call("GET", key.realm, expect=(200, 404))
         if answer.status == 404:
             await self._session.call("GET", MASTER, expect=(200,))  # it was Keycloak that said so, not a proxy
-            raise RealmMissing(f"realm {key.realm!r} is not there (yet)")
+            raise RealmMissing(f"the realm of AddressSpace {key.pair.space} does not exist (yet)")
         realm = _read(_REALM, answer.document, "a realm")
         attributes = realm.attributes or {}
         if (
@@ -167,7 +168,7 @@ class KeycloakUsers:
             or attributes.get("namespace") != key.namespace
             or attributes.get("enmasse-realm") != "true"
         ):
-            raise RealmForeign(f"realm {key.realm!r} does not say that it is EnMasse's for namespace {key.namespace!r}")
+            raise RealmForeign(_not_its_own(key))
 
     async def _find(self, key: UserKey) -> _User | None:
         """The user of exactly this name. Keycloak's search finds every name that has it as a part."""
@@ -183,7 +184,8 @@ class KeycloakUsers:
             seen.update(user.id for user in page)
             if len(page) < PAGE or len(seen) == before:  # the last page, or a server that gives the first one again
                 return None
-        endless = KeycloakUnavailable(f"more than {MOST_PAGES * PAGE} users of realm {key.realm!r} have {key.name!r}")
+        said = f"more than {MOST_PAGES * PAGE} users of AddressSpace {key.pair.space} have {key.name!r} in their names"
+        endless = KeycloakUnavailable(said)
         self._session.leave_alone(endless)
         raise endless
 
@@ -203,20 +205,25 @@ class KeycloakUsers:
         answer = await self._session.call("POST", wanted.realm, "users", expect=(201, 409), body=body)
         user = await self._find(wanted)
         if user is None:
-            raise KeycloakChanged(f"user {wanted.name!r} of realm {wanted.realm!r} was made and is gone again")
+            raise KeycloakChanged(
+                f"user {wanted.name!r} of AddressSpace {wanted.pair.space} was created and is gone again"
+            )
         if answer.created == user.id and wanted.judge(user.attributes or {}) is not Owner.THIS_PAIR:
             # Left there it would be nobody's, and EnMasse could not list its users any more.
             await self._session.call("DELETE", wanted.realm, "users", user.id, expect=(204, 404))
             raise AttributesDropped(
-                f"realm {wanted.realm!r} drops the attributes of its users: "
-                "allow unmanaged attributes in the realm's user profile"
+                f"the realm of AddressSpace {wanted.pair.space} drops the attributes of its users; "
+                "Keycloak's administrator must allow unmanaged attributes in its user profile"
             )
         self._refuse_stranger(user, wanted)
         return user
 
     def _refuse_stranger(self, user: _User, wanted: WantedUser) -> None:
         if wanted.judge(user.attributes or {}) in (Owner.FOREIGN, Owner.OTHER_PAIR):
-            raise UserForeign(f"user name {wanted.name!r} is taken in AddressSpace {wanted.pair.space}")
+            raise UserForeign(
+                f"user name {wanted.name!r} is taken in AddressSpace {wanted.pair.space} by a user that was not made "
+                "for this pair; choose another, or have its owner rename or delete it"
+            )
 
     async def _write_attributes(self, user: _User, wanted: WantedUser, lost: dict[str, list[str]]) -> None:
         """Add attributes. The whole user is written, because Keycloak replaces all attributes by those it is given."""
@@ -253,12 +260,20 @@ class KeycloakUsers:
                 await self._session.call("POST", realm, "groups", expect=(201, 409), body={"name": name})
             known = await self._groups(realm, "groups")
         if gone := [name for name in names if name not in known]:
-            raise KeycloakChanged(f"groups {', '.join(gone)} of realm {realm!r} were made and are gone again")
+            raise KeycloakChanged(f"groups {', '.join(gone)} were created and are gone again")
         return known
 
     async def _groups(self, *path: str) -> dict[str, str]:
         answer = await self._session.call("GET", *path, expect=(200,))
         return {group.name: group.id for group in _read(_GROUPS, answer.document, "a list of groups")}
+
+
+def _not_its_own(key: UserKey) -> str:
+    """Return what is wrong, without the realm's name: it is the giver's, and messages reach the receiver."""
+    return (
+        f"the realm that AddressSpace {key.pair.space} names is not one of EnMasse's for namespace {key.namespace!r}; "
+        f"its owner must correct the annotation {ENMASSE_REALM}"
+    )
 
 
 def _key(key: UserKey) -> UserKey:

@@ -148,7 +148,9 @@ class KeycloakDelivery:
             route = await self._get("apis/route.openshift.io/v1", "routes", names.route) if found is None else None
             return access_from(credentials, certificate, service=found, route=route)
         tried = ", ".join(sorted({names.credentials for names in known}))
-        raise AccessMissing(f"namespace {self._namespace} has none of the Secrets {tried}")
+        raise AccessMissing(
+            f"namespace {self._namespace} has none of the Secrets {tried}; is it EnMasse's (setting enmasse_namespace)?"
+        )
 
     async def _get(self, group: str, plural: str, name: str) -> Document | None:
         try:
@@ -156,7 +158,7 @@ class KeycloakDelivery:
         except NotFound:
             return None
         except Forbidden as error:
-            raise AccessMissing(f"no permission: {error.message}") from None
+            raise AccessMissing(f"{error.message}; apply deploy/kustomize/keycloak, or extend its Role") from None
 
 
 _ANY_SERVICE: Document = {"metadata": {}, "spec": {"ports": [{"name": "https", "port": 0}]}}
@@ -180,7 +182,7 @@ def _known_names(release: str | None, described: Document | None) -> tuple[Objec
 def _wanted(action: Deliver, release: str | None) -> WantedUser:
     space: AddressSpace = action.space
     if space.realm is None:
-        raise RealmMissing(f"AddressSpace {space.ref} does not name its realm")
+        raise RealmMissing(f"AddressSpace {space.ref} does not name its realm (yet)")
     spec = action.document["spec"]
     return WantedUser(
         realm=space.realm,

@@ -82,9 +82,9 @@ class AdminSession:
         self, verb: str, path: tuple[str, ...], expect: tuple[int, ...], query: dict[str, str], body: object
     ) -> Answer:
         if not {"", ".", ".."}.isdisjoint(path):  # ids come from answers, and would lead to another path
-            raise KeycloakUnavailable(f"{self._peer.host}: an id in an answer cannot be asked for")
+            raise KeycloakUnavailable(f"{self._peer.host}: an id in an answer would lead to another path")
         target = "/".join(("admin", "realms", *(quote(segment, safe="") for segment in path)))
-        what = f"{verb} {self._peer.host}/{target}"
+        what = f"{verb} {self._peer.host}/{_shown(path)}"
         try:
             async with asyncio.timeout(self._seconds):
                 response = await self._send(verb, target, query, None if body is None else json.dumps(body))
@@ -168,8 +168,15 @@ class _Connection(KeycloakOpenIDConnection):
 
     def _refusal(self, status: int | None) -> KeycloakFailure:
         if status in (400, 401, 403):  # invalid_grant is 401 or 400 by release
-            return AdminRefused(f"Keycloak at {self.server_url} refuses the log-in of its admin with HTTP {status}")
+            return AdminRefused(
+                f"Keycloak at {self.server_url} refuses the log-in of its admin with HTTP {status}; correct its Secret"
+            )
         return KeycloakUnavailable(f"log-in at {self.server_url}: HTTP {status}")
+
+
+def _shown(path: tuple[str, ...]) -> str:
+    """Return a path for messages, without the realm's name: it is the giver's, and messages reach the receiver."""
+    return "/".join(("admin", "realms", "…", *path[1:]))
 
 
 def _failure(what: str, response: Response) -> KeycloakFailure:
@@ -177,7 +184,7 @@ def _failure(what: str, response: Response) -> KeycloakFailure:
     if status in (401, 403):
         return AdminRefused(f"{what}: HTTP {status}, the admin may not do this")
     if status in (404, 409):
-        return KeycloakChanged(f"{what}: HTTP {status}, what was there is not, or the other way round")
+        return KeycloakChanged(f"{what}: HTTP {status}, another client created or deleted it at the same time")
     if 400 <= status < 500 and status != 429:
         return KeycloakRefused(f"{what}: HTTP {status}{_sayable(response)}")
     return KeycloakUnavailable(f"{what}: HTTP {status}", retry_after=seconds_of(response.headers.get("Retry-After")))

@@ -129,7 +129,7 @@ class SyndesisClient:
                 raise self._malformed(f"the list of connections did not end in {LIST_SECONDS:g} s", _Endless)
             found.update({item["id"]: item for item in items if item["id"] and about(item)})
             if len(found) > MOST_MATCHES:
-                raise self._malformed(f"over {MOST_MATCHES} connections say that they are the same", _Endless)
+                raise self._malformed(f"over {MOST_MATCHES} connections match one pair", _Endless)
             if len(items) < size:
                 return list(found.values())
             ids = [item["id"] for item in items]
@@ -143,7 +143,7 @@ class SyndesisClient:
         answer = self._mapping(await self._call("GET", path, read=read), "the list")
         items = answer.get("items", [])  # left out where it is empty
         if not isinstance(items, list) or len(items) > size:
-            raise self._malformed("the list of connections is none")
+            raise self._malformed("the list of connections is malformed")
         return [self._connection(item) for item in items]
 
     async def create(self, connection: Document) -> Document:
@@ -171,7 +171,7 @@ class SyndesisClient:
         path = f"/connectors/{self._part(connector)}/verifier"
         answer = await self._call("POST", path, dict(properties), seconds=VERIFIER_SECONDS)
         if not isinstance(answer, list) or not all(isinstance(result, dict) for result in answer):
-            raise self._malformed("the verifier's answer is no list of results")
+            raise self._malformed("the verifier's answer is not a list of results")
         return answer
 
     async def _call(
@@ -222,7 +222,7 @@ class SyndesisClient:
             answer = parse(data, most_values=MOST_VALUES) if data else None
         except Malformed as malformed:
             if status < 300:
-                raise self._malformed(f"{call} was answered with what is no JSON: {malformed}") from None
+                raise self._malformed(f"the answer to {call} is not JSON: {malformed}") from None
             answer = None
         if status >= 300:
             raise refusal(self.url, call, status, answer)
@@ -231,12 +231,15 @@ class SyndesisClient:
     def _part(self, identifier: str) -> str:
         """The id as part of a path. Raises ``Refused`` where the path would be another one with it."""
         if not PATH_PART.fullmatch(identifier):
-            raise Refused("SyndesisIdUnusable", f"{self.url}: {identifier!r} cannot be asked for")
+            raise Refused(
+                "SyndesisIdUnusable",
+                f"{self.url}: the id {identifier!r} has characters other than A-Z, a-z, 0-9, '_' and '-'",
+            )
         return identifier
 
     def _mapping(self, answer: Any, what: str) -> Document:
         if not isinstance(answer, dict):
-            raise self._malformed(f"{what} came as what is no object")
+            raise self._malformed(f"{what} is not a JSON object")
         return answer
 
     def _connection(self, answer: Any) -> Document:
@@ -250,7 +253,7 @@ class SyndesisClient:
             and all(isinstance(tag, str) for tag in connection.get("tags") or ())
         )
         if not fits:
-            raise self._malformed("a connection came with fields of other types")
+            raise self._malformed("a connection has fields of unexpected types")
         return connection
 
     def _malformed(self, said: str, kind: type[SyndesisUnavailable] = SyndesisUnavailable) -> SyndesisUnavailable:

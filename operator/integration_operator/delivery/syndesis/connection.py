@@ -118,7 +118,7 @@ def wanted(
         if value is not None:
             properties[source.property] = value
         elif not reference.optional:
-            raise ValueMissing("ValueMissing", f"{kind} {reference.name} has no key {reference.key}")
+            raise ValueMissing("ValueMissing", f"{kind} {reference.name} does not exist, or has no key {reference.key}")
     return Wanted(
         id=identifier,
         name=(spec.name or "").strip() or document["metadata"]["name"],

@@ -70,7 +70,9 @@ def refusal(server: str, call: str, status: int, body: Any) -> Failure:
         return NotThere("SyndesisNotFound", f"{server}: {said}")
     violations = [v for v in body if isinstance(v, dict)] if isinstance(body, list) else []
     if any(v.get("error") == UNIQUE and str(v.get("property", "")).endswith("name") for v in violations):
-        return NameTaken("ConnectionNameTaken", f"{server}: a connection of that name is there already")
+        return NameTaken(
+            "ConnectionNameTaken", f"{server}: a connection of that name exists; rename or delete it in Syndesis"
+        )
     named = ", ".join(f"{_word(v.get('error'))} of {_word(v.get('property'))}" for v in violations)
     return Refused("SyndesisRefused", f"{server}: {said}{': ' + named if named else ''}")
 

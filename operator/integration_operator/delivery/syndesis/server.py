@@ -94,7 +94,7 @@ class Server:
         self._connectors.pop(want.connector, None)
         secret = await self._asked_secret_properties(want.connector)
         if secret != want.secret:
-            said = f"{self._client.url}: connector {want.connector!r} has changed just now"
+            said = f"{self._client.url}: connector {want.connector!r} changed just before the password was to be sent"
             raise SyndesisUnavailable(said, reason="ConnectorChanged")
 
     async def _asked_secret_properties(self, connector: str) -> frozenset[str]:
@@ -102,14 +102,17 @@ class Server:
             definition = await self._client.connector(connector)
         except NotThere:
             self._connectors.pop(connector, None)
-            raise ConnectorUnfit("ConnectorMissing", f"{self._client.url} has no connector {connector!r}") from None
+            raise ConnectorUnfit(
+                "ConnectorMissing", f"{self._client.url} has no connector {connector!r} (yet)"
+            ) from None
         properties = definition.get("properties")
         properties = properties if isinstance(properties, dict) else {}
         secret = frozenset(k for k, p in properties.items() if isinstance(p, dict) and p.get("secret") is True)
         if "password" not in secret:
             self._connectors.pop(connector, None)
             raise ConnectorUnfit(
-                "ConnectorUnfit", f"{self._client.url}: connector {connector!r} would store the password in clear"
+                "ConnectorUnfit",
+                f"{self._client.url}: connector {connector!r} would store the password in clear; none is sent",
             )
         icon = definition.get("icon")
         self._connectors[connector] = self._clock() + CONNECTOR_FRESH, secret, icon if isinstance(icon, str) else None
@@ -153,7 +156,9 @@ class Server:
             await self._delete(connection["id"])
         gone = {connection["id"] for connection in ours}
         if gone and await self._client.connections(lambda c: c["id"] in gone):
-            raise SyndesisUnavailable(f"{self._client.url}: a connection is still there", reason="SyndesisFailed")
+            raise SyndesisUnavailable(
+                f"{self._client.url}: a deleted connection is still listed", reason="SyndesisFailed"
+            )
         return warning
 
     async def verify(self, stored: Document, want: Wanted) -> Verdict:
@@ -213,14 +218,18 @@ class Server:
             return
         like = re.compile(re.escape(identifier).replace("_", "."))
         if await self._client.connections(lambda c: c["id"] != identifier and bool(like.fullmatch(c["id"]))):
-            message = f"{self._client.url}: a write of {identifier!r} would also change another connection"
+            message = (
+                f"{self._client.url}: a write of {identifier!r} would change another connection; delete it in Syndesis"
+            )
             raise Refused("ConnectionIdAmbiguous", message)
 
     def _taken(self, want: Wanted) -> NameTaken:
-        return NameTaken("ConnectionNameTaken", f"{self._client.url}: {want.name!r} is there and is not ours")
+        taken = f"{self._client.url}: a connection named {want.name!r} exists and is not this pair's"
+        return NameTaken("ConnectionNameTaken", f"{taken}; rename or delete it in Syndesis")
 
     def _raced(self, want: Wanted) -> SyndesisUnavailable:
-        return SyndesisUnavailable(f"{self._client.url}: somebody else is making {want.name!r}", reason="SyndesisRaced")
+        raced = f"{self._client.url}: another client is creating connection {want.name!r} at the same time"
+        return SyndesisUnavailable(raced, reason="SyndesisRaced")
 
     async def _create(self, want: Wanted) -> Document:
         """Make it, and look at what came of it: two that are made at the same moment are both accepted.
@@ -306,14 +315,14 @@ class Server:
         return True
 
     def _lost(self) -> SyndesisUnavailable:
-        return SyndesisUnavailable(
-            f"{self._client.url}: the write was overwritten by another", reason="SyndesisLostWrite"
-        )
+        return SyndesisUnavailable(f"{self._client.url}: another write replaced this one", reason="SyndesisLostWrite")
 
     def _unfit(self, want: Wanted, in_clear: list[str]) -> ConnectorUnfit:
         """The connector has changed since it was looked at: it is looked at again before anything else is written."""
         self.forget()
-        return ConnectorUnfit("ConnectorUnfit", f"{self._client.url} stored {', '.join(in_clear)} in clear")
+        return ConnectorUnfit(
+            "ConnectorUnfit", f"{self._client.url} stored {', '.join(in_clear)} in clear, and no more is sent"
+        )
 
 
 def _in_clear(stored: Document, want: Wanted) -> list[str]:
