@@ -38,10 +38,10 @@ async def test_shown_then_done_then_undone(world: World, syndesis_server: Syndes
         asked = len(syndesis_server.requests)
         code, output = await migrate(world, "--to", "native", "--dry-run")
         assert code == 0, output
-        wanted = ("apply Connection", "let go of Connection", "take the finalizer off")
+        wanted = ("apply Connection", "release Connection", "take the finalizer off")
         at = [output.index(step) for step in wanted]
         assert at == sorted(at), output
-        assert "let go of MessagingUser" not in output, "the user was always native"
+        assert "release MessagingUser" not in output, "the user was always native"
         assert len(syndesis_server.requests) == asked
         assert said(await world.integration(pair)) == ("rest", connection["id"]), "nothing is done"
 

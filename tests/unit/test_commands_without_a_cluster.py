@@ -59,7 +59,8 @@ def test_render_without_a_pair_says_why(files: tuple[str, str], tmp_path: Path) 
     Path(files[0]).write_text(SPACE.replace("fu*", "other"))
     code, out, err = run("render", "-f", files[0], "-f", files[1])
     assert (code, out) == (3, "")
-    assert "must add fuse to its annotation integreatly.org/allowed-namespaces" in err
+    command = "kubectl annotate addressspace orders -n shop --overwrite integreatly.org/allowed-namespaces='other,fuse'"
+    assert f"its owner must add it: {command}" in err
     assert run("render", "-f", files[0])[0] == 3
 
 

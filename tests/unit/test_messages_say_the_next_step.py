@@ -101,8 +101,8 @@ SAID: dict[str, tuple[tuple[Document, ...], str]] = {
     "operations that the giver does not allow": (
         (SHARED, syndesis("fuse"), mine(authorization=[{"operations": ["view"]}])),
         "AuthorizationNotAllowed: spec.authorization asks for view, and AddressSpace shop/orders allows other "
-        "namespaces only recv,send; ask for less, or its owner must set its annotation integreatly.org/allowed-operations to "
-        "recv,send,view",
+        "namespaces only recv,send; ask for less, or its owner must set its annotation "
+        "integreatly.org/allowed-operations to recv,send,view",
     ),
     "a Syndesis that does not exist": (
         (SHARED, syndesis("fuse", "another"), mine()),
@@ -181,3 +181,16 @@ def test_explain_does_not_drop_what_it_cannot_read(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["explain", "-f", str(file)])
     assert "kubectl annotate" not in result.output
     assert "beside what is in it" in result.output
+
+
+def test_render_says_why_an_integration_stands_for_no_pair(tmp_path: Path) -> None:
+    file = tmp_path / "file.yaml"
+    nameless = integration("fuse")
+    del nameless["spec"]["addressSpaceRef"]
+    file.write_text(yaml.safe_dump_all([syndesis("fuse"), nameless]))
+    result = CliRunner().invoke(app, ["render", "-f", str(file)])
+    assert result.exit_code == 3
+    assert (
+        "Integration fuse/mine stands for no pair: AddressSpaceMissing: set spec.addressSpaceRef to the AddressSpace's "
+        "namespace and name"
+    ) in result.output

@@ -143,7 +143,7 @@ async def _migrate(
         for integration in chosen:
             pair = snapshot.gatherer.key_of(integration)
             if not isinstance(pair, Pair):
-                say(f"{integration.ref}: stands for no pair; see integration-operator explain")
+                say(f"Integration {integration.ref} stands for no pair; run integration-operator explain to see why")
                 continue
             if not (snapshot.cluster.from_config_maps or reading.saw(pair.space.namespace)):
                 fail(f"{integration.ref}: you may not list AddressSpaces in namespace {pair.space.namespace}", NO_PAIR)
@@ -231,13 +231,13 @@ def described(action: Action) -> str:
         case Apply():
             return f"apply {action.kind} {action.ref}: {action.why}"
         case Remove():
-            return f"remove {action.kind} {action.ref}: {action.why}"
+            return f"delete {action.kind} {action.ref}: {action.why}"
         case Deliver():
             return f"deliver {action.kind} {action.ref} by {action.how}: {action.why}"
         case Withdraw():
-            return f"withdraw {action.kind} {action.ref} by {action.how}: {action.why}"
+            return f"delete {action.kind} {action.ref} by {action.how}: {action.why}"
         case LetGo():
-            return f"let go of {action.kind} {action.ref}: {action.why}"
+            return f"release {action.kind} {action.ref}: {action.why}"
         case Finalize():
             return (
                 f"{'put' if action.present else 'take'} the finalizer {'on' if action.present else 'off'}: {action.why}"
@@ -257,7 +257,7 @@ async def _drive(client: Client, served: Served, integration: Integration, way: 
                 try:
                     current = Integration.of(await client.get(path))
                 except NotFound:
-                    fail(f"{integration.ref} is gone", NO_PAIR)
+                    fail(f"Integration {integration.ref} was deleted meanwhile", NO_PAIR)
                 connection = (current.status.get("delivered") or {}).get("connection") or {}
                 now = f"connection {connection.get('delivery')} {connection.get('id', '')}: {_ready(current)}"
                 if now != said:

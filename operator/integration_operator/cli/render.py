@@ -15,8 +15,11 @@ from integration_operator.cli.output import echo
 from integration_operator.cli.rules import ALL_DEFAULT_RULES, Rules, rules_of
 from integration_operator.domain.actions import Apply, Deliver
 from integration_operator.domain.conditions import summarise
+from integration_operator.domain.pair import Ref
+from integration_operator.domain.verdict import Verdict
 
 if TYPE_CHECKING:
+    from integration_operator.engine.gathering import Key
     from integration_operator.engine.snapshot import Snapshot
 
 MASK = "********"
@@ -59,7 +62,7 @@ def render(filename: Files, templates: Templates = None, pairing_rules: Rules = 
             ready = summarise(decision.findings)[0]
             reasons.append(f"{pair}: {ready.reason}: {ready.message}")
     if not delivered:
-        reasons += [f"Integration {ref}: it stands for no pair" for ref in snapshot.unpaired()]
+        reasons += [_no_pair_of(snapshot, ref) for ref in snapshot.unpaired()]
         if not reasons:
             reasons = _no_pair(snapshot, rules)
         fail("; ".join(reasons), NO_PAIR)
@@ -76,10 +79,19 @@ def masked(document: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
+def _no_pair_of(snapshot: Snapshot, key: Key) -> str:
+    """Return why an Integration stands for no pair."""
+    integration = snapshot.cluster.integrations.get(key) if isinstance(key, Ref) else None
+    why = snapshot.gatherer.pair_of(integration) if integration is not None else None
+    said = f": {why.reason}: {why.message}" if isinstance(why, Verdict) else ""
+    return f"Integration {key} stands for no pair{said}"
+
+
 def _no_pair(snapshot: Snapshot, rules: tuple[str, ...]) -> list[str]:
     found = explanations(snapshot, rules)
     if found:
         return [f"{e.pair}: {v.reason}: {v.message}" for e in found for v in e.obstacles]
     return [
-        f"the files hold {len(snapshot.cluster.spaces)} AddressSpaces and {len(snapshot.cluster.syndesises)} Syndesis"
+        f"the files hold {len(snapshot.cluster.spaces)} AddressSpaces and {len(snapshot.cluster.syndesises)} Syndesis; "
+        "a pair needs one of each"
     ]
