@@ -129,7 +129,7 @@ async def _running(
 
 
 def deliveries_over_rest(cluster: Cluster, settings: Settings) -> dict[str, RemoteDelivery]:
-    """All ways to make a side where no resource does it, by the name that the decisions use."""
+    """Return all ways to make a side without a resource, by the name that the decisions use."""
     servers = _syndesis_servers(settings)
     cluster.syndesises.subscribe(servers.syndesis_changed)
     return {

@@ -32,19 +32,19 @@ Document = dict[str, Any]
 
 
 def _by_pair(live: Live) -> Iterable[Hashable]:
-    """Objects by the pair that they name. It says only which pair to look at (domain/ownership.py)."""
+    """Index objects by the pair that they name. It says only which pair to look at (domain/ownership.py)."""
     pair = named_pair(live)
     return (pair,) if pair else ()
 
 
 def _by_secret(integration: Integration) -> Iterable[Hashable]:
-    """Integrations by the Secret that their user brought."""
+    """Index Integrations by the Secret that their user brought."""
     reference = integration.spec.credentials_secret_ref
     return (Ref(integration.ref.namespace, reference.name),) if reference else ()
 
 
 def _by_offer_from_elsewhere(integration: Integration) -> Iterable[Hashable]:
-    """Offers that no user answered yet by their namespace, if the AddressSpace is in another one."""
+    """Index offers that no user answered yet by their namespace, if the AddressSpace is in another one."""
     reference = integration.spec.address_space_ref
     elsewhere = reference is not None and reference.namespace != integration.ref.namespace
     return (integration.ref.namespace,) if elsewhere and integration.unanswered else ()
@@ -299,7 +299,7 @@ class Cluster:
                 self._look_at_all(kinds.ADDRESS_SPACE)
 
     def authentication_type(self, space: AddressSpace) -> str | None:
-        """The type of a space's authentication service, if the service can be read.
+        """Return the type of a space's authentication service, if the service can be read.
 
         The one in EnMasse's own namespace counts: any tenant may create one of that name elsewhere.
         """

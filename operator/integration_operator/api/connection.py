@@ -33,7 +33,7 @@ class KeyRef(Model):
     name: ObjectName = Field(description="The name of the Secret or ConfigMap.")
     key: DataKey = Field(description="The key whose value is taken.")
     optional: StrictBool | None = Field(
-        default=None, description="Whether the property is left out where the key, or the object, is not there."
+        default=None, description="Leave the property out if the key, or the object, does not exist."
     )
 
 
@@ -83,14 +83,14 @@ class ConnectionSpec(Model):
         pattern=r"^[a-zA-Z0-9_-]+$",
         description=(
             "The id of a connection that Syndesis has already. It is taken over and brought up to date; none is made "
-            "beside it. Where it is left out, a new connection is made."
+            "beside it. Default: a new connection is created."
         ),
     )
     name: str | None = Field(
         default=None,
         min_length=1,
         max_length=300,
-        description="The name in Syndesis, unique in the instance; metadata.name where it is left out.",
+        description="The name in Syndesis, unique in the instance. Default: metadata.name.",
     )
     description: str | None = Field(default=None, description="What Syndesis shows below the name.")
     tags: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] | None = Field(

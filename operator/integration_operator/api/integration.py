@@ -1,7 +1,7 @@
 """The kind Integration: the offer to let one Syndesis use one AddressSpace, and how that offer is to be delivered.
 
-Every field of the spec may be left out, and the schema has no defaults: the operator writes what a person did not,
-under its own field manager, so that everybody can see who wrote what. What the proof of concept stored validates
+Every field of the spec may be left out, and the schema has no defaults: the operator writes what a user did not,
+under its own field manager, so that it shows who wrote what. What the proof of concept stored validates
 unchanged.
 
 The rules in CEL and the validators in Python say the same. The validators are for specs that no server has checked: a
@@ -58,7 +58,7 @@ class AddressSpaceRef(Model):
 
 
 class DeliveryChoice(Model):
-    """How each side is made. auto, or nothing, takes what the cluster serves."""
+    """How each side is made. Default: auto, which takes what the cluster serves."""
 
     user: Literal["auto", "native", "keycloak"] | None = Field(
         default=None,
@@ -106,10 +106,10 @@ class SecretRef(Model):
 
     name: ObjectName = Field(description="The name of the Secret.")
     username_key: DataKey | None = Field(
-        default=None, description="The key that holds the user name; username where it is left out."
+        default=None, description="The key that holds the user name. Default: username."
     )
     password_key: DataKey | None = Field(
-        default=None, description="The key that holds the password; password where it is left out."
+        default=None, description="The key that holds the password. Default: password."
     )
 
 
@@ -128,7 +128,7 @@ class Rotation(Model):
 
     every: Duration | None = Field(
         default=None,
-        description="How long a credential is used, such as 720h or 1h30m; for ever where it is left out.",
+        description="How long a credential is used, such as 720h or 1h30m. Default: for ever.",
     )
     overlap: Duration | None = Field(
         default=None,
@@ -145,7 +145,7 @@ class Rotation(Model):
 
 
 class IntegrationSpec(Model):
-    """What a person, or a policy, wants of the pair."""
+    """What a user, or a policy, wants of the pair."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -181,8 +181,8 @@ class IntegrationSpec(Model):
         max_length=253,
         pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
         description=(
-            "The name of the Syndesis, which is in the namespace of the Integration. Where it is empty, the only one "
-            "there is taken. It cannot be changed once set."
+            "The name of the Syndesis, which is in the namespace of the Integration. Default: the only one there. It "
+            "cannot be changed once set."
         ),
     )
     enabled: StrictBool | None = Field(
@@ -194,39 +194,44 @@ class IntegrationSpec(Model):
         default=None, description="The AddressSpace whose messaging is offered. It cannot be changed once set."
     )
     delivery: DeliveryChoice | None = Field(
-        default=None, description="How each side is made. auto, or nothing, takes what the cluster serves."
+        default=None, description="How each side is made. Default: auto, which takes what the cluster serves."
     )
     tls: Literal["auto", "required", "disabled"] | None = Field(
         default=None,
         description=(
-            "Whether Syndesis talks to the broker over TLS. auto uses TLS where the AddressSpace shows a TLS port and "
-            "a CA; required never falls back to plain text; disabled never uses TLS. auto where it is left out."
+            "Whether Syndesis connects to the broker over TLS. auto (the default) uses TLS if the AddressSpace shows a "
+            "TLS port and a CA, and never falls back to plain text after that; required never uses plain text; "
+            "disabled never uses TLS."
         ),
     )
     authorization: tuple[Authorization, ...] | None = Field(
         default=None,
         max_length=32,
-        description="What the messaging user may do. Where it is left out: send and recv on all addresses.",
+        description=(
+            "What the messaging user may do. Default: send and recv on all addresses. Across namespaces the annotation "
+            "integreatly.org/allowed-operations of the AddressSpace bounds it."
+        ),
     )
     credentials_secret_ref: SecretRef | None = Field(
         default=None,
         description=(
-            "A Secret with a credential of your own. Where it is left out, the operator generates one and stores it in "
-            "a Secret of its own."
+            "A Secret with a credential of your own; it needs the label integreatly.org/integration. Default: the "
+            "operator generates one and stores it in a Secret of its own."
         ),
     )
     rotation: Rotation | None = Field(
-        default=None, description="When the credential is replaced by a new one. Where it is left out: only on request."
+        default=None, description="When the credential is replaced by a new one. It has no effect in this version."
     )
     deletion_policy: Literal["Delete", "Retain"] | None = Field(
         default=None,
         description=(
-            "What becomes of the user, the connection and the Secret when the Integration is deleted. "
-            "Delete where it is left out."
+            "Whether the user, the connection and the Secret are deleted or retained when the Integration is deleted. "
+            "Default: Delete."
         ),
     )
     suspend: StrictBool | None = Field(
-        default=None, description="Whether the operator leaves the pair alone, as it is, until this is no longer true."
+        default=None,
+        description="While true, nothing is created, changed or deleted. Withdrawn consent still ends access.",
     )
 
 
@@ -238,14 +243,14 @@ class DeliveredUser(Model):
     name: str | None = Field(default=None, description="The name of the MessagingUser.")
     username: str | None = Field(default=None, description="The name that the user logs in with.")
     applied_hash: str | None = Field(
-        default=None, description="A hash of what was confirmed, where the user cannot be watched."
+        default=None, description="A hash of what was confirmed, if the user cannot be watched."
     )
     credentials_hash: str | None = Field(
         default=None,
-        description="A salted hash of the confirmed credential, where the user cannot be watched.",
+        description="A salted hash of the confirmed credential, if the user cannot be watched.",
     )
     platform: str | None = Field(
-        default=None, description="The id of the realm that confirmed it, where the user cannot be watched."
+        default=None, description="The uid of the AddressSpace for which it was confirmed, if it cannot be watched."
     )
 
 
@@ -257,16 +262,16 @@ class DeliveredConnection(Model):
     id: str | None = Field(default=None, description="The id of the connection in Syndesis.")
     uri: str | None = Field(default=None, description="Where the connection leads; it holds no credential.")
     applied_hash: str | None = Field(
-        default=None, description="A hash of what was confirmed, where the connection was made over REST."
+        default=None, description="A hash of what was confirmed, if the connection was made over REST."
     )
     credentials_hash: str | None = Field(
-        default=None, description="A salted hash of the credential that was confirmed, where it was made over REST."
+        default=None, description="A salted hash of the confirmed credential, if it was made over REST."
     )
     platform: str | None = Field(
-        default=None, description="The uid of the Syndesis that confirmed it, where it was made over REST."
+        default=None, description="The uid of the Syndesis that confirmed it, if it was made over REST."
     )
     stored_hash: str | None = Field(
-        default=None, description="A hash of the encrypted password that Syndesis stored, where it was made over REST."
+        default=None, description="A hash of the encrypted password that Syndesis stored, if it was made over REST."
     )
 
 
@@ -297,7 +302,7 @@ class IntegrationStatus(Model):
     meta_data: dict[str, str] | None = Field(
         default=None,
         json_schema_extra={"nullable": True},
-        description="What the proof of concept wrote here: msgHost, realm and connectionID.",
+        description="msgHost: the host of the messaging endpoint. The proof of concept wrote realm and connectionID.",
     )
     observed_generation: int | None = Field(
         default=None, ge=0, description="The metadata.generation that this status was computed from."
@@ -333,6 +338,6 @@ class Integration(Model):
 
     metadata: dict[str, Any] = Field(default_factory=dict)
     spec: IntegrationSpec = Field(
-        default_factory=IntegrationSpec, description="What a person, or a policy, wants of the pair."
+        default_factory=IntegrationSpec, description="What a user, or a policy, wants of the pair."
     )
     status: IntegrationStatus | None = Field(default=None, description="What the operator found and did.")

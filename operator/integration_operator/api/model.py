@@ -26,7 +26,7 @@ Extra = dict[str, JsonValue]
 
 
 def rules(*pairs: tuple[str, str]) -> Extra:
-    """Rules in CEL, each with the message that a person gets who breaks it.
+    """Rules in CEL, each with the message for users who break it.
 
     Only what every API server with CEL knows is used: no fieldPath, no optional fields (`self.?name`).
     """

@@ -1,4 +1,4 @@
-"""Every name that other programs, and people, can see.
+"""Every name that other programs, and users, can see.
 
 They are a contract: a label selector, a GitOps repository or a runbook may depend on each of them. So they stand in one
 place, and a change here is a change of the product.
@@ -28,7 +28,7 @@ FIELD_MANAGER: Final = "integration-operator"
 """The command, the field manager of every apply, and the value of `MANAGED_BY_LABEL`."""
 
 FINALIZER_MANAGER: Final = "integration-operator-finalizer"
-"""The field manager of our finalizer alone, which also stands on Integrations that a person wrote."""
+"""The field manager of our finalizer alone, which also stands on Integrations that a user wrote."""
 
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 
@@ -44,7 +44,7 @@ SYNDESIS_ANNOTATION: Final = "integreatly.org/syndesis"
 DELETION_POLICY: Final = "integreatly.org/deletion-policy"
 """`Delete` or `Retain`, on a child: what becomes of it is known even when its Integration is gone."""
 
-# What people write
+# What users write
 
 ALLOWED_NAMESPACES: Final = "integreatly.org/allowed-namespaces"
 """On an AddressSpace: the namespaces that may use it, as names or patterns (`team-*`) between commas."""
@@ -67,7 +67,7 @@ ROTATE: Final = "integreatly.org/rotate"
 """On an Integration: a new value, whatever it is, asks for a new credential now."""
 
 CONFIRM_DELETION: Final = "integreatly.org/confirm-deletion"
-"""On an Integration, with the value `true`: a person releases it from the guard against mass deletion."""
+"""On an Integration, with the value `true`: a user releases it from the guard against mass deletion."""
 
 # What we write on kinds of ours
 

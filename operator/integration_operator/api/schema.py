@@ -155,7 +155,7 @@ def schema_of_kind(model: type[Model]) -> Document:
 
 
 def structural(node: Document, definitions: Document) -> Document:
-    """A node of a JSON Schema, and all below it, as a structural schema.
+    """Return a node of a JSON Schema, and all below it, as a structural schema.
 
     None in Python is a field that was left out. A null is the same to the API server, which drops it, except where the
     field says nullable. A word that has no place in a structural schema is an error.

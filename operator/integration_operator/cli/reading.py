@@ -38,7 +38,7 @@ class Reading:
 
     @property
     def scope(self) -> str:
-        """Where was looked, for people."""
+        """What was looked at, in words."""
         if self.namespaces is None:
             return "all namespaces"
         return f"namespace{'s' if len(self.namespaces) > 1 else ''} {', '.join(self.namespaces)}"

@@ -213,7 +213,7 @@ class ConnectionController:
         return replace(want, credentials=credentials_hash(credential, evidence.marker))
 
     async def _values(self, connection: Live, source: str, plural: str) -> Callable[[str, str], str | None]:
-        """The values of the Secrets or ConfigMaps that a Connection names, asked for when they are needed."""
+        """Return the values of the Secrets or ConfigMaps that a Connection names, read when they are needed."""
         found: dict[str, Document] = {}
         for entry in connection.document["spec"].get("configuredPropertiesFrom") or ():
             if (reference := entry.get(source)) is None or reference["name"] in found:
@@ -274,7 +274,7 @@ class ConnectionController:
         self.connections.wrote(answer)
 
     def _recovered(self, namespace: str) -> None:
-        """A server that was left alone answers again: whatever waits for it need not wait on."""
+        """Requeue what waits for a server that answers again."""
         for connection in self.connections.by("namespace", namespace):
             self.queue.add(connection.ref)
 
@@ -283,7 +283,7 @@ class ConnectionController:
             self.queue.add(new.ref)
 
     def _neighbours_changed(self, old: SecretVersion | Syndesis | None, new: SecretVersion | Syndesis | None) -> None:
-        """A Secret or a Syndesis concerns the Connections of its namespace."""
+        """Requeue the Connections of a namespace if one of its Secrets or its Syndesis changed."""
         for changed in (old, new):
             if changed is not None:
                 for connection in self.connections.by("namespace", changed.ref.namespace):

@@ -21,7 +21,7 @@ def status_of(
     stored: str = "",
     verified: Verdict | None = None,
 ) -> Document:
-    """The status that is wanted; ``now`` (RFC 3339) stands in it only where something changed."""
+    """Return the desired status; ``now`` (RFC 3339) is used only if something changed."""
     old: Document = next((c for c in before.get("conditions") or () if c.get("type") == "Ready"), {})
     wanted = "True" if ready else "False"
     condition = {
@@ -56,7 +56,7 @@ PENDING = frozenset({"NoSyndesis", "ValueMissing"})
 
 
 def _tried(verified: Verdict, before: Document | None, now: str) -> Document:
-    """The outcome of a trial; the same outcome keeps its time, so that a look that finds nothing new writes nothing."""
+    """Return the outcome of a trial; the same one keeps its time, so that it is not written again."""
     found = {"status": "OK" if verified else "ERROR", "message": sanitized(verified.message)}
     if before and {key: before.get(key) for key in found} == found:
         return before

@@ -38,7 +38,7 @@ class AggregatedDelivery:
         self._cluster = cluster
 
     async def deliver(self, action: Deliver) -> Remote:
-        """Make the user, or write it anew where it is not confirmed to be as it is wanted."""
+        """Create the user, or write it anew if it is not confirmed to be as desired."""
         served = self._served()
         path = served.item(*action.ref)
         body = _body(action.document, served)
@@ -109,7 +109,7 @@ def _body(document: Document, served: Served) -> Document:
 
 
 def _differs(there: Document, body: Document) -> bool:
-    """Whether somebody changed what can be seen of a user: its name and what it may do."""
+    """Check if what can be seen of a user was changed: its name and what it may do."""
     found, wanted = there.get("spec"), body["spec"]
     if not isinstance(found, dict):
         return True
@@ -117,7 +117,7 @@ def _differs(there: Document, body: Document) -> bool:
 
 
 def _rules(spec: Document) -> set[tuple[str, str]]:
-    """What a spec allows, as (operation, address); the API groups and orders rules as it likes."""
+    """Return what a spec allows, as (operation, address); the API groups and orders rules as it likes."""
     return {
         (str(operation), str(address))
         for rule in _sequence(spec.get("authorization"))

@@ -21,7 +21,7 @@ class NativeDelivery:
     async def apply(self, action: Apply) -> list[str]:
         """Apply the document.
 
-        A new object is applied without force: where a stranger of that name is there unseen, some field differs (a
+        A new object is applied without force: if a foreign one of that name exists unseen, some field differs (a
         Secret's type and keys, a user's name, a connection's URI) and the server answers 409 instead of merging. A
         known one carries its uid, which the server compares, and takes its fields back by force.
 

@@ -1,8 +1,8 @@
 """How each side of a pair is delivered, and why: from what was asked for, and what the cluster serves.
 
-A person's ``spec.delivery`` goes before the settings, and both before ``auto``, which takes the native way where the
-kind is served and something reconciles it. Keycloak needs its admin's password, the power over all tenants: it is
-chosen by itself only where there is no other way, on an EnMasse that keeps its AddressSpaces in ConfigMaps.
+``spec.delivery`` goes before the settings, and both before ``auto``, which takes the native way if the kind is served
+and something reconciles it. Keycloak needs its admin's password, the power over all tenants: it is chosen by itself
+only if there is no other way, on an EnMasse that keeps its AddressSpaces in ConfigMaps.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SOURCES = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen for both sides; the reasons are for people."""
+    """What was chosen for both sides; the reasons are for users."""
 
     source: str
     user: UserDelivery
@@ -37,7 +37,7 @@ class Choice:
 
     @property
     def over_rest(self) -> bool:
-        """Whether any side is delivered where no garbage collector reaches."""
+        """True if any side is delivered out of the garbage collector's reach."""
         return self.user != "native" or self.connection != "native"
 
     @property
@@ -57,7 +57,7 @@ class Choice:
 
 
 def choose(facts: Facts) -> Choice:
-    """The deliveries of a pair's two sides."""
+    """Choose the deliveries of a pair's two sides."""
     user, user_reason = _user(facts)
     connection, connection_reason = _connection(facts)
     refused = REFUSED if _keycloak_is_refused(facts) else ""
@@ -107,7 +107,7 @@ def _connection(facts: Facts) -> tuple[ConnectionDelivery, str]:
 
 
 def _asked(facts: Facts, side: Literal["user", "connection"]) -> tuple[str, str]:
-    """What is asked for one side, and who asks."""
+    """Return what is asked for one side, and who asks."""
     spec = facts.integration.spec.delivery if facts.integration else None
     asked = getattr(spec, side) if spec else None
     refused = side == "user" and _keycloak_is_refused(facts)

@@ -42,7 +42,7 @@ LONGEST_CONDITION = 2048
 32,768 that metav1.Condition allows for one."""
 
 CALM = frozenset({"NotEnabled", "Suspended"})
-"""Reasons for not being Ready that a person chose."""
+"""Reasons for not being Ready that a user chose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Finding:
 
     @classmethod
     def of(cls, type_: Type, verdict: Verdict) -> Finding:
-        """A verdict as a condition: yes is True, no is False."""
+        """Return a verdict as a condition: yes is True, no is False."""
         return cls(type_, "True" if verdict else "False", verdict.reason, verdict.message)
 
 
@@ -92,9 +92,9 @@ class Announcement:
 
 
 def summarise(findings: Iterable[Finding]) -> list[Finding]:
-    """All conditions in their order, with ``Ready`` in front: True when all are, else why not.
+    """Return all conditions in their order, with ``Ready`` in front: True if all are, else why not.
 
-    What a person has to do something about comes before what passes by itself.
+    What a user has to do something about comes before what passes by itself.
     """
     by_type = {finding.type: finding for finding in findings}
     ordered = [by_type[type_] for type_ in ORDER if type_ in by_type]
@@ -110,7 +110,7 @@ def summarise(findings: Iterable[Finding]) -> list[Finding]:
 def as_conditions(
     findings: Sequence[Finding], before: Sequence[Document], *, generation: int, now: str
 ) -> list[Document]:
-    """Findings as ``metav1.Condition`` documents; ``now`` (RFC 3339) is used only where a status changed."""
+    """Return findings as ``metav1.Condition`` documents; ``now`` (RFC 3339) is used only if a status changed."""
     last = {condition.get("type"): condition for condition in before}
     conditions = []
     for finding in findings:
@@ -130,7 +130,7 @@ def as_conditions(
 
 
 def announcements(findings: Sequence[Finding], before: Sequence[Document]) -> list[Announcement]:
-    """The Events that a change is worth: one where ``Ready`` got another reason that does not pass by itself."""
+    """Return the Events that a change is worth: one if ``Ready`` got another reason that does not pass by itself."""
     ready = findings[0]
     was = next((c for c in before if c.get("type") == "Ready"), {})
     if ready.reason in PROGRESS or (ready.status, ready.reason) == (was.get("status"), was.get("reason")):

@@ -1,9 +1,9 @@
 """The credential of a pair: where it stands, and which of its copies is the true one.
 
 It stands in the Secret and, because EnMasse wants it there, in the MessagingUser. Both are ours, so each repairs the
-other: a Secret that somebody deleted or edited is restored from the user that still has the password, and a credential
-is made anew only where no copy is left. That it is ours is read from managedFields: a field that somebody else wrote is
-no longer owned by our field manager.
+other: a Secret that was deleted or edited is restored from the user that still has the password, and a credential
+is made anew only if no copy is left. That it is ours is read from managedFields: a field that another manager wrote
+is no longer owned by our field manager.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def encode(text: str) -> str:
 
 
 def decode(text: object) -> str | None:
-    """What ``encode`` was given; None where it is not base64 of UTF-8."""
+    """Return what ``encode`` was given; None if it is not base64 of UTF-8."""
     try:
         return base64.b64decode(str(text), validate=True).decode() or None
     except (binascii.Error, UnicodeDecodeError, ValueError):
@@ -44,21 +44,21 @@ def decode(text: object) -> str | None:
 def of_secret(
     secret: Live, *, username_key: str = names.USERNAME_KEY, password_key: str = names.PASSWORD_KEY
 ) -> Credential | None:
-    """The credential in a Secret; None where a key is missing, empty or no text."""
+    """Return the credential in a Secret; None if a key is missing, empty or no text."""
     data = secret.document.get("data") or {}
     username, password = decode(data.get(username_key)), decode(data.get(password_key))
     return Credential(username, password) if username and password else None
 
 
 def of_user(user: Live) -> Credential | None:
-    """The credential in a MessagingUser."""
+    """Return the credential in a MessagingUser."""
     spec = user.document.get("spec") or {}
     password = decode((spec.get("authentication") or {}).get("password"))
     return Credential(spec["username"], password) if password and spec.get("username") else None
 
 
 def true_credential(secret: Live | None, user: Live | None, username: str) -> Credential | None:
-    """Return the pair's credential, from the first copy that nobody changed; None if no copy is left.
+    """Return the pair's credential, from the first copy that is unchanged; None if no copy is left.
 
     Both objects are the pair's own. A copy in one that is being deleted does not count: after a disable the next enable
     makes a new credential, however soon it comes.

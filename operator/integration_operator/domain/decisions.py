@@ -57,7 +57,7 @@ class Decision:
 
 
 def decide(facts: Facts, templates: Templates) -> Decision:
-    """What is to be done for a pair now; asked again after each round of actions, until there is nothing left to do."""
+    """Decide what to do for a pair now; called again after each round of actions, until there is nothing left to do."""
     standing = stand(facts)
     try:
         match standing.step:
@@ -76,12 +76,12 @@ def decide(facts: Facts, templates: Templates) -> Decision:
 
 
 def unpaired(reason: Verdict) -> Decision:
-    """Nothing to do for an Integration that stands for no pair."""
+    """Say why an Integration stands for no pair."""
     return Decision(Step.HOLD, (), (Finding.of("Paired", reason),))
 
 
 def duplicate_of(first: Integration) -> Decision:
-    """A second Integration for a pair does nothing but say so."""
+    """Say on a second Integration for a pair which one is used."""
     name, namespace = first.ref.name, first.ref.namespace
     message = (
         f"Integration {first.ref} is used for this pair; delete it (kubectl delete integration {name} -n {namespace}) "
@@ -102,7 +102,7 @@ def _hold(facts: Facts, standing: Standing) -> Decision:
 def _take_down(facts: Facts, standing: Standing, templates: Templates) -> Decision:
     """Close the login first, delete the connection independently of it, and the Secret last.
 
-    No side waits for another: a Syndesis server that is down keeps nobody's login open. The Secret stays until both are
+    No side waits for another: a Syndesis server that is down keeps no login open. The Secret stays until both are
     asked to go, and are gone over REST, so that what is enabled again meanwhile finds its credential.
     """
     integration = facts.integration
@@ -153,8 +153,8 @@ def _may_retain(facts: Facts, withdraw: bool) -> bool:
 def _user_over_rest(facts: Facts, standing: Standing, *, withdraw: bool) -> Iterator[Action]:
     """Close the login that was made over REST.
 
-    What went with its AddressSpace needs no request. If AddressSpaces are not shown at all, nobody knows which realm
-    the user is in: it waits for them. Across namespaces a login over REST is never retained: without its Integration
+    What went with its AddressSpace needs no request. If AddressSpaces are not shown at all, its realm is unknown: it
+    waits for them. Across namespaces a login over REST is never retained: without its Integration
     nothing would show that it stands, and the giver could not withdraw it any more.
     """
     integration, side = facts.integration, facts.remote.user
@@ -193,7 +193,7 @@ def _is_retained(integration: Integration, withdraw: bool) -> bool:
 
 
 def _space_is_gone(facts: Facts) -> bool:
-    """Whether the AddressSpace is known to be gone, and its realm with it."""
+    """Check if the AddressSpace is known to be gone, and its realm with it."""
     if facts.pair.space.namespace in facts.terminating:
         return True
     shown = "AddressSpace" not in facts.kinds.absent | facts.kinds.out_of_sync and not facts.kinds.upgrading
@@ -209,7 +209,7 @@ def _deliver(facts: Facts, templates: Templates) -> Decision:
 
 
 def _offers_that_give_way(facts: Facts) -> list[Action]:
-    """Delete the offers in which nobody wrote, once a user has written an Integration for the same pair."""
+    """Delete the offers in which no user wrote, once a user has written an Integration for the same pair."""
     if facts.integration is None or facts.integration.untouched:
         return []
     why = f"Integration {facts.integration.ref} is used for this pair"
@@ -218,7 +218,7 @@ def _offers_that_give_way(facts: Facts) -> list[Action]:
 
 
 def _not_ready(facts: Facts, standing: Standing) -> tuple[Finding, ...]:
-    """All conditions of a pair that is not delivered: Paired may still be True, the others have one reason."""
+    """Return all conditions of a pair that is not delivered: Paired may still be True, the others have one reason."""
     assert standing.finding is not None
     paired = standing.finding if standing.type == "Paired" else Finding.of("Paired", facts.allowed)
     sides = tuple(

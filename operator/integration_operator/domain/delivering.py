@@ -39,7 +39,7 @@ _INSTEAD = {
 """What a user can do about a kind that is not served."""
 
 LATEST_USER_VERSION = "user.enmasse.io/v1beta1"
-"""For a MessagingUser that is rendered and not applied, where the cluster serves none."""
+"""For a MessagingUser that is rendered and not applied, if the cluster serves none."""
 
 
 class Blocked(Exception):
@@ -292,7 +292,7 @@ class Delivery:
         return made
 
     def _make_native_connection(self) -> Verdict:
-        """Make sure that there is a Connection; it names the connection that was made over REST, where one was.
+        """Make sure that there is a Connection; it names the connection that was made over REST, if one was.
 
         That one is ours until the Connection is Ready under its id: at no time are there two, or none.
         """

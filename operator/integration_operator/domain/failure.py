@@ -1,7 +1,7 @@
 """Why something could not be done, as a family of types that carry their policy.
 
 A failure is raised where the fact is known and handled in one place, the engine, which asks it only three things:
-whether to try again or to wait until something changes (``stalls``), whether a person should hear of it (``quiet``),
+whether to try again or to wait until something changes (``stalls``), whether a user should hear of it (``quiet``),
 and how long the other side asked us to wait (``retry_after``, seconds).
 """
 
@@ -19,7 +19,7 @@ class Failure(Exception):
     """Something that was decided could not be done.
 
     The policy of the base is: try again with back-off, and say so in a condition. ``reason`` is one CamelCase word for
-    programs; ``message`` is for people and never holds a secret. It may hold text of another system: it is bounded and
+    programs; ``message`` is for users and never holds a secret. It may hold text of another system: it is bounded and
     made safe to show here, for every failure.
     """
 
@@ -28,7 +28,7 @@ class Failure(Exception):
     longest_delay: ClassVar[float] = 300.0
     """The longest back-off in seconds; short for what a user mends outside our sight."""
     quiet: ClassVar[bool] = False
-    """Part of normal life: try again, tell nobody."""
+    """Part of normal life: try again, and say nothing."""
 
     def __init__(self, reason: str, message: str, *, retry_after: float | None = None) -> None:
         self.reason = reason

@@ -11,7 +11,7 @@ Document = dict[str, Any]
 
 
 def written_id(connection: Live | None) -> str | None:
-    """The id of the connection that a Connection of ours takes over."""
+    """Return the id of the connection that a Connection of ours takes over."""
     spec = connection.document.get("spec") or {} if connection is not None else {}
     return spec.get("connectionId")
 

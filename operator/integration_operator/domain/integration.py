@@ -59,7 +59,7 @@ class Integration:
 
     @property
     def unanswered(self) -> bool:
-        """True if it is an offer in whose spec nobody but the operator wrote."""
+        """True if it is an offer in whose spec only the operator wrote."""
         return is_untouched_offer(self.live)
 
     @property
@@ -82,18 +82,18 @@ class Integration:
         return found if isinstance(found, dict) else {}
 
     def says_the_same(self, other: Integration) -> bool:
-        """Whether the two differ in nothing but their status."""
+        """Check that the two differ in nothing but their status."""
         mine, theirs = ({**i.live.document, "status": None} for i in (self, other))
         return mine == theirs
 
     @property
     def enabled(self) -> bool:
-        """Whether a person, or a policy, wants it delivered."""
+        """True if a user, or a policy, wants it delivered."""
         return bool(self.spec.enabled)
 
     @property
     def holds_rest_state(self) -> bool:
-        """Whether it carries our finalizer: state over REST may be there."""
+        """True if it has our finalizer: state over REST may be there."""
         return names.REST_STATE_FINALIZER in (self.live.document["metadata"].get("finalizers") or ())
 
     @property
@@ -117,14 +117,14 @@ class Integration:
 
     @property
     def confirmed_deletion(self) -> bool:
-        """Whether a person released it from the guard against mass deletion."""
+        """True if a user released it from the guard against mass deletion."""
         return self.live.annotations.get(names.CONFIRM_DELETION) == "true"
 
 
 def first_of(integrations: Iterable[Integration]) -> list[Integration]:
     """Return the Integrations for one pair, the one that counts in front: the oldest, then by name.
 
-    An offer in which nobody wrote gives way to one that a user wrote, whichever came first. Creation times are whole
+    An offer in which no user wrote gives way to one that a user wrote, whichever came first. Creation times are whole
     seconds. Of two made in one second the one that stands for the pair already goes first.
     """
     return sorted(integrations, key=lambda i: (i.untouched, i.created, not i.status.get("phase"), i.ref))
@@ -136,9 +136,9 @@ def pair_of(
     syndesises_in: Callable[[str], Sequence[Syndesis]],
     may_pair: Callable[[AddressSpace, Syndesis], Verdict],
 ) -> Pair | Verdict:
-    """The pair that an Integration stands for, or a no that says what a person has to add.
+    """Return the pair that an Integration stands for, or a no that says what a user has to add.
 
-    What the spec leaves out is found where only one answer is possible: the one Syndesis of the namespace, and the one
+    What the spec leaves out is found if only one answer is possible: the one Syndesis of the namespace, and the one
     AddressSpace of the name that the proof of concept put into the Integration's name.
     """
     namespace = integration.ref.namespace

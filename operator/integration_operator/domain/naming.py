@@ -52,7 +52,7 @@ def secret_ref(pair: Pair) -> Ref:
 
 
 def username(pair: Pair) -> str:
-    """The messaging user's name: unique within its AddressSpace, ``[a-z0-9-]``, 12 to 63 characters."""
+    """Return the messaging user's name: unique within its AddressSpace, ``[a-z0-9-]``, 12 to 63 characters."""
     return usernames(pair)[0]
 
 
@@ -86,7 +86,7 @@ def connection_id(pair: Pair) -> str:
 
 
 def controller_connection_id(connection: Ref) -> str:
-    """The id of the connection in Syndesis that the connection controller makes for a Connection."""
+    """Return the id of the connection in Syndesis that the connection controller creates for a Connection."""
     return f"con-{hashlib.sha256(str(connection).encode()).hexdigest()[:24]}"
 
 
@@ -102,7 +102,7 @@ def space_of_proof_of_concept(name: str) -> str | None:
 
 
 def proof_of_concept_name(space: Ref) -> str:
-    """The name that the proof of concept gave to Integration and login of an AddressSpace."""
+    """Return the name that the proof of concept gave to Integration and login of an AddressSpace."""
     return f"enmasse-{space.name}-to-fuse"
 
 

@@ -1,7 +1,8 @@
 """The Integration itself: how it is offered, and what the operator keeps of one that is there.
 
-``spec.enabled`` is set once, at creation, and is a person's from then on. What a person wrote is theirs: of an offered
-Integration the operator keeps the fields that nobody else took over, of a person's own it fills in what they left out.
+``spec.enabled`` is set once, at creation, and is the user's from then on. What a user wrote is theirs: of an offered
+Integration the operator keeps the fields that no other manager took over, of a user's own it fills in what they left
+out.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _identity(facts: Facts) -> Identity:
 
 
 def _delivered_before(facts: Facts) -> bool:
-    """Whether a user of this very AddressSpace is left: then somebody deleted the Integration of a delivered pair."""
+    """Check if a user of this very AddressSpace is left: then the Integration of a delivered pair was deleted."""
     user, space = facts.user, facts.space
     if user is None or space is None or user.deleting or user.retained:
         return False
@@ -63,14 +64,14 @@ def _delivered_before(facts: Facts) -> bool:
 
 
 def _yielding(document: Document, live: Live) -> Document:
-    """The document without what somebody else has written into the spec since."""
+    """Return the document without what other managers have written into the spec since."""
     written = live.document.get("spec") or {}
     spec = {key: value for key, value in document["spec"].items() if key not in written or live.owns("spec", key)}
     return {**document, "spec": spec}
 
 
 def _left_out(facts: Facts, integration: Integration) -> Document:
-    """The fields that a person's Integration lacks, and nothing else: no label, no owner."""
+    """Return the fields that a user's Integration lacks, and nothing else: no label, no owner."""
     written = integration.live.document.get("spec") or {}
     filled: Document = {
         "serviceProvider": "fuse",

@@ -1,11 +1,10 @@
 """Whose an object is: the only place that reads labels, annotations and field managers to tell.
 
-The operator acts with permissions that no tenant has, so a mistake here changes or deletes what somebody else made. The
+The operator acts with permissions that no tenant has, so a mistake here changes or deletes a foreign object. The
 rules, as docs/ownership.md tells them:
 
 * A label or an annotation proves nothing by itself: users copy them, tenants forge them. What counts are the fields
-  that
-  our field manager applied last (``managedFields``).
+  that our field manager applied last (``managedFields``).
 * A *generated* name identifies the pair. Under it an object is this pair's if our manager applied it, or if it names
   this pair and lost its managers (a backup tool put it back).
 * A user name that a user *chose* says nothing. Under it an object is this pair's only if our manager applied the fields
@@ -80,8 +79,7 @@ def of_user(live: Live, pair: Pair, username: str, *, made_over_rest: bool = Fal
     """Judge the MessagingUser that has the name of the pair's login.
 
     ``made_over_rest`` says that the pair's login was made over REST under this name. EnMasse 0.31 turns such a user
-    into a MessagingUser without a password (upgrader.go:204-293 @0.33.1); one with a password was made by somebody
-    else.
+    into a MessagingUser without a password (upgrader.go:204-293 @0.33.1); one with a password is foreign.
     """
     if username not in naming.usernames(pair) and not naming.is_from_proof_of_concept(username, pair.space):
         return _of_chosen(live, pair)
@@ -123,7 +121,7 @@ def is_offer(live: Live) -> bool:
 
 
 def is_untouched_offer(live: Live) -> bool:
-    """Check if an Integration is an offer in whose spec nobody but the operator wrote."""
+    """Check if an Integration is an offer in whose spec only the operator wrote."""
     return is_offer(live) and not live.spec_has_other_managers
 
 

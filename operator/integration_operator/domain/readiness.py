@@ -36,7 +36,7 @@ LONGEST_SAID = 900
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How Syndesis reaches the broker; ``certificate`` is the CA to trust, as PEM, where there is one."""
+    """How Syndesis reaches the broker; ``certificate`` is the CA to trust, as PEM, if there is one."""
 
     scheme: Literal["amqp", "amqps"]
     host: str
@@ -50,7 +50,7 @@ class Transport:
 
 
 def can_serve(space: AddressSpace, authentication_type: str | None) -> Verdict:
-    """Whether a messaging user can be made for the space. ``authentication_type`` is its service's, where known."""
+    """Check if a messaging user can be created for the space. ``authentication_type`` is its service's, if known."""
     if not SPACE_NAME.fullmatch(space.ref.name):
         return Verdict.deny(
             "InvalidName", f"EnMasse cannot serve an AddressSpace named {space.ref.name!r}: 1 to 60 of a-z, 0-9 and '-'"
@@ -107,7 +107,7 @@ def transport(space: AddressSpace, tls: TlsMode, *, was_secure: bool = False) ->
 
 
 def can_connect(syndesis: Syndesis) -> Verdict:
-    """Whether the Syndesis is installed and the one of its namespace."""
+    """Check that the Syndesis is installed and the one of its namespace."""
     if syndesis.status_reason == "Duplicate":
         return Verdict.deny(
             "SyndesisDuplicate", f"Syndesis {syndesis.ref} is a second one in its namespace; delete one of them"
@@ -120,10 +120,10 @@ def can_connect(syndesis: Syndesis) -> Verdict:
 
 
 def user_ready(user: Document) -> Verdict:
-    """Whether EnMasse has made the user's login what the MessagingUser says.
+    """Check that EnMasse has made the user's login what the MessagingUser says.
 
     The phase alone misleads: it stays Active while a change is not applied yet, and with an error. EnMasse has applied
-    this generation without an error only where phase is Active, ``status.generation`` is the object's, and there is no
+    this generation without an error only if phase is Active, ``status.generation`` is the object's, and there is no
     message (observed on EnMasse 0.33.1).
     """
     status = _mapping(user.get("status"))
@@ -138,7 +138,7 @@ def user_ready(user: Document) -> Verdict:
 
 
 def connection_ready(connection: Document, *, reconciled: bool) -> Verdict:
-    """Whether Syndesis has taken the Connection. ``reconciled`` is True where something is said to do so."""
+    """Check that Syndesis has taken the Connection. ``reconciled`` is True if something is said to do so."""
     status = _mapping(connection.get("status"))
     metadata = connection["metadata"]
     if metadata.get("deletionTimestamp"):

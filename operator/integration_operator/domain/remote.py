@@ -30,7 +30,7 @@ OVER_REST = frozenset({"aggregated", "keycloak", "rest"})
 class Remote:
     """One side's state over REST.
 
-    ``exists`` is None where it is not known: something may be there. ``id`` is the connection's, or the user's name.
+    ``exists`` is None if it is not known: something may be there. ``id`` is the connection's, or the user's name.
     ``applied`` and ``credentials`` are the hashes of what the other side was confirmed to have. ``due`` says that it is
     time to look whether it still has it. ``verified`` is what Syndesis said when it tried the connection.
     ``platform`` is the identity of the platform that confirmed it (uid of the Syndesis, id of the realm): on another
@@ -62,7 +62,7 @@ class RemoteState:
 
     @property
     def nothing(self) -> bool:
-        """Whether it is certain that nothing is there."""
+        """True if it is certain that nothing is there."""
         return self.user.exists is False and self.connection.exists is False
 
 
@@ -115,7 +115,7 @@ def _noted(side: Document, finalizer: bool, verified: Verdict | None) -> Remote:
 
 
 def applied_hash(document: Document) -> str:
-    """A hash of what a document says; of a MessagingUser without the password."""
+    """Return a hash of what a document says; of a MessagingUser without the password."""
     spec = dict(document["spec"])
     if isinstance(spec.get("authentication"), dict):
         spec["authentication"] = {k: v for k, v in spec["authentication"].items() if k != "password"}
@@ -124,7 +124,7 @@ def applied_hash(document: Document) -> str:
 
 @lru_cache(maxsize=4096)
 def credentials_hash(credential: Credential, salt: str) -> str:
-    """A salted hash of a credential, costly enough that a person's own password is not found from it by trying.
+    """Return a salted hash of a credential, costly enough that a user's own password is not found from it by trying.
 
     The salt is what names the pair everywhere: whoever takes a connection over finds the same hash beside it.
     """

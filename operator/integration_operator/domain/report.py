@@ -20,7 +20,7 @@ beside. The realm is not among them: it is the giver's, and Integrations are the
 
 
 def status_of(integration: Integration, decision: Decision, findings: Sequence[Finding], now: str) -> Document:
-    """The status that is wanted; ``findings`` has ``Ready`` in front, ``now`` is RFC 3339."""
+    """Return the desired status; ``findings`` has ``Ready`` in front, ``now`` is RFC 3339."""
     ready = findings[0]
     conditions = as_conditions(
         findings, integration.status.get("conditions") or (), generation=integration.generation, now=now
@@ -40,7 +40,7 @@ def status_of(integration: Integration, decision: Decision, findings: Sequence[F
 
 
 def status_changed(live: Document, wanted: Document) -> bool:
-    """Whether the status that is there says anything else than the wanted one in the fields that are ours."""
+    """Check if the fields that are ours differ between the live status and the desired one."""
     meta, wanted_meta = live.get("metaData") or {}, wanted.get("metaData") or {}
     if any(meta.get(key) != wanted_meta.get(key) for key in META):
         return True
@@ -61,7 +61,7 @@ def _phase(integration: Integration, findings: Sequence[Finding]) -> str:
 
 
 def _noted(side: Remote) -> Document:
-    """What a later look at the status needs to know of a side over REST."""
+    """Return what a later look at the status needs to know of a side over REST."""
     noted = {"delivery": side.delivery, "appliedHash": side.applied, "credentialsHash": side.credentials}
     bound = {"platform": side.platform, "storedHash": side.stored}
     return {**noted, **{key: value for key, value in bound.items() if value}}

@@ -24,7 +24,7 @@ MOST_KEYS = 16
 """Keys of a user's Secret that are kept, user name and password first: one Secret may serve a few Integrations."""
 
 MOST_REFERENCES = 32
-"""Owner references and finalizers; more than a handful is nobody's use."""
+"""Owner references and finalizers; no object needs more than a handful."""
 
 PREFIX = "integreatly.org/"
 

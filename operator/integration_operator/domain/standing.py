@@ -28,7 +28,7 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A step and why; ``finding`` is the condition that says so, None where nothing is to be said."""
+    """A step and why; ``finding`` is the condition that says so, None if there is nothing to say."""
 
     step: Step
     reason: str = ""
@@ -38,7 +38,7 @@ class Standing:
 
     @property
     def finding(self) -> Finding | None:
-        """The condition that says why, where there is something to say."""
+        """The condition that says why, None if there is nothing to say."""
         return Finding(self.type, self.status, self.reason, self.message) if self.reason else None
 
 
@@ -52,7 +52,7 @@ def consent_stands(facts: Facts) -> Standing | None:
     """Make sure that access which the giver or the receiver withdrew ends, whatever else is the matter.
 
     It comes before every other check: an Integration that is suspended, deleted with `Retain` or malformed, or a kind
-    of ours that cannot be read, must not keep a login that nobody allows any more. It is judged from objects that are
+    of ours that cannot be read, must not keep a login that is not allowed any more. It is judged from objects that are
     there: what is missing withdraws nothing here.
     """
     if facts.allowed or facts.space is None or facts.syndesis is None:
@@ -64,7 +64,7 @@ def consent_stands(facts: Facts) -> Standing | None:
 
 
 def everything_known(facts: Facts) -> Standing | None:
-    """Makes sure that nothing is concluded from a store that is not in sync, unless a deletion waits for too long."""
+    """Make sure that nothing is concluded from a store that is not in sync, unless a deletion waits for too long."""
     if facts.overdue:
         return None
     unknown = [kind for kind in (*SOURCES, *CHILDREN, "Namespace") if kind in facts.kinds.out_of_sync]
@@ -72,7 +72,7 @@ def everything_known(facts: Facts) -> Standing | None:
 
 
 def upgrade_done(facts: Facts) -> Standing | None:
-    """Makes sure that what EnMasse shows in its earlier way while it is upgraded is not taken for "none left".
+    """Make sure that what EnMasse shows in its earlier way while it is upgraded is not taken for "none left".
 
     It turns its ConfigMaps into AddressSpaces and deletes them (upgrader.go and AddressSpaceController.java:161-187
     @0.33.1).
@@ -89,7 +89,7 @@ def upgrade_done(facts: Facts) -> Standing | None:
 
 
 def integration_stays(facts: Facts) -> Standing | None:
-    """Makes sure that an Integration on its way out goes, whatever else is the matter: nothing is made for it, and
+    """Make sure that an Integration on its way out goes, whatever else is the matter: nothing is made for it, and
     our finalizer never holds it longer than what stands over REST.
     """
     if facts.integration and facts.integration.live.deleting:
@@ -98,7 +98,7 @@ def integration_stays(facts: Facts) -> Standing | None:
 
 
 def platforms_served(facts: Facts) -> Standing | None:
-    """Makes sure that a platform that is not installed, or just being upgraded, is no reason to tear down."""
+    """Make sure that a platform that is not installed, or just being upgraded, is no reason to tear down."""
     for kind in SOURCES:
         if kind in facts.kinds.absent:
             not_served = f"the cluster does not serve {kind}"
@@ -107,7 +107,7 @@ def platforms_served(facts: Facts) -> Standing | None:
 
 
 def namespaces_alive(facts: Facts) -> Standing | None:
-    """Makes sure that what goes with a namespace is taken as gone; nothing is touched in it any more."""
+    """Make sure that what goes with a namespace is taken as gone; nothing is touched in it any more."""
     for namespace in (facts.pair.space.namespace, facts.pair.syndesis.namespace):
         if namespace in facts.terminating:
             return Standing(Step.WITHDRAW, "NamespaceTerminating", f"namespace {namespace} is being deleted")
@@ -115,14 +115,14 @@ def namespaces_alive(facts: Facts) -> Standing | None:
 
 
 def spec_understood(facts: Facts) -> Standing | None:
-    """Makes sure that a spec which no CRD has checked is not acted on."""
+    """Make sure that a spec which no CRD has checked is not acted on."""
     if facts.integration and facts.integration.problem:
         return Standing(Step.HOLD, "InvalidSpec", facts.integration.problem)
     return None
 
 
 def not_suspended(facts: Facts) -> Standing | None:
-    """Makes sure that for a suspended Integration nothing is created, changed or deleted."""
+    """Make sure that for a suspended Integration nothing is created, changed or deleted."""
     if facts.integration and facts.integration.spec.suspend:
         message = "spec.suspend is true: nothing is created, changed or deleted until it is false"
         return Standing(Step.HOLD, "Suspended", message, type="CredentialsReady", status="Unknown")
@@ -130,7 +130,7 @@ def not_suspended(facts: Facts) -> Standing | None:
 
 
 def not_held(facts: Facts) -> Standing | None:
-    """Makes sure that a source which suddenly shows next to nothing does not empty the cluster."""
+    """Make sure that a source which suddenly shows next to nothing does not empty the cluster."""
     if not facts.held or (facts.integration and facts.integration.confirmed_deletion):
         return None
     return Standing(
@@ -149,7 +149,7 @@ def _confirmation(facts: Facts) -> str:
 
 
 def space_moved(facts: Facts) -> Standing | None:
-    """Makes sure that an upgrade of EnMasse, which makes every AddressSpace anew in another place, tears nothing down.
+    """Make sure that an upgrade of EnMasse, which makes every AddressSpace anew in another place, tears nothing down.
 
     A pair that was delivered for an AddressSpace read in one way waits until it is shown in the other.
     """
@@ -169,7 +169,7 @@ def space_moved(facts: Facts) -> Standing | None:
 
 
 def both_there(facts: Facts) -> Standing | None:
-    """Makes sure that what was delivered goes when one of the two goes, and that nothing is repaired for it."""
+    """Make sure that what was delivered goes when one of the two goes, and that nothing is repaired for it."""
     for kind, ref, there in (
         ("AddressSpace", facts.pair.space, facts.space),
         ("Syndesis", facts.pair.syndesis, facts.syndesis),
@@ -196,7 +196,7 @@ def _step(facts: Facts) -> Step:
 
 
 def offered(facts: Facts) -> Standing | None:
-    """Makes sure that a pair which may be has an Integration, so that a person can enable it."""
+    """Make sure that a pair which may be has an Integration, so that a user can enable it."""
     if facts.integration is not None:
         return None
     assert facts.syndesis is not None
@@ -205,7 +205,7 @@ def offered(facts: Facts) -> Standing | None:
 
 
 def enabled(facts: Facts) -> Standing | None:
-    """Makes sure that only what was asked for is delivered."""
+    """Make sure that only what was asked for is delivered."""
     if facts.integration and facts.integration.enabled:
         return None
     name, namespace = _name_and_namespace(facts)
@@ -238,7 +238,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def stand(facts: Facts) -> Standing:
-    """Where the pair stands: the first check that answers, or delivery."""
+    """Return the answer of the first check that has one, else delivery."""
     for check in CHECKS:
         standing = check(facts)
         if standing is not None:

@@ -188,7 +188,7 @@ class Actor:
         """Put our finalizer on an Integration or take it off, touching nothing else of it.
 
         It is applied under a field manager of its own: so it is one entry in a set, whoever else is in it, and the
-        Integration stays a person's where a person wrote it.
+        Integration that a user wrote stays theirs.
         """
         served = self._cluster.served("Integration")
         integration = self._cluster.integrations.get(action.ref)
@@ -221,7 +221,7 @@ class Actor:
         log.info("applied")
 
     def _is_futile(self, action: Action) -> bool:
-        """Whether this very document was applied before and the server did not keep all of it."""
+        """Check if this very document was applied before and the server did not keep all of it."""
         return (
             isinstance(action, Apply)
             and bool(action.uid)
@@ -229,7 +229,7 @@ class Actor:
         )
 
     def _repair_wait(self, action: Action) -> float:
-        """Seconds until an object may be repaired once more; what is new is made at once."""
+        """Return the seconds until an object may be repaired once more; a new object is created at once."""
         if not isinstance(action, Apply) or action.uid is None:
             return 0.0
         return self._repairs.wait(action.kind, action.ref, action.document, self._clock())

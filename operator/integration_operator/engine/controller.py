@@ -120,7 +120,7 @@ class Controller:
     async def reconcile(self, pair: Pair) -> float:
         """Bring one pair to what its facts ask for; return the seconds after which to look again, 0 for never.
 
-        Raises ``RetryLater`` where something is left to do and could not be done, ``ApiError`` where not even that
+        Raises ``RetryLater`` if something is left to do and could not be done, ``ApiError`` if not even that
         could be said.
         """
         templates = Memo(self._templates)
@@ -181,7 +181,7 @@ class Controller:
         return 0.0
 
     async def _explain_unpaired(self, ref: Ref) -> None:
-        """Say on an Integration that stands for no pair what a person has to add."""
+        """Say on an Integration that stands for no pair what a user has to add."""
         integration = self._cluster.integrations.get(ref)
         if integration is not None and not integration.live.deleting and not self._cluster.unsettled():
             reason = self._gatherer.pair_of(integration)
@@ -235,7 +235,7 @@ class Controller:
                 metrics.RECONCILE_SECONDS.observe(self._clock() - began)
 
     async def _resync(self) -> None:
-        """Look at everything from time to time, spread over the period, so that what was missed is caught."""
+        """Requeue everything from time to time, spread over the period, so that what was missed is caught."""
         while True:
             await asyncio.sleep(self._options.resync)
             for key in self._gatherer.known_keys():

@@ -126,7 +126,7 @@ class Gatherer:
         return _judged("Connection", ref, found, ownership.of_connection(found, pair) if found else None)
 
     def integration_deleted(self, integration: Integration) -> None:
-        """Remember that an offer was withdrawn: somebody else deleted it, and the object that owned it stayed."""
+        """Remember that an offer was refused: a user deleted it, and the object that owned it stayed."""
         if integration.live.uid in self._removed_by_us:
             self._removed_by_us.discard(integration.live.uid)
             return
@@ -169,7 +169,7 @@ class Gatherer:
         return found if isinstance(found, Pair) else integration.ref
 
     def pairs_of_space(self, space: AddressSpace) -> Iterable[Key]:
-        """The pairs that an AddressSpace may be in, and those that something was made for."""
+        """Return the pairs that an AddressSpace may be in, and those that something was made for."""
         cluster = self.cluster
         near = list(cluster.syndesises.by("namespace", space.ref.namespace))
         if space.allowed_namespaces:
@@ -183,7 +183,7 @@ class Gatherer:
             yield from self._keys_in(syndesis.ref.namespace, f"enmasse-{space.ref.name}-to-fuse")
 
     def pairs_of_syndesis(self, syndesis: Syndesis) -> Iterable[Key]:
-        """The pairs that a Syndesis may be in, and those that something was made for."""
+        """Return the pairs that a Syndesis may be in, and those that something was made for."""
         cluster = self.cluster
         near = list(cluster.spaces.by("namespace", syndesis.ref.namespace))
         near += [

@@ -1,6 +1,6 @@
 """Two bounds on what the operator may do by itself: how much it deletes at once, and how often it repairs one object.
 
-Both err on the side of doing nothing and saying so; both hold no more than a person can release.
+Both err on the side of doing nothing and saying so; both hold no more than a user can release.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class MassDeletionGuard:
     """Holds the pairs whose AddressSpace or Syndesis vanished in one LIST together with too many others.
 
     A deletion that was watched is evidence and is never held. What a LIST does not show may be gone, or the server may
-    have been restored without it, or be the wrong one: where that takes more than ``share`` of what Integrations refer
-    to, it is held until a person confirms it on the Integration, or the objects are back.
+    have been restored without it, or be the wrong one: if that takes more than ``share`` of what Integrations refer
+    to, it is held until a user confirms it on the Integration, or the objects are back.
     """
 
     share: float
@@ -47,7 +47,7 @@ class MassDeletionGuard:
         self._held.discard((kind, ref))
 
     def holds(self, kind: str, ref: Ref) -> bool:
-        """Whether nothing may be concluded from the object's absence."""
+        """Check if nothing may be concluded from the object's absence."""
         return (kind, ref) in self._held
 
 
@@ -96,7 +96,7 @@ class OfferLimit:
 class RepairLimit:
     """Counts the repairs of each object in a sliding window.
 
-    A repair applies what was applied before: somebody changed it in between. A changed wish of our own is none.
+    A repair applies what was applied before: another client changed it in between. A changed wish of our own is none.
     """
 
     def __init__(self, repairs: int = REPAIRS, window: float = WINDOW) -> None:

@@ -1,6 +1,6 @@
 """What is known of state over REST, for each Integration: noted after each call, and when it is to be looked at again.
 
-Nothing tells when somebody changes it there, so each Integration is looked at once in a period, its two sides by
+Nothing tells when it is changed there, so each Integration is looked at once in a period, its two sides by
 turns: one read a pair and period, spread over it. After a start the status of the Integration is what is known.
 """
 
@@ -32,7 +32,7 @@ class RemoteRegister:
         self._entries: dict[str, _Entry] = {}
 
     def of(self, integration: Integration) -> RemoteState:
-        """What is known of an Integration's state over REST; the side whose turn it is may be ``due``."""
+        """Return what is known of an Integration's state over REST; the side whose turn it is may be ``due``."""
         entry = self._entry(integration)
         state = entry.state
         if state.nothing or self._clock() < entry.look_at:
@@ -42,7 +42,7 @@ class RemoteRegister:
         return replace(state, connection=replace(state.connection, due=True))
 
     def begin(self, integration: Integration) -> None:
-        """State over REST is about to be made: what is known until now is that there is none."""
+        """Note that state over REST is about to be created: until now there is none."""
         self._entries.setdefault(integration.live.uid, self._entry(integration))
 
     def note(self, integration: Integration, kind: Child, side: Remote, *, platform: str = "") -> None:
@@ -50,10 +50,10 @@ class RemoteRegister:
         self._put(integration, kind, replace(side, due=False, platform=platform))
 
     def doubt(self, integration: Integration, kind: Child, how: OverRest, username: str | None) -> None:
-        """A call has failed, and may have done something all the same.
+        """Doubt one side after a failed call, which may have taken effect.
 
-        Nothing is confirmed any more, and what was not there may be, under the name that was meant. Which secret a
-        connection has is known better where it is sent (delivery/syndesis/server.py).
+        Drop the confirmed hashes; assume that the object may exist under its intended name. Which secret a
+        connection has is known better by what sends it (delivery/syndesis/server.py).
         """
         state = self._entry(integration).state
         if kind == "MessagingUser":
@@ -64,7 +64,7 @@ class RemoteRegister:
         self._put(integration, kind, left)
 
     def seconds_to_look(self, integration: Integration) -> float:
-        """Seconds until the Integration is to be looked at, 0.0 where nothing is there to look at.
+        """Return the seconds until the Integration is to be looked at, 0.0 if there is nothing to look at.
 
         What is due and was just not looked at, because something else stands in the way, waits for another period.
         """
@@ -75,7 +75,7 @@ class RemoteRegister:
         return max(1.0, left) if left > 0 else self.period
 
     def forget(self, integration: Integration) -> None:
-        """The Integration is gone."""
+        """Forget an Integration that is gone."""
         self._entries.pop(integration.live.uid, None)
 
     def _put(self, integration: Integration, kind: Child, side: Remote) -> None:

@@ -116,7 +116,7 @@ class RemoteWork:
     def seconds_deleting(self, integration: Integration) -> float:
         """Return for how many seconds this process has tried to take down a deleted Integration.
 
-        The time that the process was not running does not count, nor does anybody's clock.
+        The time that the process was not running does not count, nor does any wall clock.
         """
         if not integration.live.deleting:
             return 0.0
@@ -187,7 +187,7 @@ class RemoteWork:
             seconds = max(backoff(side.tries, self._jitter(), error.longest_delay), error.retry_after or 0.0)
             side.tries += 1
         if error.stalls:
-            seconds = self._register.period  # nobody tells when it has changed
+            seconds = self._register.period  # nothing tells when it has changed
         side.not_before = self._clock() + seconds
         log.info("refused", error=str(error), retry_in=round(seconds, 1))
         self._again(side.call.pair)  # to say so

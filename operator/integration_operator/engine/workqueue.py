@@ -102,7 +102,7 @@ class WorkQueue(Generic[K]):
         self._failures.pop(key, None)
 
     async def take(self) -> K | None:
-        """The next key, None once the queue is closed. The worker calls ``done`` when it has finished with it."""
+        """Return the next key, None once the queue is closed. The worker calls ``done`` when it has finished."""
         while not self._closed:
             self._promote()
             if (key := self._next()) is not None:
@@ -148,7 +148,7 @@ class WorkQueue(Generic[K]):
         self._again.discard(key)
 
     def done(self, key: K) -> None:
-        """The worker has finished with the key."""
+        """Note that the worker has finished with the key."""
         if self._working.pop(key, None) is not None and self._group_of is not None:
             self._leave_group(key)
         if not self._working:

@@ -61,7 +61,7 @@ class Forbidden(ApiError):
 class Invalid(ApiError):
     """400 or 422: the server understood the document and refuses it.
 
-    It may be an admission webhook or policy that does, and nobody tells when that is mended.
+    It may be an admission webhook or policy that does, and nothing tells when that is mended.
     """
 
     longest_delay = MENDED_WITHIN
@@ -94,14 +94,12 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def error_of(status: int, body: bytes, *, retry_after: str | None = None) -> ApiError:
-    """The error for an answer: ``body`` is a ``Status`` document, or whatever a proxy on the way has put in its
-    place.
-    """
+    """Return the error for an answer: ``body`` is a ``Status`` document, or whatever a proxy has put in its place."""
     return _error(status, _status_document(body), retry_after)
 
 
 def watch_error(status: dict[str, Any]) -> ApiError:
-    """The error that an ``ERROR`` event of a watch carries: its object is a ``Status``."""
+    """Return the error that an ``ERROR`` event of a watch carries: its object is a ``Status``."""
     code = status.get("code")
     return _error(code if isinstance(code, int) and code >= 400 else 500, status, None)
 

@@ -181,7 +181,7 @@ class Reflector(Generic[T]):
         return self._served_now != before
 
     async def _pages(self, collection: str) -> tuple[list[Report[T]], str]:
-        """All items of a collection, and the resource version to watch from.
+        """Return all items of a collection, and the resource version to watch from.
 
         Each page is read at once, so that not all documents are held in full at a time. A page that is too large is
         asked for again, in smaller ones: tenants decide how large their objects are, up to 1.5 MiB each.

@@ -107,7 +107,7 @@ def take_marks(text: str) -> tuple[str, list[int]]:
 def environment(
     directories: list[Path], *, marks: bool = False, finalize: Callable[[Any], Any] | None = None
 ) -> BoundedSandbox:
-    """The environment for template files in ``directories``; the first that has a file wins."""
+    """Return the environment for template files in ``directories``; the first that has a file wins."""
     loaders: list[BaseLoader] = [FileSystemLoader(str(directory)) for directory in directories]
     made = BoundedSandbox(
         loader=ChoiceLoader(loaders),

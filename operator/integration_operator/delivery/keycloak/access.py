@@ -94,7 +94,7 @@ def access_from(
     service: Document | None = None,
     route: Document | None = None,
 ) -> KeycloakAccess:
-    """The access out of EnMasse's credentials Secret, its TLS Secret, and its Service or else its Route.
+    """Return the access out of EnMasse's credentials Secret, its TLS Secret, and its Service or else its Route.
 
     A Route that ends TLS shows the router's certificate (0.23 and newer), so there the Secret's is not what to trust.
     """

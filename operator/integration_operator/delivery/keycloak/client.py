@@ -101,7 +101,7 @@ class KeycloakUsers:
         """Bring the user to what is wanted; ``password_known`` says that its password is the wanted one already.
 
         A caller that cannot say so, or whose last call failed, says False: the password is then written again, which
-        Keycloak does not let anyone compare. A user that a person has disabled stays disabled.
+        Keycloak does not let anyone compare. A user that an administrator has disabled stays disabled.
         """
         await self._verify_realm(wanted)
         written: list[str] = []
@@ -126,12 +126,12 @@ class KeycloakUsers:
         return EnsuredUser(user.id, created, tuple(written))
 
     async def is_there(self, wanted: UserKey) -> bool:
-        """Whether there is a user of ours; one read, which shows neither its password nor its groups."""
+        """Check if there is a user of this pair; one read, which shows neither its password nor its groups."""
         user = await self._find(wanted)
         return user is not None and wanted.judge(user.attributes or {}) is Owner.THIS_PAIR
 
     async def remove(self, wanted: UserKey) -> bool:
-        """Remove the user where it is ours, and say whether there was one to remove.
+        """Delete the user if it is this pair's; return True if there was one.
 
         A realm that is gone has no users.
         """
@@ -171,7 +171,7 @@ class KeycloakUsers:
             raise RealmForeign(_not_its_own(key))
 
     async def _find(self, key: UserKey) -> _User | None:
-        """The user of exactly this name. Keycloak's search finds every name that has it as a part."""
+        """Return the user of exactly this name. Keycloak's search finds every name that has it as a part."""
         seen: set[str] = set()
         for _ in range(MOST_PAGES):
             query = {"username": key.name, "briefRepresentation": "false", "first": str(len(seen)), "max": str(PAGE)}
@@ -234,7 +234,7 @@ class KeycloakUsers:
     async def _settle_groups(self, user: _User, wanted: WantedUser) -> list[str]:
         """Join the groups that are missing, made first where the realm has none of that name; leave those too many.
 
-        Groups that grant nothing in EnMasse are a person's, and stay.
+        Groups that grant nothing in EnMasse are not ours, and stay.
         """
         names = group_names(wanted.authorization, address_space_type=wanted.address_space_type, release=wanted.release)
         member = await self._groups(wanted.realm, "users", user.id, "groups")
@@ -253,7 +253,7 @@ class KeycloakUsers:
         return written
 
     async def _provide_groups(self, realm: str, names: list[str]) -> dict[str, str]:
-        """The ids of these groups by name. That another has made one meanwhile is fine."""
+        """Return the ids of these groups by name; create those that do not exist, unless another client just did."""
         known = await self._groups(realm, "groups")
         if absent := [name for name in names if name not in known]:
             for name in absent:
@@ -277,7 +277,7 @@ def _not_its_own(key: UserKey) -> str:
 
 
 def _key(key: UserKey) -> UserKey:
-    """The key alone, so that no password is kept here."""
+    """Return the key alone, so that no password is kept here."""
     return UserKey(realm=key.realm, pair=key.pair, username=key.name)
 
 

@@ -42,7 +42,7 @@ Document = dict[str, Any]
 class KeycloakDelivery:
     """Users in the Keycloaks of the EnMasse in ``namespace``.
 
-    ``url`` takes the place of their Services and Routes. ``release`` is EnMasse's, where somebody says it.
+    ``url`` takes the place of their Services and Routes. ``release`` is EnMasse's, if the settings say it.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class KeycloakDelivery:
         self._on_recovery: list[Callable[[None], None]] = []
 
     async def deliver(self, action: Deliver) -> Remote:
-        """Bring the user to what is wanted; where that is confirmed already, one read looks whether it is there."""
+        """Bring the user to what is desired; if that is confirmed already, check with one read that it exists."""
         wanted = _wanted(action, self._release)
         known = action.known.delivery == "keycloak" and action.known.credentials == action.credentials
         users = await self._connected(action.space)
@@ -82,7 +82,7 @@ class KeycloakDelivery:
         return Remote("keycloak", True, wanted.username, action.applied, action.credentials)
 
     async def withdraw(self, action: Withdraw) -> None:
-        """Remove the user, where it is ours."""
+        """Delete the user if it is this pair's."""
         assert action.space is not None
         assert action.username is not None
         realm = action.space.realm
@@ -106,7 +106,7 @@ class KeycloakDelivery:
             await users.aclose()
 
     async def _connected(self, space: AddressSpace) -> KeycloakUsers:
-        """The users of a space's Keycloak; access to it is looked up once, and again where it was refused."""
+        """Return the users of a space's Keycloak; access to it is looked up once, and again if it was refused."""
         service = _service_of(space)
         async with self._connecting:
             known = self._users.get(service)
@@ -133,7 +133,7 @@ class KeycloakDelivery:
             callback(None)
 
     async def _access(self, service: str) -> KeycloakAccess:
-        """Where the Keycloak of an authentication service is. Raises ``AccessMissing``."""
+        """Look up the Keycloak of an authentication service. Raises ``AccessMissing``."""
         described = await self._get("apis/admin.enmasse.io/v1beta1", "authenticationservices", service)
         known = _known_names(self._release, described)
         for names in known:

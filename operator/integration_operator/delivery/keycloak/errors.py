@@ -23,7 +23,7 @@ class KeycloakUnavailable(KeycloakFailure):
 class AdminRefused(KeycloakFailure):
     """The admin's credentials are wrong, or do not give the power that is needed.
 
-    Asked again rarely: only a person repairs it, and each try counts as a failed log-in of the admin.
+    Asked again rarely: only an administrator repairs it, and each try counts as a failed log-in of the admin.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = 60.0) -> None:
@@ -67,6 +67,6 @@ class KeycloakRefused(KeycloakFailure):
 
 
 class KeycloakChanged(KeycloakFailure):
-    """Somebody changed the same thing between two of our requests; the next attempt sees it."""
+    """Another client changed the same thing between two of our requests; the next attempt sees it."""
 
     quiet = True

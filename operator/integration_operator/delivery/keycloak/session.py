@@ -191,7 +191,7 @@ def _failure(what: str, response: Response) -> KeycloakFailure:
 
 
 def _sayable(response: Response) -> str:
-    """Which rule was broken, where Keycloak says it in a word of its own."""
+    """Return which rule was broken, if Keycloak says it in a word of its own."""
     try:
         document = parse(response.content)
     except Malformed:

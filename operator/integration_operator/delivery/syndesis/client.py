@@ -141,7 +141,7 @@ class SyndesisClient:
     async def _page(self, condition: str, size: int, page: int, read: _Count) -> list[Document]:
         path = f"/connections?{condition}per_page={size}&page={page}"
         answer = self._mapping(await self._call("GET", path, read=read), "the list")
-        items = answer.get("items", [])  # left out where it is empty
+        items = answer.get("items", [])  # left out if it is empty
         if not isinstance(items, list) or len(items) > size:
             raise self._malformed("the list of connections is malformed")
         return [self._connection(item) for item in items]
@@ -229,7 +229,7 @@ class SyndesisClient:
         return answer
 
     def _part(self, identifier: str) -> str:
-        """The id as part of a path. Raises ``Refused`` where the path would be another one with it."""
+        """Return the id as part of a path. Raises ``Refused`` if it would lead to another path."""
         if not PATH_PART.fullmatch(identifier):
             raise Refused(
                 "SyndesisIdUnusable",
@@ -243,7 +243,7 @@ class SyndesisClient:
         return answer
 
     def _connection(self, answer: Any) -> Document:
-        """A connection whose fields that we read are what they have to be, without those that we do not read."""
+        """Check the fields of a connection that are read, and leave out the others."""
         connection = {k: v for k, v in self._mapping(answer, "a connection").items() if k not in NOT_KEPT}
         fits = (
             isinstance(connection.get("id"), str)

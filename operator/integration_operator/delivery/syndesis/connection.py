@@ -103,7 +103,7 @@ def wanted(
     look_up: Lookup,
     look_up_config: Lookup = lambda name, key: None,
 ) -> Wanted:
-    """What a rendered Connection asks for, with the values that it only names. Raises ``ValueMissing``.
+    """Return what a rendered Connection asks for, with the values that it only names. Raises ``ValueMissing``.
 
     It is put as the server would show it, which trims, and leaves out what is empty: else it differed at every look.
     """
@@ -184,7 +184,7 @@ def changes(
     *,
     keeps_metadata: bool = True,
 ) -> Changes:
-    """What has to be written. ``confirmed_credentials`` is the hash that was noted with the last success.
+    """Return what has to be written. ``confirmed_credentials`` is the hash that was noted with the last success.
 
     It goes before the one beside the connection, which the call for properties leaves as it was. ``confirmed_stored``
     is the hash of the ciphertexts that were read back then; if it is not known, any ciphertext is taken for ours.
@@ -234,7 +234,7 @@ def is_encrypted(value: object) -> bool:
 
 
 def verdict_of(results: list[Document], secrets: frozenset[str]) -> Verdict:
-    """What the verifier said, as one answer; ``secrets`` are values that no message may repeat."""
+    """Return what the verifier said, as one answer; ``secrets`` are values that no message may repeat."""
     if not results:
         return Verdict.deny("VerifierUnavailable", "Syndesis did not say whether the connection works")
     for result in results:

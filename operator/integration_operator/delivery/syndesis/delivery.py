@@ -27,7 +27,7 @@ class SyndesisDelivery:
         self._config_map = config_map
 
     async def deliver(self, action: Deliver) -> Remote:
-        """Make or mend the connection, or see that it is as it was left."""
+        """Create or repair the connection, or check that it is as it was left."""
         namespace = action.pair.syndesis.namespace
         server = self._servers.of(namespace)
         identifier = action.handed_over or action.known.id or naming.connection_id(action.pair)
@@ -52,14 +52,14 @@ class SyndesisDelivery:
         return made
 
     async def _config_maps_of(self, namespace: str, document: Document) -> Lookup:
-        """The values that a document names in ConfigMaps; they are asked for, because nobody watches them."""
+        """Return the values that a document names in ConfigMaps; they are not watched, so they are read each time."""
         sources = document["spec"].get("configuredPropertiesFrom") or ()
         names = {source["configMapKeyRef"]["name"] for source in sources if source.get("configMapKeyRef")}
         found = {name: await self._config_map(namespace, name) for name in sorted(names)}
         return lambda name, key: found.get(name, {}).get(key)
 
     async def withdraw(self, action: Withdraw) -> Announcement | None:
-        """Delete the connection; say so where integrations use it."""
+        """Delete the connection; return a warning if integrations use it."""
         evidence = ConnectionEvidence.of(action.pair, action.known.id, action.login or "")
         in_use = await self._servers.of(action.pair.syndesis.namespace).drop(evidence)
         return Announcement("Warning", "ConnectionInUse", in_use) if in_use else None

@@ -58,7 +58,7 @@ UNIQUE = "UniqueProperty"
 
 
 def refusal(server: str, call: str, status: int, body: Any) -> Failure:
-    """The failure for an answer other than 2xx."""
+    """Return the failure for an answer other than 2xx."""
     said = f"{call} was answered with HTTP {status}"
     if status >= 500 or status < 400 or status in BUSY:  # a redirect is a proxy's log-in page
         return SyndesisUnavailable(f"{server}: {said}", reason="SyndesisFailed")
@@ -78,7 +78,7 @@ def refusal(server: str, call: str, status: int, body: Any) -> Failure:
 
 
 def _is_of_resteasy(body: Any) -> bool:
-    """Whether it is the path that was not found (recorded), and not what it stands for."""
+    """Check if it is the path that was not found (recorded), and not what it stands for."""
     said = body.get("developerMsg") if isinstance(body, dict) else None
     return isinstance(said, str) and said.startswith("RESTEASY003210")
 

@@ -61,7 +61,7 @@ class Server:
         """The connections whose secrets were sent, and of which no answer said that they arrived."""
 
     async def secret_properties(self, connector: str) -> frozenset[str]:
-        """The properties of a connector that the server encrypts; the password must be one.
+        """Return the properties of a connector that the server encrypts; the password must be one.
 
         With a connector that it does not know the server stores everything in clear and says 200
         (ConnectionHandler.getConnectorProperties). Raises ``ConnectorUnfit``.
@@ -79,7 +79,7 @@ class Server:
 
     @contextmanager
     def _believing_nothing_after_a_failure(self) -> Iterator[None]:
-        """Whoever answers after an outage may be a Syndesis that was installed anew."""
+        """Forget what the server said of itself if a call fails: a Syndesis that was installed anew may answer next."""
         try:
             yield
         except (SyndesisUnavailable, Deferred):
@@ -122,7 +122,7 @@ class Server:
         """See that the connection is as it is wanted; return what is stored, and whether it was written.
 
         ``confirmed`` is the hash of the credential that was seen to be there, ``confirmed_stored`` that of the
-        ciphertexts that it was stored as. Raises ``NameTaken`` if a stranger has the name.
+        ciphertexts that it was stored as. Raises ``NameTaken`` if a foreign connection has the name.
         """
         async with self._locks[want.name]:
             with self._believing_nothing_after_a_failure():
@@ -172,7 +172,7 @@ class Server:
         return verdict_of(results, frozenset(sent))
 
     async def _stored(self, identifier: str, connector: str | None = None) -> Document | None:
-        """The connection of that id, from the list: by id the server also shows what was deleted (recorded)."""
+        """Return the connection of that id, from the list: by id the server also shows what was deleted (recorded)."""
         return next(iter(await self._client.connections(lambda c: c["id"] == identifier, connector)), None)
 
     async def _find(self, want: Wanted) -> Document | None:
@@ -318,7 +318,7 @@ class Server:
         return SyndesisUnavailable(f"{self._client.url}: another write replaced this one", reason="SyndesisLostWrite")
 
     def _unfit(self, want: Wanted, in_clear: list[str]) -> ConnectorUnfit:
-        """The connector has changed since it was looked at: it is looked at again before anything else is written."""
+        """Return the failure for a secret in clear; the connector changed, and is read again before the next write."""
         self.forget()
         return ConnectorUnfit(
             "ConnectorUnfit", f"{self._client.url} stored {', '.join(in_clear)} in clear, and no more is sent"
@@ -326,7 +326,7 @@ class Server:
 
 
 def _in_clear(stored: Document, want: Wanted) -> list[str]:
-    """The secrets that are to be read by everybody."""
+    """Return the secrets that are stored in clear."""
     values = {key: _property(stored, key) for key in sorted(want.secret & want.properties.keys())}
     return [key for key, value in values.items() if value is not None and not is_encrypted(value)]
 

@@ -41,7 +41,7 @@ class Servers:
         self._on_recovery.append(callback)
 
     def of(self, namespace: str) -> Server:
-        """The server of a namespace: there is one Syndesis in each, and its Service has a fixed name."""
+        """Return the server of a namespace: there is one Syndesis in each, and its Service has a fixed name."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),  # each Peer has its own; none is to use up another's

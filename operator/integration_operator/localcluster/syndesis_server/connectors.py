@@ -72,15 +72,15 @@ class Connectors:
         self._by_id: dict[str, Document] = {document["id"]: document for document in (*built_in, *chosen)}
 
     def get(self, id_: str | None) -> Document | None:
-        """One of them, as a copy."""
+        """Return one of them, as a copy."""
         return copy.deepcopy(self._by_id.get(id_ or "")) if self.loaded else None
 
     def all(self) -> list[Document]:
-        """All, by id."""
+        """Return all, by id."""
         return [copy.deepcopy(self._by_id[id_]) for id_ in sorted(self._by_id)] if self.loaded else []
 
     def secrets(self, id_: str | None) -> set[str]:
-        """The properties that are kept encrypted: none, and no error, where the connector is unknown."""
+        """Return the properties that are kept encrypted: none, and no error, if the connector is unknown."""
         properties: Document = (self.get(id_) or {}).get("properties") or {}
         return {name for name, definition in properties.items() if definition.get("secret")}
 
