@@ -3,7 +3,7 @@ rights."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -41,22 +41,38 @@ RIGHTS["stranger"] = [*RIGHTS["giver"], *RIGHTS["receiver"]]
 @asynccontextmanager
 async def tenant(world: World, role: str, namespace: str, directory: Path) -> AsyncIterator[Client]:
     """A client with the token of a service account that has one tenant's rights in one namespace, and no other."""
-    name = f"{role}-{world.tag}"
-    await world.person.post(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
-    await world.person.post(f"{RBAC}/namespaces/{namespace}/roles", {"metadata": {"name": name}, "rules": RIGHTS[role]})
-    binding = {
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
-    }
-    await world.person.post(f"{RBAC}/namespaces/{namespace}/rolebindings", binding)
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token = await world.person.post(f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", request)
-    document = yaml.safe_load(world.control_plane.kubeconfig("person").read_text())
-    document["users"] = [
-        {"name": user["name"], "user": {"token": token["status"]["token"]}} for user in document["users"]
-    ]
-    file = directory / f"{name}-{namespace}"
-    file.write_text(yaml.safe_dump(document))
-    async with Client.from_kubeconfig(file) as client:
+    async with Client.from_kubeconfig(
+        await kubeconfig_of(world, f"{role}-{world.tag}", [namespace], RIGHTS[role], directory)
+    ) as client:
         yield client
+
+
+async def kubeconfig_of(
+    world: World, name: str, namespaces: Sequence[str], rules: list[Document], directory: Path
+) -> Path:
+    """Make a service account in the first of the namespaces with rights in all of them, and return its kubeconfig."""
+    home = namespaces[0]
+    await world.person.post(f"/api/v1/namespaces/{home}/serviceaccounts", {"metadata": {"name": name}})
+    for namespace in namespaces:
+        role = {"metadata": {"name": name}, "rules": rules}
+        await world.person.post(f"{RBAC}/namespaces/{namespace}/roles", role)
+        binding = {
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": home}],
+        }
+        await world.person.post(f"{RBAC}/namespaces/{namespace}/rolebindings", binding)
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = await world.person.post(f"/api/v1/namespaces/{home}/serviceaccounts/{name}/token", request)
+    file = directory / f"{name}-{home}"
+    write_kubeconfig(world, file, token["status"]["token"], home)
+    return file
+
+
+def write_kubeconfig(world: World, file: Path, token: str, namespace: str) -> None:
+    """Write a kubeconfig with this token, whose context is in this namespace."""
+    document = yaml.safe_load(world.control_plane.kubeconfig("person").read_text())
+    document["users"] = [{"name": "one", "user": {"token": token}}]
+    context = {"cluster": document["clusters"][0]["name"], "user": "one", "namespace": namespace}
+    document["contexts"], document["current-context"] = [{"name": "one", "context": context}], "one"
+    file.write_text(yaml.safe_dump(document))

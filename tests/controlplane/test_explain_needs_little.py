@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 from planes import drop_space, store_space
+from tenants import kubeconfig_of, write_kubeconfig
 from world import World
 
 from integration_operator.domain.pair import Ref
@@ -52,34 +53,12 @@ def tenant(world: World, tmp_path: Path) -> Any:
     """Make a service account that may list the given kinds in the given namespaces, and its kubeconfig."""
 
     async def make(*namespaces: str, resources: dict[str, str] = LISTED, user: str = "tenant") -> Path:
-        home = namespaces[0]
-        await world.person.post(f"/api/v1/namespaces/{home}/serviceaccounts", {"metadata": {"name": user}})
         rules = [
             {"apiGroups": [group], "resources": [plural], "verbs": ["list"]} for group, plural in resources.items()
         ]
-        for namespace in namespaces:
-            role = {"metadata": {"name": user}, "rules": rules}
-            await world.person.post(f"{RBAC}/namespaces/{namespace}/roles", role)
-            binding = {
-                "metadata": {"name": user},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user},
-                "subjects": [{"kind": "ServiceAccount", "name": user, "namespace": home}],
-            }
-            await world.person.post(f"{RBAC}/namespaces/{namespace}/rolebindings", binding)
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-        token = await world.person.post(f"/api/v1/namespaces/{home}/serviceaccounts/{user}/token", request)
-        return kubeconfig(world, tmp_path / user, token["status"]["token"], home)
+        return await kubeconfig_of(world, user, namespaces, rules, tmp_path)
 
     return make
-
-
-def kubeconfig(world: World, file: Path, token: str, namespace: str) -> Path:
-    document = yaml.safe_load(world.control_plane.kubeconfig("person").read_text())
-    document["users"] = [{"name": "one", "user": {"token": token}}]
-    context = {"cluster": document["clusters"][0]["name"], "user": "one", "namespace": namespace}
-    document["contexts"], document["current-context"] = [{"name": "one", "context": context}], "one"
-    file.write_text(yaml.safe_dump(document))
-    return file
 
 
 async def test_a_tenant_sees_the_namespace_of_its_context(world: World, tenant: Any) -> None:
@@ -137,7 +116,9 @@ async def test_a_tenant_that_may_read_nothing_is_told_at_once(world: World, tena
 
 
 async def test_a_token_that_is_wrong_is_said_at_once(world: World, tmp_path: Path) -> None:
-    answer = await explain(kubeconfig(world, tmp_path / "wrong", "nonsense", "default"))
+    wrong = tmp_path / "wrong"
+    write_kubeconfig(world, wrong, "nonsense", "default")
+    answer = await explain(wrong)
     assert (answer.code, len(answer.err.splitlines())) == (4, 1), answer
     assert "Unauthorized" in answer.err
     assert "nonsense" not in answer.err

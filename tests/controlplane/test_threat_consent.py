@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile import hostile, never
 from prometheus_client import REGISTRY
 from tenants import tenant
 from world import World, path, reason
@@ -18,24 +16,6 @@ from world import World, path, reason
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-
-
-@asynccontextmanager
-async def hanging_server() -> AsyncIterator[str]:
-    """A server that takes every connection and never answers; its URL."""
-
-    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await reader.read(65536):
-                pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(hang, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
 
 
 async def two_namespaces(world: World, **annotations: str) -> Pair:
@@ -65,7 +45,7 @@ async def login_ends(world: World, pair: Pair, within: float = 10.0) -> float:
 async def test_withdrawn_consent_ends_the_login_while_syndesis_hangs(
     world: World, tmp_path: Path, spec: dict[str, Any], who: str
 ) -> None:
-    async with hanging_server() as url, world.operator(syndesis_url=url):
+    async with hostile(never) as url, world.operator(syndesis_url=url):
         pair = await two_namespaces(world)
         shop, fuse = pair.space.namespace, pair.syndesis.namespace
         async with (

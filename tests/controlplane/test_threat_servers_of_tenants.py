@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import resource
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import psutil
 import pytest
+from hostile import Answer, hostile, never, packed, slowly, without_end
 from world import World
 
 from integration_operator.api import names
@@ -19,64 +18,9 @@ from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import NotFound
 
 MIB = 1024 * 1024
-MOST = 250 * MIB
+MOST_MORE = 100 * MIB
+"""Beside what the process has already: the operator in it is to stay below 250 MiB in all."""
 PAIRS = 60
-Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-async def never(writer: asyncio.StreamWriter) -> None:
-    """Take the request and say nothing."""
-    await asyncio.sleep(3600)
-
-
-async def without_end(writer: asyncio.StreamWriter) -> None:
-    """One JSON text that never ends."""
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b'{"items": [')
-    while True:
-        writer.write(b'{"id": "' + b"x" * 65536 + b'"},')
-        await writer.drain()
-
-
-async def packed(writer: asyncio.StreamWriter) -> None:
-    """600 kB that unpack to 600 MB."""
-    body = BOMB
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}"
-    writer.write(f"{head}\r\n\r\n".encode() + body)
-    await writer.drain()
-
-
-async def slowly(writer: asyncio.StreamWriter) -> None:
-    """A byte in a second."""
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
-    while True:
-        writer.write(b" ")
-        await writer.drain()
-        await asyncio.sleep(1)
-
-
-BOMB = gzip.compress(b"[" + b" " * (600 * MIB))
-
-
-@asynccontextmanager
-async def hostile(answer: Answer) -> AsyncIterator[str]:
-    """A server whose every answer is this one; its URL."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await reader.readline():
-                while (await reader.readline()).strip():
-                    pass
-                await answer(writer)
-        except (OSError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
 
 
 def resident() -> int:
@@ -101,8 +45,7 @@ async def memory_stays_flat(world: World) -> AsyncIterator[None]:
     finally:
         over.set()
         await looking
-    assert peak - before < 100 * MIB, f"{(peak - before) / MIB:.0f} MiB more than before"
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
+    assert peak - before < MOST_MORE, f"{(peak - before) / MIB:.0f} MiB more than before"
 
 
 @pytest.mark.parametrize("answer", [never, without_end, packed, slowly], ids=lambda a: a.__name__)
