@@ -87,7 +87,7 @@ async def serve(engine: Hosted, settings: Settings) -> None:
         try:
             await _host(engine, settings, hosted, stop)
             if engine.stopped.is_set():
-                raise EngineStopped("a part of the engine has ended by itself; the log says which")
+                raise EngineStopped("a part of the engine ended unexpectedly; see the log")
         finally:
             ending.cancel()
             log.info("stopping", in_flight_seconds=round(engine.queue.oldest, 3))

@@ -271,7 +271,7 @@ async def test_null_items_are_an_empty_list_and_none_are_no_list(server: Server,
     ]
     async with running(server, tmp_path) as reflector:
         await until(lambda: reflector.state is State.FAILING)
-        assert "is no list" in reflector.problem
+        assert "is not a list" in reflector.problem
         await until(lambda: reflector.state is State.SYNCED)
         assert (names_in(reflector), server.lists) == (set(), 3)
 
@@ -403,7 +403,7 @@ async def test_an_answer_without_items_is_no_list(server: Server, tmp_path: Path
     server.answers = [web.json_response({"kind": "Thing", "metadata": {}})] * 100
     async with running(server, tmp_path) as reflector:
         await until(lambda: reflector.state is State.FAILING)
-        assert "is no list" in reflector.problem
+        assert "is not a list" in reflector.problem
 
 
 async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones(server: Server, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_flags_of_a_cluster_say_nothing_to_files(files: tuple[str, str], flags: 
 
 def test_a_namespace_is_a_name() -> None:
     code, _, err = run("explain", "-n", "../../secrets")
-    assert (code, "is no name of a namespace" in err) == (2, True), err
+    assert (code, "is not the name of a namespace" in err) == (2, True), err
 
 
 def test_explain_says_what_would_be_done(files: tuple[str, str]) -> None:

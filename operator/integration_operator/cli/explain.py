@@ -207,7 +207,7 @@ def explain(
         fail("--filename explains files instead of a cluster: leave the flags of a cluster out", WRONG_INPUT)
     for name in (*(namespace or ()), enmasse_namespace):
         if not re.fullmatch(DNS_LABEL, name):
-            fail(f"--namespace: {name!r} is no name of a namespace", WRONG_INPUT)
+            fail(f"--namespace: {name!r} is not the name of a namespace", WRONG_INPUT)
     if namespace and all_namespaces:
         fail("--namespace and --all-namespaces exclude each other", WRONG_INPUT)
     with one_line():

@@ -35,7 +35,7 @@ def parse(text: bytes | str, *, deepest: int = DEEPEST, most_values: int | None 
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
-        raise Malformed("it is no JSON") from None
+        raise Malformed("it cannot be parsed") from None
 
 
 def parse_pruned(data: bytes, *, deepest: int = DEEPEST) -> Any:

@@ -157,7 +157,7 @@ class Actor:
                 return await self._call(pair, action)
             case LetGo():
                 self._let_go(pair, action)
-                log.info("let go")
+                log.info("released")
         return True
 
     def _let_go(self, pair: Pair, action: LetGo) -> None:

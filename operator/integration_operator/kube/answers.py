@@ -44,7 +44,7 @@ def unpacked(response: aiohttp.ClientResponse) -> None:
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         response.close()
-        raise Unreadable(f"the answer came packed ({sanitized(encoding, 32)}), which was not asked for")
+        raise Unreadable(f"the answer is packed ({sanitized(encoding, 32)}), which was not requested")
 
 
 def _refuse(response: aiohttp.ClientResponse, most: int) -> NoReturn:

@@ -327,12 +327,12 @@ def items_of(page: Document, collection: str) -> list[Document]:
     if items is None:
         return []
     if not isinstance(items, list):
-        raise Unavailable(200, "NotAList", f"the answer for {collection} is no list")
+        raise Unavailable(200, "NotAList", f"the answer for {collection} is not a list")
     return items
 
 
 def _advice(kind: Kind, error: Exception) -> str:
-    """The error with what a person would have to do about it."""
+    """Return the error in words that tell an administrator what to do."""
     if isinstance(error, Forbidden):
         return f"no permission to list and watch {kind.plural}: {error.message}"
     if isinstance(error, Unauthorized):

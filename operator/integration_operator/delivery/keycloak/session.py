@@ -102,7 +102,9 @@ class AdminSession:
         try:
             return Answer(status, parse(response.content, most_values=MOST_VALUES), _created(response))
         except Malformed as malformed:
-            raise KeycloakUnavailable(f"{what}: HTTP {status}, and the answer is not JSON: {malformed}") from None
+            raise KeycloakUnavailable(
+                f"{what}: HTTP {status}, and the answer is not usable JSON: {malformed}"
+            ) from None
 
     async def _send(self, verb: str, target: str, query: dict[str, str], body: str | None) -> Response:
         """The library sends a request with a valid token, and once more after a 401 and another log-in."""

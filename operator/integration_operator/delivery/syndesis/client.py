@@ -222,7 +222,7 @@ class SyndesisClient:
             answer = parse(data, most_values=MOST_VALUES) if data else None
         except Malformed as malformed:
             if status < 300:
-                raise self._malformed(f"the answer to {call} is not JSON: {malformed}") from None
+                raise self._malformed(f"the answer to {call} is not usable JSON: {malformed}") from None
             answer = None
         if status >= 300:
             raise refusal(self.url, call, status, answer)
