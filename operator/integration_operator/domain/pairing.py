@@ -36,7 +36,7 @@ def _same_namespace(space: AddressSpace, syndesis: Syndesis) -> Verdict | None:
 def _other_namespace(pair: Pair) -> Verdict:
     return Verdict.deny(
         "OtherNamespace",
-        f"AddressSpace {pair.space} and Syndesis {pair.syndesis} are in two namespaces, and one is allowed",
+        f"AddressSpace {pair.space} and Syndesis {pair.syndesis} are not in one namespace, as this rule requires",
     )
 
 
