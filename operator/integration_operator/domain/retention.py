@@ -110,9 +110,12 @@ def _identity(document: Document) -> Document:
         known = {k: v for k, v in texts.items() if k.startswith(PREFIX) and len(v) <= LONGEST_MESSAGE}
         if found := {**dict(list(known.items())[:MOST_KEYS]), **ours}:
             kept[key] = found
-    for key in ("ownerReferences", "finalizers"):
-        if references := _sequence(metadata.get(key))[:MOST_REFERENCES]:
-            kept[key] = references
+    if owners := _sequence(metadata.get("ownerReferences"))[:MOST_REFERENCES]:
+        kept["ownerReferences"] = owners
+    finalizers = _sequence(metadata.get("finalizers"))
+    ours = [name for name in finalizers if name == names.REST_STATE_FINALIZER]
+    if finalizers := [*ours, *(name for name in finalizers if name not in ours)][:MOST_REFERENCES]:
+        kept["finalizers"] = finalizers
     return {**{key: document[key] for key in ("apiVersion", "kind") if key in document}, "metadata": kept}
 
 

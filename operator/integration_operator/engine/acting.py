@@ -187,7 +187,8 @@ class Actor:
         """Put our finalizer on an Integration or take it off, touching nothing else of it.
 
         It is applied under a field manager of its own: so it is one entry in a set, whoever else is in it, and the
-        Integration stays a person's where a person wrote it.
+        Integration stays a person's where a person wrote it. One that somebody else wrote too (a backup tool, a tenant)
+        stays when ours goes, and would hold the Integration for ever: it is taken out of the list.
         """
         served = self._cluster.served("Integration")
         integration = self._cluster.integrations.get(action.ref)
@@ -205,9 +206,14 @@ class Actor:
                 "finalizers": [names.REST_STATE_FINALIZER] if action.present else [],
             },
         }
-        answer = await self._cluster.client.apply(
-            served.item(*action.ref), document, manager=names.FINALIZER_MANAGER, force=True
-        )
+        path = served.item(*action.ref)
+        answer = await self._cluster.client.apply(path, document, manager=names.FINALIZER_MANAGER, force=True)
+        metadata = answer["metadata"]
+        left = metadata.get("finalizers") or []
+        if not action.present and names.REST_STATE_FINALIZER in left:
+            kept = [name for name in left if name != names.REST_STATE_FINALIZER]
+            this = {key: metadata[key] for key in ("uid", "resourceVersion")}
+            answer = await self._cluster.client.patch(path, {"metadata": {**this, "finalizers": kept}})
         self._cluster.integrations.wrote(answer)
 
     async def _apply(self, pair: Pair, action: Apply, log: Any) -> None:
