@@ -21,7 +21,7 @@ from integration_operator.delivery.syndesis.server import Server
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain import naming
 from integration_operator.domain.credentials import Credential, decode
-from integration_operator.domain.failure import Deferred, Failure
+from integration_operator.domain.failure import Failure
 from integration_operator.domain.live import Live
 from integration_operator.domain.ownership import ConnectionEvidence
 from integration_operator.domain.pair import Ref
@@ -176,9 +176,10 @@ class ConnectionController:
                 self.queue.succeeded(ref)
                 if wait:
                     self.queue.add_after(ref, wait)
-            except Deferred as deferred:
-                self.queue.add_after(ref, deferred.retry_after or 0.0)
             except Failure as error:
+                if error.deferred:
+                    self.queue.add_after(ref, error.retry_after or 0.0)
+                    continue
                 self._log.info("refused", connection=str(ref), error=str(error))
                 self.queue.retry(ref, at_least=error.retry_after or 0.0, longest=error.longest_delay)
             except Exception:  # a defect in the handling of one must not stop the others
