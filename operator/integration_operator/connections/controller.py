@@ -33,6 +33,7 @@ from integration_operator.engine.workqueue import WorkQueue
 from integration_operator.kube import kinds
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import NotFound
+from integration_operator.kube.finalizers import set_finalizer
 from integration_operator.kube.reflector import Reflector, State
 from integration_operator.kube.store import Store
 from integration_operator.sources.syndesis import syndesis
@@ -249,7 +250,8 @@ class ConnectionController:
     async def _finalize(self, connection: Live, *, present: bool) -> None:
         there = FINALIZER in (connection.document["metadata"].get("finalizers") or ())
         if there != present:
-            await self._apply(connection, "", {"finalizers": [FINALIZER] if present else []}, {})
+            path, document = self._identified(connection)
+            self._wrote(await set_finalizer(self.client, path, document, FINALIZER, present=present, manager=MANAGER))
 
     async def _say(self, connection: Live, ready: Verdict, **rest: Any) -> None:
         """Write the status, if it says anything else than before."""
@@ -257,20 +259,24 @@ class ConnectionController:
         now = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         status = status_of(before, ready, generation=_generation(connection), now=now, **rest)
         if any(before.get(key) != value for key, value in status.items()):
-            await self._apply(connection, "/status", {}, {"status": status})
+            path, document = self._identified(connection)
+            document["status"] = status
+            self._wrote(await self.client.apply(f"{path}/status", document, manager=MANAGER, force=True))
 
-    async def _apply(self, connection: Live, subresource: str, metadata: Document, rest: Document) -> None:
+    def _identified(self, connection: Live) -> tuple[str, Document]:
+        """Return a Connection's path, and the document that means this very one."""
         served = self.reflectors["Connection"].served
         assert served is not None
         identity = {"name": connection.ref.name, "namespace": connection.ref.namespace, "uid": connection.uid}
-        document = {
+        return served.item(*connection.ref), {
             "apiVersion": served.api_version,
             "kind": "Connection",
-            "metadata": {**identity, **metadata},
-            **rest,
+            "metadata": identity,
         }
-        path = served.item(*connection.ref) + subresource
-        answer = await self.client.apply(path, document, manager=MANAGER, force=True)
+
+    def _wrote(self, answer: Document) -> None:
+        served = self.reflectors["Connection"].served
+        assert served is not None
         answer["apiVersion"], answer["kind"] = served.api_version, "Connection"
         self.connections.wrote(answer)
 

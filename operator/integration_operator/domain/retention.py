@@ -110,12 +110,11 @@ def _identity(document: Document) -> Document:
         known = {k: v for k, v in texts.items() if k.startswith(PREFIX) and len(v) <= LONGEST_MESSAGE}
         if found := {**dict(list(known.items())[:MOST_KEYS]), **ours}:
             kept[key] = found
-    if owners := _sequence(metadata.get("ownerReferences"))[:MOST_REFERENCES]:
-        kept["ownerReferences"] = owners
-    finalizers = _sequence(metadata.get("finalizers"))
-    ours = [name for name in finalizers if name == names.REST_STATE_FINALIZER]
-    if finalizers := [*ours, *(name for name in finalizers if name not in ours)][:MOST_REFERENCES]:
-        kept["finalizers"] = finalizers
+    if references := _sequence(metadata.get("ownerReferences"))[:MOST_REFERENCES]:
+        kept["ownerReferences"] = references
+    finalizers = sorted(_sequence(metadata.get("finalizers")), key=lambda name: name != names.REST_STATE_FINALIZER)
+    if finalizers:
+        kept["finalizers"] = finalizers[:MOST_REFERENCES]  # ours first, so that it is among them
     return {**{key: document[key] for key in ("apiVersion", "kind") if key in document}, "metadata": kept}
 
 

@@ -28,6 +28,7 @@ from integration_operator.engine.guards import RepairLimit
 from integration_operator.engine.register import RemoteRegister
 from integration_operator.engine.remote_work import RemoteWork
 from integration_operator.kube.errors import Conflict
+from integration_operator.kube.finalizers import set_finalizer
 
 SIDE_OF: dict[str, Type] = {
     "Integration": "Paired",
@@ -184,12 +185,7 @@ class Actor:
         return integration
 
     async def _finalize(self, action: Finalize) -> None:
-        """Put our finalizer on an Integration or take it off, touching nothing else of it.
-
-        It is applied under a field manager of its own: so it is one entry in a set, whoever else is in it, and the
-        Integration stays a person's where a person wrote it. One that somebody else wrote too (a backup tool, a tenant)
-        stays when ours goes, and would hold the Integration for ever: it is taken out of the list.
-        """
+        """Put our finalizer on an Integration or take it off, touching nothing else of it."""
         served = self._cluster.served("Integration")
         integration = self._cluster.integrations.get(action.ref)
         if integration is not None and action.present:
@@ -199,21 +195,16 @@ class Actor:
         document = {
             "apiVersion": served.api_version,
             "kind": "Integration",
-            "metadata": {
-                "name": action.ref.name,
-                "namespace": action.ref.namespace,
-                "uid": action.uid,
-                "finalizers": [names.REST_STATE_FINALIZER] if action.present else [],
-            },
+            "metadata": {"name": action.ref.name, "namespace": action.ref.namespace, "uid": action.uid},
         }
-        path = served.item(*action.ref)
-        answer = await self._cluster.client.apply(path, document, manager=names.FINALIZER_MANAGER, force=True)
-        metadata = answer["metadata"]
-        left = metadata.get("finalizers") or []
-        if not action.present and names.REST_STATE_FINALIZER in left:
-            kept = [name for name in left if name != names.REST_STATE_FINALIZER]
-            this = {key: metadata[key] for key in ("uid", "resourceVersion")}
-            answer = await self._cluster.client.patch(path, {"metadata": {**this, "finalizers": kept}})
+        answer = await set_finalizer(
+            self._cluster.client,
+            served.item(*action.ref),
+            document,
+            names.REST_STATE_FINALIZER,
+            present=action.present,
+            manager=names.FINALIZER_MANAGER,
+        )
         self._cluster.integrations.wrote(answer)
 
     async def _apply(self, pair: Pair, action: Apply, log: Any) -> None:
