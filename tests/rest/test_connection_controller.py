@@ -192,7 +192,7 @@ async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
         async def left_alone() -> bool:
             found = [await world.get("Connection", ref) for ref in refs]
             conditions = [c for f in found if f for c in (f.get("status") or {}).get("conditions") or ()]
-            return len(conditions) == 4 and all("tried again in at most 4 s" in c["message"] for c in conditions)
+            return len(conditions) == 4 and all("tried again every 4 s" in c["message"] for c in conditions)
 
         await world.eventually("it is left alone", left_alone)
         await asyncio.sleep(12)
@@ -228,3 +228,22 @@ async def test_a_secret_with_our_label_is_followed_and_its_values_are_not_kept(
         assert [secret.ref.name for secret in kept] == ["mine-login"]
         assert "secret-2" not in repr(kept)
         assert encoded(it="secret-2")["it"] not in repr(kept)
+
+
+async def test_a_finalizer_that_somebody_else_wrote_too_holds_nothing(
+    world: World, syndesis_server: SyndesisServer
+) -> None:
+    namespace = await world.namespace("fuse")
+    async with controller(world, syndesis_server):
+        await world.syndesis(namespace)
+        ref = await connection(world, namespace)
+        await in_phase(world, ref, "Ready")
+        await world.patch("Connection", ref, {"metadata": {"finalizers": [FINALIZER, "example.com/theirs"]}})
+        await world.delete("Connection", ref)
+
+        async def only_theirs() -> bool:
+            found = await world.get("Connection", ref)
+            return found is not None and found["metadata"]["finalizers"] == ["example.com/theirs"]
+
+        await world.eventually("ours is off", only_theirs)
+        assert syndesis_server.stored() == {}

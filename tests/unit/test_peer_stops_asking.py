@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from integration_operator.delivery.keycloak.errors import AdminRefused, KeycloakUnavailable
-from integration_operator.delivery.peer import OPEN_FOR, SPREAD, Peer
+from integration_operator.delivery.peer import LONGEST_REFUSAL, OPEN_FOR, Peer
 from integration_operator.domain.failure import Deferred
 
 
@@ -35,7 +35,7 @@ async def test_after_five_failures_in_a_row() -> None:
     with pytest.raises(Deferred) as caught:
         await peer.call(answers)
     assert caught.value.retry_after is not None
-    assert 29 <= caught.value.retry_after <= 30 + SPREAD
+    assert OPEN_FOR <= caught.value.retry_after <= 2 * OPEN_FOR
 
 
 async def test_an_answer_or_a_refusal_in_between_begins_the_count_anew() -> None:
@@ -102,19 +102,24 @@ async def test_a_refusal_says_what_is_wrong_and_says_the_same_until_that_changes
             await peer.call(answers)
         messages.add(caught.value.message)
         assert (caught.value.reason, caught.value.stalls, caught.value.quiet) == ("KeycloakUnavailable", False, False)
-        clock.now += 5
-    assert messages == {"down; tried again in at most 30 s. Is it running?"}
+        clock.now += 0.5
+    assert messages == {"down; tried again every 3 s. Is it running?"}
 
 
-async def test_those_that_were_refused_come_back_spread_over_some_seconds(clock: Clock) -> None:
-    waits = []
-    for jitter in (0.0, 0.99):
-        peer = Peer("host", KeycloakUnavailable, jitter=lambda jitter=jitter: jitter)
-        await fail(peer, 5)
+async def test_those_that_were_refused_come_back_one_after_the_other(clock: Clock) -> None:
+    """So that somebody tries the host every few seconds, and of hundreds no more than a few come for nothing."""
+    peer = Peer("host", KeycloakUnavailable, jitter=lambda: 0.5)
+    await fail(peer, 4)
+    with pytest.raises(KeycloakUnavailable) as tried:
+        await peer.call(fails)
+    waits = [tried.value.retry_after]
+    for _ in range(30):
         with pytest.raises(Deferred) as caught:
             await peer.call(answers)
         waits.append(caught.value.retry_after)
-    assert waits == [pytest.approx(OPEN_FOR), pytest.approx(OPEN_FOR + 0.99 * SPREAD)]
+    assert waits[:4] == [pytest.approx(OPEN_FOR * turn) for turn in (1, 2, 3, 4)]
+    assert max(waits) == pytest.approx(0.75 * LONGEST_REFUSAL)
+    assert tried.value.deferred, "its own back-off does not grow meanwhile"
 
 
 async def test_recovery_is_told_once_and_only_of_a_host_that_was_left_alone(clock: Clock) -> None:
@@ -165,6 +170,5 @@ async def test_the_request_that_tries_the_host_in_vain_says_the_same_as_those_th
             await peer.call(fails)
         messages.append(caught.value.message)
         clock.now += OPEN_FOR if len(messages) >= 5 else 0
-    assert messages == ["down"] * 4 + ["down; tried again in at most 30 s. Is it running?"] * 2
-    assert caught.value.retry_after is not None
-    assert OPEN_FOR <= caught.value.retry_after <= OPEN_FOR + SPREAD
+    assert messages == ["down"] * 4 + ["down; tried again every 3 s. Is it running?"] * 2
+    assert caught.value.retry_after == OPEN_FOR

@@ -21,7 +21,7 @@ from integration_operator.delivery.syndesis.server import Server
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain import naming
 from integration_operator.domain.credentials import Credential, decode
-from integration_operator.domain.failure import Deferred, Failure
+from integration_operator.domain.failure import Failure
 from integration_operator.domain.live import Live
 from integration_operator.domain.ownership import ConnectionEvidence
 from integration_operator.domain.pair import Ref
@@ -33,6 +33,7 @@ from integration_operator.engine.workqueue import WorkQueue
 from integration_operator.kube import kinds
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import NotFound
+from integration_operator.kube.finalizers import set_finalizer
 from integration_operator.kube.reflector import Reflector, State
 from integration_operator.kube.store import Store
 from integration_operator.sources.syndesis import syndesis
@@ -176,9 +177,10 @@ class ConnectionController:
                 self.queue.succeeded(ref)
                 if wait:
                     self.queue.add_after(ref, wait)
-            except Deferred as deferred:
-                self.queue.add_after(ref, deferred.retry_after or 0.0)
             except Failure as error:
+                if error.deferred:
+                    self.queue.add_after(ref, error.retry_after or 0.0)
+                    continue
                 self._log.info("refused", connection=str(ref), error=str(error))
                 self.queue.retry(ref, at_least=error.retry_after or 0.0, longest=error.longest_delay)
             except Exception:  # a defect in the handling of one must not stop the others
@@ -248,7 +250,8 @@ class ConnectionController:
     async def _finalize(self, connection: Live, *, present: bool) -> None:
         there = FINALIZER in (connection.document["metadata"].get("finalizers") or ())
         if there != present:
-            await self._apply(connection, "", {"finalizers": [FINALIZER] if present else []}, {})
+            path, document = self._identified(connection)
+            self._wrote(await set_finalizer(self.client, path, document, FINALIZER, present=present, manager=MANAGER))
 
     async def _say(self, connection: Live, ready: Verdict, **rest: Any) -> None:
         """Write the status, if it says anything else than before."""
@@ -256,20 +259,24 @@ class ConnectionController:
         now = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
         status = status_of(before, ready, generation=_generation(connection), now=now, **rest)
         if any(before.get(key) != value for key, value in status.items()):
-            await self._apply(connection, "/status", {}, {"status": status})
+            path, document = self._identified(connection)
+            document["status"] = status
+            self._wrote(await self.client.apply(f"{path}/status", document, manager=MANAGER, force=True))
 
-    async def _apply(self, connection: Live, subresource: str, metadata: Document, rest: Document) -> None:
+    def _identified(self, connection: Live) -> tuple[str, Document]:
+        """Return a Connection's path, and the document that means this very one."""
         served = self.reflectors["Connection"].served
         assert served is not None
         identity = {"name": connection.ref.name, "namespace": connection.ref.namespace, "uid": connection.uid}
-        document = {
+        return served.item(*connection.ref), {
             "apiVersion": served.api_version,
             "kind": "Connection",
-            "metadata": {**identity, **metadata},
-            **rest,
+            "metadata": identity,
         }
-        path = served.item(*connection.ref) + subresource
-        answer = await self.client.apply(path, document, manager=MANAGER, force=True)
+
+    def _wrote(self, answer: Document) -> None:
+        served = self.reflectors["Connection"].served
+        assert served is not None
         answer["apiVersion"], answer["kind"] = served.api_version, "Connection"
         self.connections.wrote(answer)
 

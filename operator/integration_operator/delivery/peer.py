@@ -1,8 +1,9 @@
 """One host that is spoken to over REST, and may be down: how much is asked of it at once, and when to stop asking.
 
 A platform that does not answer makes each request wait for its time-out. The limit keeps a host's troubles from taking
-all of the operator's patience; the breaker answers in its place while it is known to be down, and says until when, so
-that the engine comes back then and not before. Such a refusal is no failure of what was asked: it is ``Deferred``.
+all of the operator's patience; the breaker answers in its place while it is known to be down, and says when to come
+back: one after the other, so that one tries the host every few seconds and all others wait for what comes of it. Such a
+refusal is no failure of what was asked: it is ``Deferred``.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ T = TypeVar("T")
 IN_FLIGHT = 4
 """A Syndesis server has one small pod (1 core, 800 MiB), and there may be hundreds of them, each with its own share."""
 FAILURES = 5  # in a row; a restart behind a load balancer costs one or two
-OPEN_FOR = 30  # seconds; what restarts takes 10 to 30
-SPREAD = 3.0  # seconds over which those that were refused come back
-TRIAL = 5.0  # seconds after which those that met the one trial of a host come back; its success calls them earlier
+OPEN_FOR = 3
+"""Seconds between two requests that try a host which is down. One small request in three seconds harms no host, and
+what waits for it should not wait longer for its return."""
+LONGEST_REFUSAL = 60.0
+"""Seconds after which one that was refused comes back at the latest. Each comes a turn later than the one before, so
+that of hundreds only one or two come at a time: the success of whoever tries the host calls all of them."""
 
 
 class Peer:
@@ -56,6 +60,8 @@ class Peer:
         self._slots = asyncio.Semaphore(in_flight)
         self._breaker = CircuitBreaker(failures, open_for, unavailable, name=host)
         self._on_trial = False
+        self._turns = 0
+        """How many were refused, or tried in vain, since the host was left alone last."""
         self._trouble = ("Unavailable", f"{host} does not answer")
         """Reason and message of the last failure that counted."""
 
@@ -75,7 +81,8 @@ class Peer:
                     self._note(error)
                     if isinstance(error, self._unavailable) and self._breaker.opened:
                         error.message = self._words()  # the same that those are told who may not ask
-                        error.retry_after = self._seconds_left()
+                        error.retry_after = self._turn()
+                        error.deferred = True
                     raise
                 self._note(None)
                 return answer
@@ -101,22 +108,21 @@ class Peer:
         self._breaker.__exit__(type(error) if error is not None else None, None, None)
         if isinstance(error, self._unavailable):
             self._trouble = error.reason, error.message
+            self._turns = 0
         if was_left_alone and self._breaker.closed:
             self._recovered()
 
     def _refuse_while_open(self) -> None:
-        if self._breaker.opened:
-            raise self._deferred(self._seconds_left())
-        if self._on_trial:
-            raise self._deferred(TRIAL + SPREAD * self._jitter())
+        if self._breaker.opened or self._on_trial:
+            raise Deferred(self._trouble[0], self._words(), retry_after=self._turn())
 
-    def _seconds_left(self) -> float:
-        return float(self._breaker.open_remaining) + SPREAD * self._jitter()
-
-    def _deferred(self, seconds: float) -> Deferred:
-        return Deferred(self._trouble[0], self._words(), retry_after=seconds)
+    def _turn(self) -> float:
+        """Return the seconds until the next one may try the host; each that asks gets the turn after the last."""
+        left = float(self._breaker.open_remaining) if self._breaker.opened else float(self._open_for)
+        turn, self._turns = self._turns, self._turns + 1
+        return min(left + turn * self._open_for, LONGEST_REFUSAL * (0.5 + self._jitter() / 2))
 
     def _words(self) -> str:
         """Return what is wrong, in words that stay the same for as long as the host has the same trouble."""
         hint = f" {self._hint}" if self._hint else ""
-        return f"{self._trouble[1]}; tried again in at most {self._open_for} s.{hint}"
+        return f"{self._trouble[1]}; tried again every {self._open_for} s.{hint}"

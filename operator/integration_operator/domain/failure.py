@@ -25,8 +25,10 @@ class Failure(Exception):
 
     stalls: ClassVar[bool] = False
     """The same request gets the same answer: wait until a fact changes, do not ask again."""
-    longest_delay: ClassVar[float] = 300.0
+    longest_delay: float = 300.0
     """The longest back-off in seconds; short for what a user mends outside our sight."""
+    deferred: bool = False
+    """Its server is down for everyone: come back after ``retry_after`` seconds, the back-off does not grow."""
     quiet: ClassVar[bool] = False
     """Part of normal life: try again, and say nothing."""
 
@@ -43,6 +45,8 @@ class Deferred(Failure):
     This is no failure of what was asked: it is tried again after ``retry_after`` seconds, or as soon as the server
     answers anyone, and the back-off does not grow.
     """
+
+    deferred = True
 
     def __init__(self, reason: str, message: str, *, retry_after: float) -> None:
         super().__init__(reason, message, retry_after=retry_after)

@@ -110,9 +110,11 @@ def _identity(document: Document) -> Document:
         known = {k: v for k, v in texts.items() if k.startswith(PREFIX) and len(v) <= LONGEST_MESSAGE}
         if found := {**dict(list(known.items())[:MOST_KEYS]), **ours}:
             kept[key] = found
-    for key in ("ownerReferences", "finalizers"):
-        if references := _sequence(metadata.get(key))[:MOST_REFERENCES]:
-            kept[key] = references
+    if references := _sequence(metadata.get("ownerReferences"))[:MOST_REFERENCES]:
+        kept["ownerReferences"] = references
+    finalizers = sorted(_sequence(metadata.get("finalizers")), key=lambda name: name != names.REST_STATE_FINALIZER)
+    if finalizers:
+        kept["finalizers"] = finalizers[:MOST_REFERENCES]  # ours first, so that it is among them
     return {**{key: document[key] for key in ("apiVersion", "kind") if key in document}, "metadata": kept}
 
 

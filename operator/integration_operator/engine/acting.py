@@ -28,6 +28,7 @@ from integration_operator.engine.guards import RepairLimit
 from integration_operator.engine.register import RemoteRegister
 from integration_operator.engine.remote_work import RemoteWork
 from integration_operator.kube.errors import Conflict
+from integration_operator.kube.finalizers import set_finalizer
 
 SIDE_OF: dict[str, Type] = {
     "Integration": "Paired",
@@ -185,11 +186,7 @@ class Actor:
         return integration
 
     async def _finalize(self, action: Finalize) -> None:
-        """Put our finalizer on an Integration or take it off, touching nothing else of it.
-
-        It is applied under a field manager of its own: so it is one entry in a set, whoever else is in it, and the
-        Integration that a user wrote stays theirs.
-        """
+        """Put our finalizer on an Integration or take it off, touching nothing else of it."""
         served = self._cluster.served("Integration")
         integration = self._cluster.integrations.get(action.ref)
         if integration is not None and action.present:
@@ -199,15 +196,15 @@ class Actor:
         document = {
             "apiVersion": served.api_version,
             "kind": "Integration",
-            "metadata": {
-                "name": action.ref.name,
-                "namespace": action.ref.namespace,
-                "uid": action.uid,
-                "finalizers": [names.REST_STATE_FINALIZER] if action.present else [],
-            },
+            "metadata": {"name": action.ref.name, "namespace": action.ref.namespace, "uid": action.uid},
         }
-        answer = await self._cluster.client.apply(
-            served.item(*action.ref), document, manager=names.FINALIZER_MANAGER, force=True
+        answer = await set_finalizer(
+            self._cluster.client,
+            served.item(*action.ref),
+            document,
+            names.REST_STATE_FINALIZER,
+            present=action.present,
+            manager=names.FINALIZER_MANAGER,
         )
         self._cluster.integrations.wrote(answer)
 

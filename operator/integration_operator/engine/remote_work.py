@@ -21,7 +21,7 @@ import structlog
 from integration_operator.delivery import RemoteDelivery
 from integration_operator.domain.actions import Child, Deliver, Withdraw
 from integration_operator.domain.conditions import Announcement
-from integration_operator.domain.failure import Deferred, Failure
+from integration_operator.domain.failure import Failure
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair
 from integration_operator.domain.remote import Remote
@@ -181,8 +181,8 @@ class RemoteWork:
 
     def _failed(self, side: _Side, error: Failure, log: Any) -> None:
         side.failure = error
-        if isinstance(error, Deferred):
-            seconds = (error.retry_after or 0.0) + self._jitter()
+        if error.deferred:
+            seconds = error.retry_after or 0.0
         else:
             seconds = max(backoff(side.tries, self._jitter(), error.longest_delay), error.retry_after or 0.0)
             side.tries += 1

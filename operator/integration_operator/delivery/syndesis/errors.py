@@ -44,7 +44,15 @@ class NameTaken(Refused):
 
 
 class ConnectorUnfit(Failure):
-    """The connector is missing, or does not treat the password as a secret: it would be stored in clear."""
+    """The connector is missing, or does not treat the password as a secret: it would be stored in clear.
+
+    ``starting`` says that the server may only have to load its connectors yet.
+    """
+
+    def __init__(self, reason: str, message: str, *, starting: bool = False) -> None:
+        super().__init__(reason, message)
+        if starting:
+            self.longest_delay = 6.0
 
 
 BUSY = frozenset({408, 425, 429})

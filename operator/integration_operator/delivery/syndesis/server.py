@@ -42,6 +42,10 @@ CONNECTOR_FRESH = 3600.0
 """Seconds for which a connector's definition is taken as known while the server answers; it changes with an upgrade of
 Syndesis. It is asked for again before each write that sends a secret."""
 
+STARTING = 120.0
+"""Seconds in which a server that failed, or is another one now, may still be loading its connectors: a few on one
+busy core take half a minute. Later a connector that is missing is a mistake that a user has to mend."""
+
 UNSURE = "?"
 """The hash of credentials that nobody has: whatever is wanted differs from it."""
 
@@ -57,6 +61,7 @@ class Server:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._connectors: dict[str, tuple[float, frozenset[str], str | None]] = {}
         self._metadata: tuple[float, bool] | None = None
+        self._started_until = clock() + STARTING
         self._unsure: set[str] = set()
         """The connections whose secrets were sent, and of which no answer said that they arrived."""
 
@@ -76,6 +81,7 @@ class Server:
         """Believe nothing any more that this server said of itself: another one may answer in its place."""
         self._connectors.clear()
         self._metadata = None
+        self._started_until = self._clock() + STARTING
 
     @contextmanager
     def _believing_nothing_after_a_failure(self) -> Iterator[None]:
@@ -102,9 +108,8 @@ class Server:
             definition = await self._client.connector(connector)
         except NotThere:
             self._connectors.pop(connector, None)
-            raise ConnectorUnfit(
-                "ConnectorMissing", f"{self._client.url} has no connector {connector!r} (yet)"
-            ) from None
+            missing = f"{self._client.url} has no connector {connector!r} (yet)"
+            raise ConnectorUnfit("ConnectorMissing", missing, starting=self._clock() < self._started_until) from None
         properties = definition.get("properties")
         properties = properties if isinstance(properties, dict) else {}
         secret = frozenset(k for k, p in properties.items() if isinstance(p, dict) and p.get("secret") is True)
