@@ -115,6 +115,15 @@ def is_generated_secret(live: Live) -> bool:
     return live.applied or (pair is not None and live.ref == naming.secret_ref(pair))
 
 
+def is_released(live: Live, space: Ref) -> bool:
+    """Check if whoever may write a Secret has released it for an AddressSpace of another namespace.
+
+    Its password is carried there, where others may read it. Whoever may write Integrations alone must not cause that.
+    """
+    named = live.annotations.get(names.ADDRESS_SPACE_ANNOTATION, "").split(",")
+    return any(Ref.parse(name.strip()) == space for name in named)
+
+
 def is_offer(live: Live) -> bool:
     """Check if an Integration was offered by the operator: our manager applied its label, under a generated name."""
     return live.owns("metadata", "labels", names.MANAGED_BY_LABEL) and live.labels.get(names.MANAGED_BY_LABEL) == (
