@@ -52,10 +52,14 @@ class Scene:
         }
         return await self.giver.post(path("MessagingUser", namespace), document)
 
-    async def bring(self, username: str, password: str = "of mallory", name: str = "byo") -> None:
-        """A Secret of the receiver's own, with a user name of its choice."""
+    async def bring(
+        self, username: str, password: str = "of mallory", name: str = "byo", *, release: bool = True
+    ) -> None:
+        """A Secret of the receiver's own, with a user name of its choice, released for the giver's AddressSpace."""
+        space = self.pair.space
+        annotations = {names.ADDRESS_SPACE_ANNOTATION: f"{space.namespace}/{space.name}"} if release else {}
         document = {
-            "metadata": {"name": name, "labels": {names.INTEGRATION_LABEL: "yes"}},
+            "metadata": {"name": name, "labels": {names.INTEGRATION_LABEL: "yes"}, "annotations": annotations},
             "data": {"username": encoded(username), "password": encoded(password)},
         }
         await self.receiver.post(path("Secret", self.pair.syndesis.namespace), document)

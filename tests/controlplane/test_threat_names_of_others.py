@@ -65,7 +65,11 @@ async def boss(on: Scene, name: str = "boss", **metadata: Any) -> Document:
 async def bring(on: Scene, username: str, name: str = "byo") -> None:
     """A Secret of the receiver's own, with a user name of its choice."""
     document = {
-        "metadata": {"name": name, "labels": {names.INTEGRATION_LABEL: "yes"}},
+        "metadata": {
+            "name": name,
+            "labels": {names.INTEGRATION_LABEL: "yes"},
+            "annotations": {names.ADDRESS_SPACE_ANNOTATION: "/".join(on.pair.space)},
+        },
         "data": {"username": encoded(username), "password": encoded("of mallory")},
     }
     await on.receiver.post(path("Secret", on.pair.syndesis.namespace), document)

@@ -122,10 +122,10 @@ async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tm
         await world.offered(over_rest)
         await world.enable(over_rest)
         await world.has_reason(over_rest, "Ready")
-        await world.delete("Syndesis", over_rest.syndesis)
+        await world.delete("Syndesis", pair.syndesis)
 
         async def withdrawn() -> bool:
-            return await world.integration(over_rest) is None
+            return await world.integration(pair) is None
 
         await world.eventually("the offer is withdrawn", withdrawn)
     requests = entries(world, OPERATOR, since)

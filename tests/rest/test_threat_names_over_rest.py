@@ -78,7 +78,11 @@ class Scene:
     async def bring(self, username: str, password: str = OF_MALLORY) -> None:
         """A Secret of the receiver's own, with a user name of its choice."""
         document = {
-            "metadata": {"name": "byo", "labels": {names.INTEGRATION_LABEL: "yes"}},
+            "metadata": {
+                "name": "byo",
+                "labels": {names.INTEGRATION_LABEL: "yes"},
+                "annotations": {names.ADDRESS_SPACE_ANNOTATION: "/".join(self.pair.space)},
+            },
             "data": {"username": encoded(username), "password": encoded(password)},
         }
         await self.receiver.post(path("Secret", self.ref.namespace), document)

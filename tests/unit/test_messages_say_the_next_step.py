@@ -33,7 +33,8 @@ ALLOW = {names.ALLOWED_NAMESPACES: "*"}
 def secret(username: str = "boss", **metadata: Any) -> Document:
     labels = {names.INTEGRATION_LABEL: "yes"}
     data = {"username": encode(username), "password": encode("of the user")}
-    metadata = {"namespace": "fuse", "name": "byo", "labels": labels, **metadata}
+    released = {names.ADDRESS_SPACE_ANNOTATION: "shop/orders"}
+    metadata = {"namespace": "fuse", "name": "byo", "labels": labels, "annotations": released, **metadata}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
 
 
@@ -84,6 +85,11 @@ SAID: dict[str, tuple[tuple[Document, ...], str]] = {
         (SHARED, syndesis("fuse"), mine(**BYO)),
         "SecretNotFound: Secret fuse/byo does not exist, or lacks the label integreatly.org/integration, without which "
         "it is not read; create it, or label it: kubectl label secret byo -n fuse integreatly.org/integration=yes",
+    ),
+    "a Secret that is not released": (
+        (SHARED, syndesis("fuse"), secret(annotations={}), mine(**BYO)),
+        "SecretNotReleased: Secret fuse/byo is not released for an AddressSpace of another namespace, where others may "
+        "read its password; release it: kubectl annotate secret byo -n fuse integreatly.org/address-space=shop/orders",
     ),
     "a Secret of another form": (
         (SHARED, syndesis("fuse"), secret(username=""), mine(**BYO)),

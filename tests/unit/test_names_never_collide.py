@@ -45,3 +45,19 @@ def test_a_name_is_readable() -> None:
     assert naming.integration_name(pair) == "shop.orders.syndesis"
     assert naming.integration_label(pair) == "shop.orders.fuse.syndesis"
     assert naming.username(pair).startswith("fuse-syndesis-")
+
+
+def test_of_a_name_that_was_cut_the_hash_cannot_be_found_by_trying() -> None:
+    """A tenant chooses the rest of a name; 80 bits of the hash stand between it and another pair's name or mark."""
+    long = "production-messaging-of-team-europe"
+    pair = Pair(Ref(long, "orders-and-payments"), Ref(long, "syndesis-of-the-integrations"))
+    for name in (naming.integration_label(pair), *naming.usernames(pair)):
+        assert len(name) <= 63
+        assert re.fullmatch(r".*-[0-9a-f]{20}", name)
+    assert re.fullmatch(r".*-[0-9a-f]{20}", naming.integration_name(Pair(pair.space, Ref("fuse", "s" * 240))))
+
+
+@given(pairs)
+def test_nobody_may_choose_a_name_that_may_be_generated(pair: Pair) -> None:
+    for name in naming.usernames(pair):
+        assert naming.GENERATED_USERNAME.fullmatch(name)

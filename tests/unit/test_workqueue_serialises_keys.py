@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from integration_operator.engine.backoff import FIRST_DELAY, LONGEST_DELAY
+from integration_operator.engine.pace import Pace
 from integration_operator.engine.workqueue import WorkQueue
 
 
@@ -242,3 +243,23 @@ async def test_one_group_that_hangs_leaves_workers_to_the_others() -> None:
     assert len(served) == 100
     queue.close()
     await asyncio.gather(*workers)
+
+
+async def test_a_key_that_is_added_all_the_time_keeps_to_a_pace(clock: Clock) -> None:
+    """Others are not delayed, and the last addition is never lost."""
+    queue: WorkQueue[str] = WorkQueue(clock=clock, pace=Pace(3, 2.0, clock))
+    for _ in range(3):
+        queue.add("often")
+        assert await queue.take() == "often"
+        queue.done("often")
+    for _ in range(100):
+        queue.add("often")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.take(), 0.05)
+    queue.add("seldom")
+    assert await queue.take() == "seldom"
+    queue.done("seldom")
+    clock.now += 0.5
+    assert await queue.take() == "often"
+    queue.done("often")
+    assert queue.idle

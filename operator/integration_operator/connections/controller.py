@@ -29,7 +29,8 @@ from integration_operator.domain.platforms import Syndesis
 from integration_operator.domain.readiness import can_connect
 from integration_operator.domain.remote import credentials_hash
 from integration_operator.domain.verdict import Verdict
-from integration_operator.engine.workqueue import WorkQueue
+from integration_operator.engine.pace import Pace
+from integration_operator.engine.workqueue import BURST, PER_SECOND, WorkQueue
 from integration_operator.kube import kinds
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import NotFound
@@ -78,7 +79,9 @@ class ConnectionController:
     ) -> None:
         self.client = client
         self.queue: WorkQueue[Ref] = WorkQueue(
-            group_of=lambda ref: ref.namespace, share=max(1, workers // SERVERS_AT_ONCE)
+            group_of=lambda ref: ref.namespace,
+            share=max(1, workers // SERVERS_AT_ONCE),
+            pace=Pace(BURST, PER_SECOND, asyncio.get_running_loop().time),
         )
         self.connections: Store[Live] = Store(Live.of, {"namespace": lambda c: (c.ref.namespace,)})
         self.secrets: Store[SecretVersion] = Store(SecretVersion.of)

@@ -156,9 +156,21 @@ def pair_of(
         return Verdict.deny("AddressSpaceMissing", "set spec.addressSpaceRef to the AddressSpace's namespace and name")
     instance = next((s for s in syndesises_in(namespace) if s.ref == syndesis), None)
     found = [space for space in spaces_named(name) if instance is not None and may_pair(space, instance)]
+    if len(found) > 1:  # whoever makes another of that name takes nothing from the one that it stands for
+        found = [space for space in found if _stood_for(integration, space)] or found
     if len(found) != 1:
         return Verdict.deny(
             "AddressSpaceAmbiguous" if found else "AddressSpaceNotFound",
             f"set spec.addressSpaceRef: {len(found)} AddressSpaces named {name!r} may be paired with {syndesis}",
         )
     return Pair(found[0].ref, syndesis)
+
+
+def _stood_for(integration: Integration, space: AddressSpace) -> bool:
+    """Check if the status says that the Integration's login was created in an AddressSpace.
+
+    A tenant can write it, and may as well name any AddressSpace that allows it in the spec.
+    """
+    user = integration.delivered.get("user")
+    user = user if isinstance(user, dict) else {}
+    return space.ref.namespace == user.get("namespace") or bool(space.uid and space.uid == user.get("platform"))

@@ -21,6 +21,9 @@ LABEL_LIMIT = 63
 OBJECT_LIMIT = 253 - len("-credentials")
 """Of a DNS-1123 subdomain, less the longest suffix put behind it."""
 HASH_LENGTH = 8
+CUT_HASH_LENGTH = 20
+"""Hexadecimal digits behind a name that was cut. Then the hash alone tells two pairs apart, and a tenant may choose the
+rest of a name: another pair's 8 digits are found within minutes by trying, 20 are not."""
 
 PROOF_OF_CONCEPT_NAME = re.compile(r"^enmasse-(?P<space>.+)-to-fuse$")
 """The name under which the proof of concept stored its Integrations."""
@@ -62,8 +65,9 @@ def usernames(pair: Pair) -> tuple[str, str]:
     beside itself.
     """
     syndesis = re.sub(r"[^a-z0-9-]+", "-", f"{pair.syndesis.namespace}-{pair.syndesis.name}".lower()).strip("-")
-    stem = syndesis[: LABEL_LIMIT - HASH_LENGTH - 1].rstrip("-")
-    return f"{stem}-{_hash(str(pair.syndesis))}", f"{stem}-{_hash(f'{pair.syndesis} 2')}"
+    digits = HASH_LENGTH if len(syndesis) < LABEL_LIMIT - HASH_LENGTH else CUT_HASH_LENGTH
+    stem = syndesis[: LABEL_LIMIT - digits - 1].rstrip("-")
+    return f"{stem}-{_hash(str(pair.syndesis), digits)}", f"{stem}-{_hash(f'{pair.syndesis} 2', digits)}"
 
 
 def other_username(pair: Pair, username: str) -> str:
@@ -72,7 +76,7 @@ def other_username(pair: Pair, username: str) -> str:
     return second if username == first else first
 
 
-GENERATED_USERNAME = re.compile(rf".*-[0-9a-f]{{{HASH_LENGTH}}}")
+GENERATED_USERNAME = re.compile(rf".*-(?:[0-9a-f]{{{HASH_LENGTH}}}|[0-9a-f]{{{CUT_HASH_LENGTH}}})")
 """What every generated user name looks like; a user who chooses such a name could take another pair's."""
 
 
@@ -114,8 +118,8 @@ def is_from_proof_of_concept(username: str, space: Ref) -> bool:
 def _fit(name: str, limit: int) -> str:
     if len(name) <= limit:
         return name
-    return f"{name[: limit - HASH_LENGTH - 1].rstrip('.-')}-{_hash(name)}"
+    return f"{name[: limit - CUT_HASH_LENGTH - 1].rstrip('.-')}-{_hash(name, CUT_HASH_LENGTH)}"
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
+def _hash(text: str, digits: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]

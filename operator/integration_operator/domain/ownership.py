@@ -113,6 +113,15 @@ def is_generated_secret(live: Live) -> bool:
     return live.applied or (pair is not None and live.ref == naming.secret_ref(pair))
 
 
+def is_released(live: Live, space: Ref) -> bool:
+    """Check if whoever may write a Secret has released it for an AddressSpace of another namespace.
+
+    Its password is carried there, where others may read it. Whoever may write Integrations alone must not cause that.
+    """
+    named = live.annotations.get(names.ADDRESS_SPACE_ANNOTATION, "").split(",")
+    return any(Ref.parse(name.strip()) == space for name in named)
+
+
 def is_offer(live: Live) -> bool:
     """Check if an Integration was offered by the operator: our manager applied its label, under a generated name."""
     return live.owns("metadata", "labels", names.MANAGED_BY_LABEL) and live.labels.get(names.MANAGED_BY_LABEL) == (
@@ -216,6 +225,8 @@ class ConnectionEvidence:
 
 def of_syndesis_connection(connection: Document, evidence: ConnectionEvidence) -> Ownership:
     """Judge a connection on a Syndesis server."""
+    if connection.get("id") in (evidence.generated, *evidence.others):
+        return Ownership(Owner.THIS_PAIR, "its id was generated for this pair")
     metadata = connection.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     mark = metadata.get("integration")
@@ -223,8 +234,6 @@ def of_syndesis_connection(connection: Document, evidence: ConnectionEvidence) -
         if mark == evidence.marker:
             return Ownership(Owner.THIS_PAIR, "its metadata names this pair")
         return Ownership(Owner.OTHER_PAIR, "its metadata names another pair")
-    if connection.get("id") in (evidence.generated, *evidence.others):
-        return Ownership(Owner.THIS_PAIR, "its id was generated for this pair")
     properties = connection.get("configuredProperties")
     username = properties.get("username") if isinstance(properties, dict) else None
     if evidence.noted is not None and connection.get("id") == evidence.noted and username in evidence.usernames:

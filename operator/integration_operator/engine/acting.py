@@ -229,7 +229,8 @@ class Actor:
         """Return the seconds until an object may be repaired once more; a new object is created at once."""
         if not isinstance(action, Apply) or action.uid is None:
             return 0.0
-        return self._repairs.wait(action.kind, action.ref, action.document, self._clock())
+        document = {**action.document, "uid": action.uid}  # one that was created anew is none that was changed
+        return self._repairs.wait(action.kind, action.ref, document, self._clock())
 
     def _contested(self, action: Action) -> Finding:
         known = self._cluster.store(action.kind).get(action.ref)

@@ -34,10 +34,11 @@ from integration_operator.engine.backoff import LONGEST_DELAY
 from integration_operator.engine.events import EventRecorder
 from integration_operator.engine.gathering import Gatherer, Key
 from integration_operator.engine.guards import MOST_OFFERS, MassDeletionGuard, OfferLimit
+from integration_operator.engine.pace import Pace
 from integration_operator.engine.register import RemoteRegister
 from integration_operator.engine.remote_work import RemoteWork
 from integration_operator.engine.triggers import Triggers
-from integration_operator.engine.workqueue import WorkQueue
+from integration_operator.engine.workqueue import BURST, PER_SECOND, WorkQueue
 from integration_operator.observability import metrics
 
 MOST_PASSES = 8
@@ -99,7 +100,7 @@ class Controller:
             ),
             keycloak_allowed=options.allow_keycloak,
         )
-        self.queue: WorkQueue[Key] = WorkQueue(clock=self._clock)
+        self.queue: WorkQueue[Key] = WorkQueue(clock=self._clock, pace=Pace(BURST, PER_SECOND, self._clock))
         self._events = EventRecorder(cluster.client, clock=self._clock, now=self._timestamp)
         self._remote = RemoteWork(over_rest or {}, self._register, self.queue.add, self._events.post, clock=self._clock)
         self._actor = Actor(
@@ -246,7 +247,6 @@ class Controller:
         if old is not None and new is None:
             self._register.forget(old)
             self._remote.forget(old)
-            self._events.forget(old.ref)
             self._first_seen.pop(old.live.uid, None)
 
     def _is_overdue(self, integration: Integration) -> bool:

@@ -17,6 +17,7 @@ from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.platforms import Syndesis
 from integration_operator.domain.text import sanitized
+from integration_operator.engine.pace import Pace
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
 
@@ -39,15 +40,15 @@ class EventRecorder:
 
     def __init__(self, client: Client, *, clock: Callable[[], float], now: Callable[[], str]) -> None:
         self._client = client
-        self._clock = clock
         self._now = now
-        self._tokens: dict[Ref, tuple[float, float]] = {}
+        self._pace: Pace[Ref] = Pace(BURST, REFILL, clock)
+        """By name: one that is deleted and created again is the same in this."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._once: set[tuple[str, str]] = set()
 
     def post(self, integration: Integration, announcement: Announcement) -> None:
         """Post one Event, unless its Integration has had too many."""
-        if not self._allowed(integration.ref):
+        if self._pace.wait(integration.ref):
             return
         document = integration.live.document
         self._send(_Object(document["apiVersion"], "Integration", integration.ref, integration.live.uid), announcement)
@@ -68,17 +69,6 @@ class EventRecorder:
         """Wait for Events that are on their way."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
-
-    def forget(self, ref: Ref) -> None:
-        """The Integration is gone."""
-        self._tokens.pop(ref, None)
-
-    def _allowed(self, ref: Ref) -> bool:
-        now = self._clock()
-        tokens, at = self._tokens.get(ref, (float(BURST), now))
-        tokens = min(float(BURST), tokens + (now - at) * REFILL)
-        self._tokens[ref] = (tokens - 1 if tokens >= 1 else tokens, now)
-        return tokens >= 1
 
     async def _post(self, event: dict[str, Any]) -> None:
         try:

@@ -5,7 +5,7 @@ delay that doubles, with jitter, until it succeeds (client-go's workqueue is the
 looks at the stores, so ten changes in a row are one piece of work.
 
 Keys may belong to groups, such as the namespace whose server they need: then no group has more than its share of the
-workers, and one server that hangs leaves the others' keys theirs.
+workers, and one server that hangs leaves the others' keys theirs. A key that is added all the time keeps to a pace.
 """
 
 from __future__ import annotations
@@ -19,8 +19,13 @@ from contextlib import suppress
 from typing import Generic, TypeVar
 
 from integration_operator.engine.backoff import LONGEST_DELAY, backoff
+from integration_operator.engine.pace import Pace
 
 K = TypeVar("K", bound=Hashable)
+
+BURST, PER_SECOND = 20, 2.0
+"""Looks at one key: a user who enables and disables a pair by hand causes about four each time. A tenant that changes
+its objects all the time gets the last state looked at within half a second, and a dozen writes a second."""
 
 
 class WorkQueue(Generic[K]):
@@ -33,6 +38,7 @@ class WorkQueue(Generic[K]):
         jitter: Callable[[], float] = random.random,
         group_of: Callable[[K], Hashable] | None = None,
         share: int = 1,
+        pace: Pace[K] | None = None,
     ) -> None:
         self._group_of = group_of
         self._share = share
@@ -48,6 +54,9 @@ class WorkQueue(Generic[K]):
         self._later: list[tuple[float, int, K]] = []
         self._due: dict[K, float] = {}
         self._failures: dict[K, int] = {}
+        self._pace = pace
+        self._paced: set[K] = set()
+        """Keys that were added too often, and come when their pace allows it."""
         self._sequence = 0
         self._changed = asyncio.Event()
         self._finished = asyncio.Event()
@@ -69,7 +78,7 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K) -> None:
         """Work on the key as soon as a worker is free."""
-        if self._closed:
+        if self._closed or key in self._paced:
             return
         self._due.pop(key, None)
         if key in self._working:
@@ -121,6 +130,11 @@ class WorkQueue(Generic[K]):
         """Take the first key that is ready and whose group has not its share of the workers yet."""
         while self._ready:
             key = self._ready.popleft()
+            if self._pace is not None and (wait := self._pace.wait(key)) > 0:
+                self._waiting.discard(key)
+                self._paced.add(key)
+                self.add_after(key, wait)
+                continue
             if self._group_of is None:
                 return key
             group = self._group_of(key)
@@ -171,4 +185,5 @@ class WorkQueue(Generic[K]):
         while self._later and self._later[0][0] <= now:
             due, _, key = heapq.heappop(self._later)
             if self._due.get(key) == due:
+                self._paced.discard(key)
                 self.add(key)
