@@ -153,9 +153,6 @@ class Delivery:
         there = self._facts.user is not None or self._facts.remote.user.exists
         if not there and not self._serving:
             raise Blocked(self._serving)
-        if self.choice.user != "native" and not self._integration.spec.client:
-            # Its pair would be another one with another Syndesis, and nothing would show this login any more.
-            _block("ClientMissing", f"set spec.client to {self._syndesis.ref.name}: the user is created over REST")
         made = self._make_native_user() if self.choice.user == "native" else self._make_user_over_rest(self.choice.user)
         if made and not self._serving and self._serving.reason not in _ON_THE_CONNECTION:
             return Verdict.deny(self._serving.reason, f"{self._serving.message}; what was delivered stays")

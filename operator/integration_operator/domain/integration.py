@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -66,6 +66,12 @@ class Integration:
     def untouched(self) -> bool:
         """True if it is an unanswered offer that no policy enabled either."""
         return self.unanswered and not self.enabled
+
+    def gone(self) -> Integration:
+        """Return it as if its deletion waited for what stands over REST: somebody took our finalizer off."""
+        metadata = {key: value for key, value in self.live.document["metadata"].items() if key != "finalizers"}
+        metadata.setdefault("deletionTimestamp", "")
+        return replace(self, live=replace(self.live, document={**self.live.document, "metadata": metadata}))
 
     @property
     def given_up(self) -> bool:
@@ -156,21 +162,9 @@ def pair_of(
         return Verdict.deny("AddressSpaceMissing", "set spec.addressSpaceRef to the AddressSpace's namespace and name")
     instance = next((s for s in syndesises_in(namespace) if s.ref == syndesis), None)
     found = [space for space in spaces_named(name) if instance is not None and may_pair(space, instance)]
-    if len(found) > 1:  # whoever makes another of that name takes nothing from the one that it stands for
-        found = [space for space in found if _stood_for(integration, space)] or found
     if len(found) != 1:
         return Verdict.deny(
             "AddressSpaceAmbiguous" if found else "AddressSpaceNotFound",
             f"set spec.addressSpaceRef: {len(found)} AddressSpaces named {name!r} may be paired with {syndesis}",
         )
     return Pair(found[0].ref, syndesis)
-
-
-def _stood_for(integration: Integration, space: AddressSpace) -> bool:
-    """Check if the status says that the Integration's login was created in an AddressSpace.
-
-    A tenant can write it, and may as well name any AddressSpace that allows it in the spec.
-    """
-    user = integration.delivered.get("user")
-    user = user if isinstance(user, dict) else {}
-    return space.ref.namespace == user.get("namespace") or bool(space.uid and space.uid == user.get("platform"))

@@ -17,7 +17,7 @@ from integration_operator.delivery import Delivery
 from integration_operator.domain.actions import Action, Apply, Deliver, Finalize, LetGo, Remove, Withdraw
 from integration_operator.domain.conditions import Announcement, Finding, Type
 from integration_operator.domain.failure import Failure
-from integration_operator.domain.integration import Integration, first_of
+from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.remote import Remote
 from integration_operator.domain.text import sanitized
@@ -180,7 +180,7 @@ class Actor:
         return not self._remote.busy(integration)
 
     def _integration_of(self, pair: Pair) -> Integration:
-        integration = next(iter(first_of(self._gatherer.integrations_of(pair))), None)
+        integration = self._gatherer.integration_of(pair)
         if integration is None:
             raise FinalizerMissing("IntegrationGone", "the Integration went just now")
         return integration

@@ -116,7 +116,7 @@ class Controller:
         self._first_seen: dict[str, float] = {}
         self._log = structlog.get_logger(__name__)
         Triggers(cluster, self._gatherer, self.queue)
-        cluster.integrations.subscribe(self._forget)
+        cluster.integrations.subscribe(self._integration_gone)
 
     async def reconcile(self, pair: Pair) -> float:
         """Bring one pair to what its facts ask for; return the seconds after which to look again, 0 for never.
@@ -127,6 +127,7 @@ class Controller:
         templates = Memo(self._templates)
         for _ in range(MOST_PASSES):
             self.queue.covers(pair)
+            self._settle_lost(pair)
             facts = self._gatherer.facts(pair, self._cluster.kinds())  # the stores, no request
             decision = decide(facts, templates)  # pure; the same call answers render and explain
             outcome = await self._actor.act(pair, decision.actions)  # the only place that writes
@@ -242,12 +243,33 @@ class Controller:
             for key in self._gatherer.known_keys():
                 self.queue.add_after(key, random.uniform(0, self._options.resync * 0.8))  # noqa: S311  only a jitter
 
-    def _forget(self, old: Integration | None, new: Integration | None) -> None:
-        """Keep nothing of an Integration that is gone."""
-        if old is not None and new is None:
-            self._register.forget(old)
-            self._remote.forget(old)
-            self._first_seen.pop(old.live.uid, None)
+    def _integration_gone(self, old: Integration | None, new: Integration | None) -> None:
+        """Forget an Integration that is gone, unless something that it showed still stands over REST."""
+        if old is None or new is not None:
+            return
+        pair = self._gatherer.key_of(old)
+        known = not {"Integration"} & (self._cluster.kinds().absent | self._cluster.kinds().out_of_sync)
+        if isinstance(pair, Pair) and known and not self._register.of(old).nothing:
+            self._gatherer.lost[pair] = old.gone()
+        else:
+            self._forget(old)
+
+    def _settle_lost(self, pair: Pair) -> None:
+        """Forget a lost Integration once nothing stands any more, or once another one stands for its pair."""
+        if (lost := self._gatherer.lost.get(pair)) is None:
+            return
+        successor = self._gatherer.integration_of(pair)
+        if successor is not None and successor.live.uid != lost.live.uid:
+            self._register.inherit(lost, successor)
+        elif not self._register.of(lost).nothing:
+            return
+        del self._gatherer.lost[pair]
+        self._forget(lost)
+
+    def _forget(self, integration: Integration) -> None:
+        self._register.forget(integration)
+        self._remote.forget(integration)
+        self._first_seen.pop(integration.live.uid, None)
 
     def _is_overdue(self, integration: Integration) -> bool:
         """Check if a deleted Integration was tried to be taken down for long enough."""

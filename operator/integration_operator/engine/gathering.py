@@ -49,6 +49,8 @@ class Gatherer:
     password: Callable[[], str] = new_password
     offers: OfferLimit = field(default_factory=lambda: OfferLimit(lambda namespace: 0))
     keycloak_allowed: bool = True
+    lost: dict[Pair, Integration] = field(default_factory=dict)
+    """Integrations that are gone although something stands over REST: a tenant took our finalizer off."""
     _withdrawn: set[Pair] = field(default_factory=set)
     _removed_by_us: set[str] = field(default_factory=set)
     _taken_from: dict[Ref, Pair] = field(default_factory=dict)
@@ -58,7 +60,7 @@ class Gatherer:
         cluster = self.cluster
         space, syndesis = cluster.spaces.get(pair.space), cluster.syndesises.get(pair.syndesis)
         candidates = first_of(self.integrations_of(pair))
-        integration = candidates[0] if candidates else None
+        integration = self.integration_of(pair)
         remote = self.register.of(integration) if integration is not None else RemoteState()
         provided, chosen = self._provided(integration)
         secret, taken_secret = self._secret(pair)
@@ -153,6 +155,10 @@ class Gatherer:
         if old is not None and self.key_of(old) == pair:
             found[old.ref] = old
         return list(found.values())
+
+    def integration_of(self, pair: Pair) -> Integration | None:
+        """Return the Integration that counts for a pair; one that is lost until nothing stands any more."""
+        return next(iter(first_of(self.integrations_of(pair))), self.lost.get(pair))
 
     def pair_of(self, integration: Integration) -> Pair | Verdict:
         """The pair that an Integration stands for, or why it stands for none."""

@@ -74,6 +74,12 @@ class RemoteRegister:
         left = entry.look_at - self._clock()
         return max(1.0, left) if left > 0 else self.period
 
+    def inherit(self, old: Integration, new: Integration) -> None:
+        """Know of an Integration what was known of the one that stood for its pair before."""
+        entry = self._entries.get(old.live.uid)
+        if entry is not None and self._entry(new).state.nothing:
+            self._entries[new.live.uid] = entry
+
     def forget(self, integration: Integration) -> None:
         """Forget an Integration that is gone."""
         self._entries.pop(integration.live.uid, None)
