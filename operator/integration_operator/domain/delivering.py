@@ -153,6 +153,8 @@ class Delivery:
         there = self._facts.user is not None or self._facts.remote.user.exists
         if not there and not self._serving:
             raise Blocked(self._serving)
+        if not there and not (connecting := readiness.can_connect(self._syndesis)):
+            raise Blocked(connecting)  # a login that nothing would use
         made = self._make_native_user() if self.choice.user == "native" else self._make_user_over_rest(self.choice.user)
         if made and not self._serving and self._serving.reason not in _ON_THE_CONNECTION:
             return Verdict.deny(self._serving.reason, f"{self._serving.message}; what was delivered stays")
@@ -223,9 +225,13 @@ class Delivery:
             raise Blocked(self._connection_ready(connection))
         if isinstance(self.transport, Verdict):
             raise Blocked(self.transport)
+        connecting = readiness.can_connect(self._syndesis)
+        there = connection is not None or self._facts.remote.connection.exists is not False
+        if not there and not connecting:
+            raise Blocked(connecting)
         native = self.choice.connection == "native"
         made = self._make_native_connection() if native else self._make_connection_over_rest()
-        if made and not (connecting := readiness.can_connect(self._syndesis)):
+        if made and not connecting:
             return Verdict.deny(connecting.reason, f"{connecting.message}; what was delivered stays")
         return made
 
