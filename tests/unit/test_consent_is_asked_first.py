@@ -172,3 +172,19 @@ def test_an_address_space_that_is_gone_looks_like_one_that_does_not_allow_it() -
     assert finding(absent, "Paired").reason == "NamespaceNotAllowed"
     assert facts.pair == pair
     assert naming.connection_ref(pair).namespace == "fuse"
+
+
+@pytest.mark.parametrize("change", [{}, {"deleting": True}, {"ready": False}, {"defects": ("odd",)}])
+@pytest.mark.parametrize("source", [None, "crd", "configmap", "aggregated"])
+def test_no_status_of_ones_own_tells_whether_it_exists(source: str | None, change: dict[str, Any]) -> None:
+    written = integration("fuse", enabled=True)
+    if source is not None:
+        written["status"] = {"phase": "complete", "delivered": {"source": source}}
+    snapshot = Snapshot([space(), syndesis("fuse"), written], RULES)
+    (pair,) = snapshot.pairs()
+    unwilling = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
+    assert unwilling.space is not None
+    there = decide(replace(unwilling, space=replace(unwilling.space, **change)), TEMPLATES)
+    absent = decide(replace(unwilling, space=None), TEMPLATES)
+    assert (there.findings, there.delivered) == (absent.findings, absent.delivered)
+    assert deleted(there) == deleted(absent) == []

@@ -90,11 +90,15 @@ def duplicate_of(first: Integration) -> Decision:
     return unpaired(Verdict.deny("Duplicate", message))
 
 
+SAID_OF_ALL_SIDES = frozenset({"AddressSpaceMoved"})
+"""Reasons to hold that read the same, condition by condition, as when what stands is taken down for them."""
+
+
 def _hold(facts: Facts, standing: Standing) -> Decision:
     """Do nothing, and say why if there is something to say."""
     if standing.finding is None:
         return Decision(Step.HOLD, (), None, _delivered(facts))
-    known = standing.type != "Paired" or standing.status == "False"
+    known = standing.type != "Paired" or standing.status == "False" or standing.reason in SAID_OF_ALL_SIDES
     findings = _not_ready(facts, standing) if known else (standing.finding,)
     return Decision(Step.HOLD, (), findings, _delivered(facts))
 

@@ -7,7 +7,7 @@ order is the product's safety: nothing is concluded from what is not known, befo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from integration_operator.api import names
@@ -58,8 +58,11 @@ def consent_stands(facts: Facts) -> Standing | None:
     if facts.allowed or facts.space is None or facts.syndesis is None:
         return None
     unknown = {"AddressSpace", "Syndesis"} & (facts.kinds.out_of_sync | facts.kinds.absent)
-    if unknown or facts.space.deleting or facts.syndesis.deleting or facts.kinds.upgrading:
+    if unknown or facts.syndesis.deleting or facts.kinds.upgrading:
         return None
+    moved = _moved(facts) if facts.crosses_namespaces else None  # what a status says must not tell that it exists
+    if moved is not None:
+        return replace(moved, step=Step.WITHDRAW)
     return Standing(Step.WITHDRAW, facts.allowed.reason, facts.allowed.message)
 
 
@@ -153,17 +156,23 @@ def space_moved(facts: Facts) -> Standing | None:
 
     A pair that was delivered for an AddressSpace read in one way waits until it is shown in the other.
     """
+    return _moved(facts) if facts.space is None else None
+
+
+def _moved(facts: Facts) -> Standing | None:
+    """Return what is said of an AddressSpace that was read in another way when the pair was reconciled last."""
     integration = facts.integration
-    if facts.space is not None or integration is None or integration.confirmed_deletion:
+    if integration is None or integration.confirmed_deletion:
         return None
     before = integration.space_read_from
     if before in (None, facts.kinds.source):
         return None
+    consent = f", or does not allow namespace {facts.pair.syndesis.namespace}" if facts.crosses_namespaces else ""
     return Standing(
         Step.HOLD,
         "AddressSpaceMoved",
-        f"AddressSpace {facts.pair.space} was read by {before} and is not shown by {facts.kinds.source} yet; if it is "
-        f"gone for good: {_confirmation(facts)}",
+        f"AddressSpace {facts.pair.space} was read by {before} and is not shown by {facts.kinds.source} yet{consent}; "
+        f"if it is gone for good: {_confirmation(facts)}",
         status="Unknown",
     )
 
@@ -171,11 +180,11 @@ def space_moved(facts: Facts) -> Standing | None:
 def both_there(facts: Facts) -> Standing | None:
     """Make sure that what was delivered goes when one of the two goes, and that nothing is repaired for it."""
     for kind, ref, there in (
-        ("AddressSpace", facts.pair.space, facts.space),
         ("Syndesis", facts.pair.syndesis, facts.syndesis),
+        ("AddressSpace", facts.pair.space, facts.space),
     ):
-        if there is None and kind == "AddressSpace" and facts.crosses_namespaces:
-            return Standing(_step(facts), facts.allowed.reason, facts.allowed.message)  # as if it did not consent
+        if kind == "AddressSpace" and facts.crosses_namespaces and not facts.allowed:
+            return Standing(_step(facts), facts.allowed.reason, facts.allowed.message)  # whether it exists or not
         if there is None:
             return Standing(_step(facts), f"{kind}NotFound", f"{kind} {ref} does not exist")
         if there.deleting:
