@@ -28,22 +28,8 @@ def run(
     enmasse_namespace: Annotated[str | None, flag("enmasse_namespace")] = None,
     enmasse_release: Annotated[str | None, flag("enmasse_release")] = None,
     keycloak_url: Annotated[str | None, flag("keycloak_url")] = None,
-    enable_new: Annotated[
-        bool | None,
-        typer.Option(
-            "--enable-new/--no-enable-new",
-            help=Settings.model_fields["enable_new"].description,
-            show_default=False,
-        ),
-    ] = None,
-    allow_keycloak: Annotated[
-        bool | None,
-        typer.Option(
-            "--allow-keycloak/--no-allow-keycloak",
-            help=Settings.model_fields["allow_keycloak"].description,
-            show_default=False,
-        ),
-    ] = None,
+    enable_new: Annotated[bool | None, flag("enable_new")] = None,
+    allow_keycloak: Annotated[bool | None, flag("allow_keycloak")] = None,
     most_offers: Annotated[int | None, flag("most_offers")] = None,
     answer_bytes: Annotated[int | None, flag("answer_bytes")] = None,
     list_bytes: Annotated[int | None, flag("list_bytes")] = None,
