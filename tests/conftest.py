@@ -1,16 +1,25 @@
-"""Real control planes, one of each sort for each worker process, with the operator's own permissions."""
+"""Real control planes, one of each sort for each worker process, with the operator's own permissions; and clocks."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from clocks import Clock
 from planes import before_enmasse_031
 from world import World
 
 from integration_operator.kube.client import Client
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.installation import install_all
+
+
+@pytest.fixture
+def breaker_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of the circuit breakers."""
+    clock = Clock(now=1000.0)
+    monkeypatch.setattr("circuitbreaker.monotonic", clock)
+    return clock
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 import structlog
 from aiohttp import web
+from clocks import Clock
 from deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
 from integration_operator.delivery.limits import Limits
@@ -159,25 +160,8 @@ async def test_a_list_without_an_end_is_not_read_for_ever() -> None:
             await SyndesisClient(url, session).connections(lambda connection: False, "amqp")
 
 
-class Clock:
-    """The time of the circuit breakers."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("circuitbreaker.monotonic", clock)
-    return clock
-
-
 async def test_a_failing_server_is_left_alone_and_asked_again_later(
-    deliverer: Deliverer, syndesis_server: SyndesisServer, clock: Clock
+    deliverer: Deliverer, syndesis_server: SyndesisServer, breaker_clock: Clock
 ) -> None:
     syndesis_server.fail(times=FAILURES, status=503)
     for _ in range(FAILURES):
@@ -193,20 +177,20 @@ async def test_a_failing_server_is_left_alone_and_asked_again_later(
     with pytest.raises(Deferred):
         await deliverer.withdraw(WISH)
     assert len(syndesis_server.requests) == asked, "it is not asked at all"
-    clock.now += OPEN_FOR
+    breaker_clock.now += OPEN_FOR
     await deliverer.deliver(WISH)
     await deliverer.deliver(OTHER)
     assert set(syndesis_server.stored()) == {WISH.id, OTHER.id}
 
 
 async def test_a_server_that_fails_again_is_left_alone_at_once(
-    deliverer: Deliverer, syndesis_server: SyndesisServer, clock: Clock
+    deliverer: Deliverer, syndesis_server: SyndesisServer, breaker_clock: Clock
 ) -> None:
     syndesis_server.fail(times=100, status=503)
     for _ in range(50):
         with suppress(SyndesisUnavailable, Deferred):
             await deliverer.deliver(WISH)
-    clock.now += OPEN_FOR
+    breaker_clock.now += OPEN_FOR
     for _ in range(50):
         with suppress(SyndesisUnavailable, Deferred):
             await deliverer.deliver(WISH)
@@ -222,7 +206,7 @@ async def test_refusals_do_not_make_a_server_left_alone(deliverer: Deliverer, sy
     await deliverer.deliver(OTHER)
 
 
-async def test_one_server_away_costs_another_nothing(clock: Clock) -> None:
+async def test_one_server_away_costs_another_nothing(breaker_clock: Clock) -> None:
     async with SyndesisServer.running() as away, SyndesisServer.running() as well:
         away.fail(times=1000, status=503)
         async with delivering(shop=away, office=well) as deliverer:
@@ -259,7 +243,7 @@ async def test_many_hanging_servers_do_not_use_up_what_another_needs() -> None:
         hung.set()
 
 
-async def test_a_server_is_asked_only_so_much_at_once(clock: Clock) -> None:
+async def test_a_server_is_asked_only_so_much_at_once(breaker_clock: Clock) -> None:
     peer, at_once, most = Peer("it", SyndesisUnavailable, in_flight=3), 0, 0
 
     async def request() -> None:
@@ -273,7 +257,7 @@ async def test_a_server_is_asked_only_so_much_at_once(clock: Clock) -> None:
     assert most == 3
 
 
-async def test_those_that_wait_in_line_meet_the_failures_before_them(clock: Clock) -> None:
+async def test_those_that_wait_in_line_meet_the_failures_before_them(breaker_clock: Clock) -> None:
     """Twenty requests that wait for one slot each cost no time-out of their own once the server is left alone."""
     peer, asked = Peer("it", SyndesisUnavailable, in_flight=1), 0
 

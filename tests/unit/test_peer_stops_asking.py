@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from clocks import Clock
 
 from integration_operator.delivery.keycloak.errors import AdminRefused, KeycloakUnavailable
 from integration_operator.delivery.peer import LONGEST_REFUSAL, OPEN_FOR, Peer
@@ -77,23 +78,7 @@ async def test_so_many_at_once_and_no_more() -> None:
     assert most == 2
 
 
-class Clock:
-    """The time of the circuit breakers."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("circuitbreaker.monotonic", clock)
-    return clock
-
-
-async def test_a_refusal_says_what_is_wrong_and_says_the_same_until_that_changes(clock: Clock) -> None:
+async def test_a_refusal_says_what_is_wrong_and_says_the_same_until_that_changes(breaker_clock: Clock) -> None:
     peer = Peer("http://host", KeycloakUnavailable, hint="Is it running?", jitter=lambda: 0.5)
     await fail(peer, 5)
     messages = set()
@@ -102,11 +87,11 @@ async def test_a_refusal_says_what_is_wrong_and_says_the_same_until_that_changes
             await peer.call(answers)
         messages.add(caught.value.message)
         assert (caught.value.reason, caught.value.stalls, caught.value.quiet) == ("KeycloakUnavailable", False, False)
-        clock.now += 0.5
+        breaker_clock.now += 0.5
     assert messages == {"down; tried again every 3 s. Is it running?"}
 
 
-async def test_those_that_were_refused_come_back_one_after_the_other(clock: Clock) -> None:
+async def test_those_that_were_refused_come_back_one_after_the_other(breaker_clock: Clock) -> None:
     """So that somebody tries the host every few seconds, and of hundreds no more than a few come for nothing."""
     peer = Peer("host", KeycloakUnavailable, jitter=lambda: 0.5)
     await fail(peer, 4)
@@ -122,35 +107,35 @@ async def test_those_that_were_refused_come_back_one_after_the_other(clock: Cloc
     assert tried.value.deferred, "its own back-off does not grow meanwhile"
 
 
-async def test_recovery_is_told_once_and_only_of_a_host_that_was_left_alone(clock: Clock) -> None:
+async def test_recovery_is_told_once_and_only_of_a_host_that_was_left_alone(breaker_clock: Clock) -> None:
     told: list[str] = []
     peer = Peer("host", KeycloakUnavailable, recovered=lambda: told.append("again"))
     await fail(peer, 4)
     await peer.call(answers)
     assert told == []
     await fail(peer, 5)
-    clock.now += OPEN_FOR
+    breaker_clock.now += OPEN_FOR
     await fail(peer, 1)
-    clock.now += OPEN_FOR
+    breaker_clock.now += OPEN_FOR
     await peer.call(answers)
     await peer.call(answers)
     assert told == ["again"]
 
 
-async def test_a_refusal_of_the_request_is_recovery_too(clock: Clock) -> None:
+async def test_a_refusal_of_the_request_is_recovery_too(breaker_clock: Clock) -> None:
     told: list[str] = []
     peer = Peer("host", KeycloakUnavailable, recovered=lambda: told.append("again"))
     await fail(peer, 5)
-    clock.now += OPEN_FOR
+    breaker_clock.now += OPEN_FOR
     with pytest.raises(AdminRefused):
         await peer.call(refuses)
     assert told == ["again"]
 
 
-async def test_one_request_tries_the_host_and_the_others_do_not_wait_for_it(clock: Clock) -> None:
+async def test_one_request_tries_the_host_and_the_others_do_not_wait_for_it(breaker_clock: Clock) -> None:
     peer = Peer("host", KeycloakUnavailable)
     await fail(peer, 5)
-    clock.now += OPEN_FOR
+    breaker_clock.now += OPEN_FOR
     hangs = asyncio.create_task(peer.call(lambda: asyncio.sleep(60)))
     await asyncio.sleep(0)
     for _ in range(3):
@@ -162,13 +147,15 @@ async def test_one_request_tries_the_host_and_the_others_do_not_wait_for_it(cloc
     assert await peer.call(answers) == "answer", "a trial that was cancelled is no trial"
 
 
-async def test_the_request_that_tries_the_host_in_vain_says_the_same_as_those_that_are_refused(clock: Clock) -> None:
+async def test_the_request_that_tries_the_host_in_vain_says_the_same_as_those_that_are_refused(
+    breaker_clock: Clock,
+) -> None:
     peer = Peer("host", KeycloakUnavailable, hint="Is it running?")
     messages = []
     for _ in range(6):
         with pytest.raises(KeycloakUnavailable) as caught:
             await peer.call(fails)
         messages.append(caught.value.message)
-        clock.now += OPEN_FOR if len(messages) >= 5 else 0
+        breaker_clock.now += OPEN_FOR if len(messages) >= 5 else 0
     assert messages == ["down"] * 4 + ["down; tried again every 3 s. Is it running?"] * 2
     assert caught.value.retry_after == OPEN_FOR

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from builders import integration
+from clocks import Clock
 
 from integration_operator.api import names
 from integration_operator.domain.credentials import Credential
@@ -17,14 +18,6 @@ NOTED = {
     "user": {"delivery": "keycloak", "username": "u", "appliedHash": "a", "credentialsHash": "c"},
     "connection": {"delivery": "rest", "id": "enm-1", "appliedHash": "b", "credentialsHash": "c"},
 }
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def known(status: dict[str, Any] | None = None, *, finalizer: bool = True) -> Integration:

@@ -5,18 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from clocks import Clock
 
 from integration_operator.engine.backoff import FIRST_DELAY, LONGEST_DELAY
 from integration_operator.engine.pace import Pace
 from integration_operator.engine.workqueue import WorkQueue
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
