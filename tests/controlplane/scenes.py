@@ -21,6 +21,12 @@ from integration_operator.kube.client import Client
 
 Document = dict[str, Any]
 
+OF_MALLORY = "of mallory"
+"""The password that the receiver brings."""
+
+WITH_FINALIZER: Document = {"finalizers": [names.REST_STATE_FINALIZER]}
+"""Metadata of an Integration for which something stands over REST, or which says so."""
+
 
 def encoded(text: str) -> str:
     """Text as the data of a Secret."""
@@ -28,12 +34,11 @@ def encoded(text: str) -> str:
 
 
 @dataclass
-class Scene:
-    """A giver, a receiver whom it allows, and the pair of theirs."""
+class Receiving:
+    """A receiver with a pair of its own and an AddressSpace's, and what it may write."""
 
     world: World
     pair: Pair
-    giver: Client
     receiver: Client
 
     @property
@@ -41,19 +46,8 @@ class Scene:
         """The Integration that the receiver writes."""
         return Ref(self.pair.syndesis.namespace, "mallory")
 
-    async def boss(self, name: str = "boss", **metadata: Any) -> Document:
-        """A MessagingUser that the giver made for itself."""
-        namespace, space = self.pair.space
-        document = {
-            "apiVersion": "user.enmasse.io/v1beta1",
-            "kind": "MessagingUser",
-            "metadata": {"namespace": namespace, "name": f"{space}.{name}", **metadata},
-            "spec": {"username": name, "authentication": {"type": "password", "password": encoded("of the boss")}},
-        }
-        return await self.giver.post(path("MessagingUser", namespace), document)
-
     async def bring(
-        self, username: str, password: str = "of mallory", name: str = "byo", *, release: bool = True
+        self, username: str, password: str = OF_MALLORY, name: str = "byo", *, release: bool = True
     ) -> None:
         """A Secret of the receiver's own, with a user name of its choice, released for the giver's AddressSpace."""
         space = self.pair.space
@@ -64,8 +58,10 @@ class Scene:
         }
         await self.receiver.post(path("Secret", self.pair.syndesis.namespace), document)
 
-    async def ask(self, name: str = "mallory", *, metadata: Document | None = None, **spec: Any) -> Document:
-        """An Integration that the receiver writes."""
+    async def ask(
+        self, name: str = "mallory", *, metadata: Document | None = None, status: Document | None = None, **spec: Any
+    ) -> Document:
+        """An Integration that the receiver writes; ``status`` is what it forges on its own one."""
         reference = {"namespace": self.pair.space.namespace, "name": self.pair.space.name}
         document = {
             "apiVersion": names.INTEGRATION_API_VERSION,
@@ -73,7 +69,10 @@ class Scene:
             "metadata": {"name": name, **(metadata or {})},
             "spec": {"addressSpaceRef": reference, "client": self.pair.syndesis.name, "enabled": True, **spec},
         }
-        return await self.receiver.post(path("Integration", self.pair.syndesis.namespace), document)
+        written = await self.receiver.post(path("Integration", self.pair.syndesis.namespace), document)
+        if status is not None:
+            await self.forge(status)
+        return written
 
     async def change(self, **spec: Any) -> None:
         """The receiver changes its Integration."""
@@ -94,6 +93,24 @@ class Scene:
 
         found: Document = await self.world.eventually(f"{ref} says {reasons}", check, within=within)
         return found
+
+
+@dataclass
+class Scene(Receiving):
+    """A giver, a receiver whom it allows, and the pair of theirs."""
+
+    giver: Client
+
+    async def boss(self, name: str = "boss", **metadata: Any) -> Document:
+        """A MessagingUser that the giver made for itself."""
+        namespace, space = self.pair.space
+        document = {
+            "apiVersion": "user.enmasse.io/v1beta1",
+            "kind": "MessagingUser",
+            "metadata": {"namespace": namespace, "name": f"{space}.{name}", **metadata},
+            "spec": {"username": name, "authentication": {"type": "password", "password": encoded("of the boss")}},
+        }
+        return await self.giver.post(path("MessagingUser", namespace), document)
 
     async def untouched(self, before: Document) -> None:
         """Check that a MessagingUser is as it was."""
@@ -119,7 +136,7 @@ async def scene(
     async with AsyncExitStack() as stack:
         giver = await stack.enter_async_context(tenant(world, "giver", shop, directory))
         receiver = await stack.enter_async_context(tenant(world, "receiver", fuse, directory))
-        yield Scene(world, pair, giver, receiver)
+        yield Scene(world, pair, receiver, giver)
 
 
 class Process:

@@ -7,106 +7,20 @@ middle. Whatever the receiver writes, nothing that the operator did not make for
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from tenants import tenant
+from scenes import WITH_FINALIZER, Scene, scene
 from world import World, path
 
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
 from integration_operator.kube.errors import Forbidden
 
 Document = dict[str, Any]
-
-
-def encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-class Scene(NamedTuple):
-    """A giver, a receiver whom it allows, and the pair of theirs."""
-
-    world: World
-    pair: Pair
-    giver: Client
-    receiver: Client
-
-
-@asynccontextmanager
-async def scene(world: World, directory: Path, *, consent: bool = True) -> AsyncIterator[Scene]:
-    shop, fuse = await world.namespace("shop"), await world.namespace("fuse")
-    annotations = {"allowed": fuse} if consent else {}
-    pair = Pair(await world.space(shop, **annotations), await world.syndesis(fuse))
-    async with AsyncExitStack() as stack:
-        giver = await stack.enter_async_context(tenant(world, "giver", shop, directory))
-        receiver = await stack.enter_async_context(tenant(world, "receiver", fuse, directory))
-        yield Scene(world, pair, giver, receiver)
-
-
-async def boss(on: Scene, name: str = "boss", **metadata: Any) -> Document:
-    """A MessagingUser that the giver made for itself."""
-    namespace, space = on.pair.space
-    document = {
-        "apiVersion": "user.enmasse.io/v1beta1",
-        "kind": "MessagingUser",
-        "metadata": {"namespace": namespace, "name": f"{space}.{name}", **metadata},
-        "spec": {"username": name, "authentication": {"type": "password", "password": encoded("of the boss")}},
-    }
-    return await on.giver.post(path("MessagingUser", namespace), document)
-
-
-async def bring(on: Scene, username: str, name: str = "byo") -> None:
-    """A Secret of the receiver's own, with a user name of its choice."""
-    document = {
-        "metadata": {
-            "name": name,
-            "labels": {names.INTEGRATION_LABEL: "yes"},
-            "annotations": {names.ADDRESS_SPACE_ANNOTATION: "/".join(on.pair.space)},
-        },
-        "data": {"username": encoded(username), "password": encoded("of mallory")},
-    }
-    await on.receiver.post(path("Secret", on.pair.syndesis.namespace), document)
-
-
-async def ask(on: Scene, *, status: Document | None = None, finalizers: list[str] | None = None, **spec: Any) -> Ref:
-    """An Integration that the receiver writes."""
-    ref = Ref(on.pair.syndesis.namespace, "mallory")
-    metadata = {"name": ref.name, **({"finalizers": finalizers} if finalizers else {})}
-    reference = {"namespace": on.pair.space.namespace, "name": on.pair.space.name}
-    document = {
-        "apiVersion": names.INTEGRATION_API_VERSION,
-        "kind": "Integration",
-        "metadata": metadata,
-        "spec": {"addressSpaceRef": reference, "client": on.pair.syndesis.name, "enabled": True, **spec},
-    }
-    await on.receiver.post(path("Integration", ref.namespace), document)
-    if status is not None:
-        await on.receiver.patch(f"{path('Integration', *ref)}/status", {"status": status})
-    return ref
-
-
-async def said(on: Scene, ref: Ref, reason: str) -> Document:
-    async def check() -> Document | None:
-        found = await on.world.get("Integration", ref)
-        conditions = ((found or {}).get("status") or {}).get("conditions") or []
-        return found if any(c["reason"] == reason for c in conditions) else None
-
-    found: Document = await on.world.eventually(f"{ref} says {reason}", check)
-    return found
-
-
-async def untouched(on: Scene, before: Document) -> None:
-    metadata = before["metadata"]
-    now = await on.world.get("MessagingUser", Ref(metadata["namespace"], metadata["name"]))
-    assert now is not None, "it was deleted"
-    assert now["metadata"]["resourceVersion"] == metadata["resourceVersion"], "it was changed"
 
 
 async def test_the_tenants_have_no_more_rights_than_that(world: World, tmp_path: Path) -> None:
@@ -141,38 +55,36 @@ async def test_a_users_own_messaging_user_is_never_taken(
     world: World, tmp_path: Path, connection: str, forged: bool
 ) -> None:
     async with scene(world, tmp_path) as on:
-        before = await boss(on)
-        await bring(on, "boss")
-        forgery: dict[str, Any] = {}
-        if forged:
-            forgery = {"status": FORGED, "finalizers": [names.REST_STATE_FINALIZER]}
+        before = await on.boss()
+        await on.bring("boss")
         delivery = {"user": "native", "connection": connection}
-        ref = await ask(on, credentialsSecretRef={"name": "byo"}, delivery=delivery, **forgery)
+        forgery = {"metadata": WITH_FINALIZER, "status": FORGED} if forged else {}
+        await on.ask(credentialsSecretRef={"name": "byo"}, delivery=delivery, **forgery)
 
         async def refused() -> None:
-            found = await said(on, ref, "NameTaken")
+            found = await on.said("NameTaken")
             assert "boss" in str(found["status"]["conditions"])
-            await untouched(on, before)
+            await on.untouched(before)
 
         await restarted(on, refused, syndesis_url="http://127.0.0.1:9")
 
         async def disabled() -> None:
-            await said(on, ref, "NotEnabled")
-            await untouched(on, before)
+            await on.said("NotEnabled")
+            await on.untouched(before)
 
-        await on.receiver.patch(path("Integration", *ref), {"spec": {"enabled": False}})
+        await on.change(enabled=False)
         await restarted(on, disabled, syndesis_url="http://127.0.0.1:9")
-        await untouched(on, before)
+        await on.untouched(before)
 
 
 async def test_under_the_generated_name_too(world: World, tmp_path: Path) -> None:
     async with scene(world, tmp_path) as on:
-        before = await boss(on, naming.username(on.pair))
-        ref = await ask(on, finalizers=[names.REST_STATE_FINALIZER], status=FORGED)
+        before = await on.boss(naming.username(on.pair))
+        await on.ask(metadata=WITH_FINALIZER, status=FORGED)
 
         async def refused() -> None:
-            await said(on, ref, "NameTaken")
-            await untouched(on, before)
+            await on.said("NameTaken")
+            await on.untouched(before)
 
         await restarted(on, refused)
 
@@ -186,37 +98,35 @@ async def test_another_pairs_user_is_not_this_pairs(world: World, tmp_path: Path
         async with world.operator():
             delivered = await world.deliver(victim)
         before = delivered["MessagingUser"]
-        await bring(on, naming.username(victim))
-        ref = await ask(on, credentialsSecretRef={"name": "byo"})
+        await on.bring(naming.username(victim))
+        await on.ask(credentialsSecretRef={"name": "byo"})
 
         async def refused() -> None:
-            await said(on, ref, "UsernameInvalid")
-            await untouched(on, before)
+            await on.said("UsernameInvalid")
+            await on.untouched(before)
 
         await restarted(on, refused)
-        await on.receiver.patch(path("Integration", *ref), {"spec": {"enabled": False}})
+        await on.change(enabled=False)
         async with world.operator():
-            await said(on, ref, "NotEnabled")
-            await untouched(on, before)
+            await on.said("NotEnabled")
+            await on.untouched(before)
 
 
 async def test_without_consent_nothing_is_deleted_in_the_givers_namespace(world: World, tmp_path: Path) -> None:
     async with scene(world, tmp_path, consent=False) as on:
-        own_name, chosen = await boss(on, naming.username(on.pair)), await boss(on)
-        await bring(on, "boss")
+        own_name, chosen = await on.boss(naming.username(on.pair)), await on.boss()
+        await on.bring("boss")
         status = {**FORGED, "delivered": {**FORGED["delivered"], "user": {"delivery": "native", "username": "boss"}}}
-        ref = await ask(
-            on, credentialsSecretRef={"name": "byo"}, finalizers=[names.REST_STATE_FINALIZER], status=status
-        )
+        await on.ask(metadata=WITH_FINALIZER, status=status, credentialsSecretRef={"name": "byo"})
         async with world.operator(give_up_seconds=1):
-            await said(on, ref, "NamespaceNotAllowed")
-            await on.receiver.patch(path("Integration", *ref), {"spec": {"enabled": False}})
+            await on.said("NamespaceNotAllowed")
+            await on.change(enabled=False)
             await world.quiet()
-            await on.receiver.delete(path("Integration", *ref))
+            await on.receiver.delete(path("Integration", *on.ref))
             await asyncio.sleep(2)
             await world.quiet()
-        await untouched(on, own_name)
-        await untouched(on, chosen)
+        await on.untouched(own_name)
+        await on.untouched(chosen)
 
 
 @pytest.mark.parametrize("kind", ["Secret", "MessagingUser"])

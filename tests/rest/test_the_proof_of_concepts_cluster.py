@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import suppress
 from typing import Any
 
 from planes import INFRASTRUCTURE, drop_space, store_space
+from scenes import encoded
 from test_migration_there_and_back import always_one
 from test_users_on_the_aggregated_api import login, realm
 from world import World, condition
@@ -19,10 +19,6 @@ from integration_operator.localcluster.keycloak import Keycloak
 from integration_operator.localcluster.syndesis_server import SyndesisServer
 
 SECRETS = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
-
-
-def encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 async def let_in(world: World, keycloak: Keycloak, password: str | None = None) -> None:

@@ -7,7 +7,6 @@ password is accepted.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from planes import INFRASTRUCTURE, drop_space, store_space
+from scenes import OF_MALLORY, WITH_FINALIZER, Receiving, encoded
 from tenants import tenant
 from world import World, path
 
@@ -23,38 +23,25 @@ from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.ownership import KEYCLOAK_MARK, keycloak_mark
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
 from integration_operator.localcluster.keycloak import Keycloak
 from integration_operator.localcluster.syndesis_server import SyndesisServer
 
 Document = dict[str, Any]
 SECRETS = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
-OF_THE_BOSS, OF_MALLORY = "password-of-the-boss", "password-of-mallory"
-
-
-def encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+OF_THE_BOSS = "password-of-the-boss"
 
 
 @dataclass
-class Scene:
+class Scene(Receiving):
     """A giver's AddressSpace with a realm, and a receiver whom it allows, with its own Syndesis server."""
 
-    world: World
     keycloak: Keycloak
     server: SyndesisServer
-    pair: Pair
-    receiver: Client
 
     @property
     def realm(self) -> str:
         return f"{self.pair.space.namespace}-{self.pair.space.name}"
-
-    @property
-    def ref(self) -> Ref:
-        """The Integration that the receiver writes."""
-        return Ref(self.pair.syndesis.namespace, "mallory")
 
     def user(self, name: str, **changed: list[str]) -> Document:
         """A user as somebody else has EnMasse make it, or makes it look like that; as it stands afterwards."""
@@ -74,42 +61,6 @@ class Scene:
         assert self.keycloak.groups_of(self.realm, name) == set()
         assert self.keycloak.can_log_in(self.realm, name, OF_THE_BOSS)
         assert not self.keycloak.can_log_in(self.realm, name, OF_MALLORY)
-
-    async def bring(self, username: str, password: str = OF_MALLORY) -> None:
-        """A Secret of the receiver's own, with a user name of its choice."""
-        document = {
-            "metadata": {
-                "name": "byo",
-                "labels": {names.INTEGRATION_LABEL: "yes"},
-                "annotations": {names.ADDRESS_SPACE_ANNOTATION: "/".join(self.pair.space)},
-            },
-            "data": {"username": encoded(username), "password": encoded(password)},
-        }
-        await self.receiver.post(path("Secret", self.ref.namespace), document)
-
-    async def ask(self, *, status: Document | None = None, finalizers: list[str] | None = None, **spec: Any) -> None:
-        reference = {"namespace": self.pair.space.namespace, "name": self.pair.space.name}
-        document = {
-            "apiVersion": names.INTEGRATION_API_VERSION,
-            "kind": "Integration",
-            "metadata": {"name": self.ref.name, **({"finalizers": finalizers} if finalizers else {})},
-            "spec": {"addressSpaceRef": reference, "client": self.pair.syndesis.name, "enabled": True, **spec},
-        }
-        await self.receiver.post(path("Integration", self.ref.namespace), document)
-        if status is not None:
-            await self.receiver.patch(f"{path('Integration', *self.ref)}/status", {"status": status})
-
-    async def change(self, **spec: Any) -> None:
-        await self.receiver.patch(path("Integration", *self.ref), {"spec": spec})
-
-    async def said(self, *reasons: str) -> Document:
-        async def check() -> Document | None:
-            found = await self.world.get("Integration", self.ref)
-            conditions = ((found or {}).get("status") or {}).get("conditions") or []
-            return found if set(reasons) <= {c["reason"] for c in conditions} else None
-
-        found: Document = await self.world.eventually(f"{self.ref} says {reasons}", check)
-        return found
 
     async def gone(self) -> None:
         async def check() -> bool:
@@ -156,7 +107,7 @@ async def scene(
     await store_space(old, pair.space, **{names.ALLOWED_NAMESPACES: f"{fuse},other-{old.tag}"})
     async with AsyncExitStack() as stack:
         receiver = await stack.enter_async_context(tenant(old, "receiver", fuse, tmp_path))
-        yield Scene(old, keycloak, syndesis_server, pair, receiver)
+        yield Scene(old, pair, receiver, keycloak, syndesis_server)
     keycloak.delete_realm(f"{shop}-orders")
     await drop_space(old, pair.space)
 
@@ -182,7 +133,7 @@ NAMES = ["plain", "finalizer and status forged"]
 async def test_a_user_of_somebody_else_is_never_taken(scene: Scene, with_forgery: bool, by: str) -> None:
     before = scene.user("boss")
     await scene.bring("boss")
-    forgery = {"status": forged("boss"), "finalizers": [names.REST_STATE_FINALIZER]} if with_forgery else {}
+    forgery = {"status": forged("boss"), "metadata": WITH_FINALIZER} if with_forgery else {}
     delivery = {"user": "keycloak", "connection": "rest"} if by == "integration" else {}
     settings = {"user_delivery": "auto", "allow_keycloak": True} if by == "integration" else {}
     await scene.ask(credentialsSecretRef={"name": "byo"}, delivery=delivery, **forgery)
@@ -218,7 +169,7 @@ async def test_another_pairs_user_is_not_this_pairs(scene: Scene, with_forgery: 
     before = scene.user("boss", **{KEYCLOAK_MARK: [keycloak_mark(other)]})
     generated = scene.user(naming.username(other), **{KEYCLOAK_MARK: [keycloak_mark(other)]})
     await scene.bring("boss")
-    forgery = {"status": forged("boss"), "finalizers": [names.REST_STATE_FINALIZER]} if with_forgery else {}
+    forgery = {"status": forged("boss"), "metadata": WITH_FINALIZER} if with_forgery else {}
     await scene.ask(credentialsSecretRef={"name": "byo"}, **forgery)
 
     async def refused() -> None:
@@ -311,7 +262,7 @@ async def test_a_foreign_connection_in_syndesis_stays_as_it_is(scene: Scene, wit
     )
     before = scene.server.stored()
     await scene.bring("clerk")
-    forgery = {"status": forged("clerk"), "finalizers": [names.REST_STATE_FINALIZER]} if with_forgery else {}
+    forgery = {"status": forged("clerk"), "metadata": WITH_FINALIZER} if with_forgery else {}
     await scene.ask(credentialsSecretRef={"name": "byo"}, **forgery)
 
     async def refused() -> None:
