@@ -248,7 +248,8 @@ class Controller:
         if old is None or new is not None:
             return
         pair = self._gatherer.key_of(old)
-        known = not {"Integration"} & (self._cluster.kinds().absent | self._cluster.kinds().out_of_sync)
+        kinds = self._cluster.kinds()
+        known = "Integration" not in kinds.absent | kinds.out_of_sync
         if isinstance(pair, Pair) and known and not self._register.of(old).nothing:
             self._gatherer.lost[pair] = old.gone()
         else:
