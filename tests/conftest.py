@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from clocks import Clock
 from planes import before_enmasse_031
 from world import World
@@ -12,6 +15,27 @@ from world import World
 from integration_operator.kube.client import Client
 from integration_operator.localcluster.controlplane import ControlPlane
 from integration_operator.localcluster.installation import install_all
+from integration_operator.observability import logging as operator_logging
+
+
+@pytest.fixture
+def operator_log() -> Iterator[io.StringIO]:
+    """What the operator logs, in JSON as its process does.
+
+    Logging belongs to the whole process, so that it is put back for the test that comes next.
+    """
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    operator_logging.configure("debug", "json")
+    structlog.configure(cache_logger_on_first_use=False)
+    stream = io.StringIO()
+    for handler in root.handlers:
+        assert isinstance(handler, logging.StreamHandler)
+        handler.setStream(stream)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 
 from planes import drop_space
@@ -20,7 +21,7 @@ DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/connection
 
 
 async def test_without_messaging_users_it_is_keycloak(
-    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, capfd: Any
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, operator_log: io.StringIO
 ) -> None:
     await let_in(old, keycloak)
     chosen: dict[str, Any] = {
@@ -42,7 +43,7 @@ async def test_without_messaging_users_it_is_keycloak(
         await old.enable(pair, enabled=False)
         await old.has_reason(pair, "NotEnabled")
         await drop_space(old, pair.space)
-    shown = "".join(capfd.readouterr())
+    shown = operator_log.getvalue()
     assert pair.space.name in shown, "there was a log to look at"
     for secret in (known["password"], keycloak.admin_password):
         assert secret not in shown
