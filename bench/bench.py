@@ -35,11 +35,11 @@ from integration_operator.domain.report import status_of
 from integration_operator.engine.snapshot import Snapshot
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
-from integration_operator.localcluster import tether
-from integration_operator.localcluster.controlplane import ControlPlane
-from integration_operator.localcluster.enmasse import CERTIFICATE
-from integration_operator.localcluster.installation import install_all
 from integration_operator.rendering.templates import TemplateFiles
+from integration_operator_sandbox import tether
+from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.enmasse import CERTIFICATE
+from integration_operator_sandbox.installation import install_all
 
 ROOT = Path(__file__).parents[1]
 OPERATOR = "system:serviceaccount:integration-operator:integration-operator"

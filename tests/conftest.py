@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
-from clocks import Clock
-from planes import before_enmasse_031
-from world import World
 
 from integration_operator.kube.client import Client
-from integration_operator.localcluster.controlplane import ControlPlane
-from integration_operator.localcluster.installation import install_all
 from integration_operator.observability import logging as operator_logging
+from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.installation import install_all
+from tests.support.clocks import Clock
+from tests.support.planes import before_enmasse_031
+from tests.support.world import World
 
 
 @pytest.fixture

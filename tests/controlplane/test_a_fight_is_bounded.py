@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from world import World, condition
-
 from integration_operator.domain import naming
 from integration_operator.engine.guards import REPAIRS
+from tests.support.world import World, condition
 
 
 async def test_fight_over_a_connection(world: World) -> None:

@@ -8,10 +8,9 @@ import subprocess
 import sys
 from typing import Any
 
-from test_outages import ROLE, without
-from world import World, decoded
-
 from integration_operator.domain import naming
+from tests.controlplane.test_outages import ROLE, without
+from tests.support.world import World, decoded
 
 
 async def test_user_refused_then_restart(world: World) -> None:

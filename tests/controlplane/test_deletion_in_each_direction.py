@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from world import World
 
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
+from tests.support.world import World
 
 
 def owners(document: dict) -> list[tuple[str, str]]:

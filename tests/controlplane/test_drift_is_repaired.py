@@ -6,10 +6,10 @@ import base64
 from typing import Any
 
 import pytest
-from world import World, decoded
 
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
+from tests.support.world import World, decoded
 
 REFS = {"Secret": naming.secret_ref, "MessagingUser": naming.user_ref, "Connection": naming.connection_ref}
 

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from planes import drop_space, store_space
-from tenants import kubeconfig_of, write_kubeconfig
-from world import World
 
 from integration_operator.domain.pair import Ref
+from tests.support.planes import drop_space, store_space
+from tests.support.tenants import kubeconfig_of, write_kubeconfig
+from tests.support.world import World
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 LISTED = {

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from world import World, condition, space_status
 
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
-from integration_operator.localcluster.controlplane import ControlPlane
-from integration_operator.localcluster.installation import grant_permissions, own_definitions
-from integration_operator.localcluster.kinds import install_kinds, platform_definitions
+from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.installation import grant_permissions, own_definitions
+from integration_operator_sandbox.kinds import install_kinds, platform_definitions
+from tests.support.world import World, condition, space_status
 
 
 async def test_messages_without_end_are_bounded(world: World) -> None:

@@ -12,7 +12,7 @@ import pytest
 from integration_operator.api import connection, integration, names, schema
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import Invalid
-from integration_operator.localcluster.controlplane import ControlPlane
+from integration_operator_sandbox.controlplane import ControlPlane
 
 Document = dict[str, Any]
 

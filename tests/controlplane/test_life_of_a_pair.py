@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 
-from world import World, decoded, reason, space_status
-
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
+from tests.support.world import World, decoded, reason, space_status
 
 
 async def test_offered_disabled_then_enabled_then_disabled(world: World) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from world import World
 
 from integration_operator.kube.client import APPLY
 from integration_operator.kube.errors import AlreadyExists
+from tests.support.world import World
 
 Document = dict[str, Any]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from world import World, reason
-
 from integration_operator.api import names
 from integration_operator.domain.pair import Pair, Ref
+from tests.support.world import World, reason
 
 PAIRS = 12
 

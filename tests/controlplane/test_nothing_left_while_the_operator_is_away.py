@@ -4,10 +4,9 @@ start.
 
 from __future__ import annotations
 
-from world import World
-
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Ref
+from tests.support.world import World
 
 
 async def test_address_space_in_the_same_namespace_takes_everything(world: World) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from world import World, path, reason
 
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
+from tests.support.world import World, path, reason
 
 APPLY = "application/apply-patch+yaml"
 

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from world import World
 
 from integration_operator.assembly import Operator
 from integration_operator.domain import naming
 from integration_operator.kube.client import Client
 from integration_operator.kube.reflector import State
-from integration_operator.localcluster.controlplane import ControlPlane
-from integration_operator.localcluster.installation import grant_permissions, own_definitions
-from integration_operator.localcluster.kinds import install_kinds, platform_definitions
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
+from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.installation import grant_permissions, own_definitions
+from integration_operator_sandbox.kinds import install_kinds, platform_definitions
+from tests.support.world import World
 
 OWN = {definition["spec"]["names"]["kind"]: definition for definition in own_definitions()}
 ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/integration-operator"

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from kustomize import build
+
+from tests.support.kustomize import build
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
 DIRECTORIES = sorted(directory.name for directory in DEPLOY.iterdir() if directory.is_dir())

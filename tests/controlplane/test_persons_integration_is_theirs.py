@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from world import World, condition, reason
-
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
+from tests.support.world import World, condition, reason
 
 
 async def said(world: World, ref: Ref, wanted: str, type_: str = "Ready") -> dict[str, Any]:

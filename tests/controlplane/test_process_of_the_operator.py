@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from world import World
 
 from integration_operator.rendering.templates import shipped_directory
+from tests.support.world import World
 
 
 def operator(*flags: str, **environment: str) -> subprocess.Popen[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from world import World, reason
-
 from integration_operator.domain.pair import Pair
+from tests.support.world import World, reason
 
 PAIRS = 50
 

@@ -7,10 +7,10 @@ import io
 import json
 
 from prometheus_client import generate_latest
-from world import World, decoded
 
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Ref
+from tests.support.world import World, decoded
 
 
 async def test_nothing_shows_a_password(world: World, operator_log: io.StringIO) -> None:

@@ -6,17 +6,17 @@ import asyncio
 from typing import Any
 
 import pytest
-from planes import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
-from world import World, condition, space_status
 
 from integration_operator.assembly import Operator
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.kube.reflector import State
-from integration_operator.localcluster.aggregated.server import AggregatedApi
-from integration_operator.localcluster.keycloak.realms import Realms
-from integration_operator.localcluster.kinds import install_kinds
+from integration_operator_sandbox.aggregated.server import AggregatedApi
+from integration_operator_sandbox.keycloak.realms import Realms
+from integration_operator_sandbox.kinds import install_kinds
+from tests.support.planes import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
+from tests.support.world import World, condition, space_status
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 

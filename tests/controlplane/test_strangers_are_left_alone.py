@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from world import World, reason
 
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair
+from tests.support.world import World, reason
 
 STRANGERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "Secret": (naming.secret_ref, {"type": "Opaque", "data": {"password": "eA=="}}),

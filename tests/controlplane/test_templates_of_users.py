@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from world import World, condition, decoded
-
 from integration_operator.rendering.templates import shipped_directory
+from tests.support.world import World, condition, decoded
 
 
 def overridden(directory: Path, name: str, *changes: tuple[str, str]) -> None:

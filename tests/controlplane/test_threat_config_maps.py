@@ -6,14 +6,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from planes import INFRASTRUCTURE, drop_space, space_in_config_map, store_space
-from tenants import tenant
-from world import World
 
 from integration_operator.api import names
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import Forbidden
+from tests.support.planes import INFRASTRUCTURE, drop_space, space_in_config_map, store_space
+from tests.support.tenants import tenant
+from tests.support.world import World
 
 
 async def test_only_enmasses_own_namespace_speaks(old: World, tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import hostile, never
 from prometheus_client import REGISTRY
-from tenants import tenant
-from world import World, path, reason
 
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
+from tests.support.hostile import hostile, never
+from tests.support.tenants import tenant
+from tests.support.world import World, path, reason
 
 
 async def two_namespaces(world: World, **annotations: str) -> Pair:

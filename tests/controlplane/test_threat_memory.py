@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tenants import tenant
-from world import World, path
 
 from integration_operator.api import names
 from integration_operator.domain.pair import Ref
+from tests.support.tenants import tenant
+from tests.support.world import World, path
 
 MIB = 1024 * 1024
 MOST = 250 * MIB

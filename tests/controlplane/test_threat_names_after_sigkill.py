@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenes import Process, Scene, encoded, scene
-from world import World, path
 
 from integration_operator.api import names
 from integration_operator.domain import naming
+from tests.support.scenes import Process, Scene, encoded, scene
+from tests.support.world import World, path
 
 FORGED = {
     "phase": "complete",

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenes import WITH_FINALIZER, Scene, scene
-from world import World, path
 
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import Forbidden
+from tests.support.scenes import WITH_FINALIZER, Scene, scene
+from tests.support.world import World, path
 
 Document = dict[str, Any]
 

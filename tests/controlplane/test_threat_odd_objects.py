@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenes import Scene, encoded, scene
-from world import World, condition, path, space_status
 
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
+from tests.support.scenes import Scene, encoded, scene
+from tests.support.world import World, condition, path, space_status
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenes import encoded, scene
-from world import OPERATOR, World, path
 
 from integration_operator.api import names
 from integration_operator.assembly import Operator
@@ -25,6 +23,8 @@ from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
+from tests.support.scenes import encoded, scene
+from tests.support.world import OPERATOR, World, path
 
 FLOOD = 10.0
 """Seconds of a flood."""

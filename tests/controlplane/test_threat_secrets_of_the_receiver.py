@@ -9,12 +9,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from scenes import Scene, encoded, scene
-from tenants import tenant
-from world import World, condition, path
 
 from integration_operator.api import names
 from integration_operator.kube.errors import Forbidden
+from tests.support.scenes import Scene, encoded, scene
+from tests.support.tenants import tenant
+from tests.support.world import World, condition, path
 
 PASSWORD = "the receiver's own password"
 

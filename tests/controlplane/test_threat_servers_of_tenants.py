@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager, suppress
 
 import psutil
 import pytest
-from hostile import Answer, hostile, never, packed, slowly, without_end
-from world import World
 
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import NotFound
+from tests.support.hostile import Answer, hostile, never, packed, slowly, without_end
+from tests.support.world import World
 
 MIB = 1024 * 1024
 MOST_MORE = 100 * MIB

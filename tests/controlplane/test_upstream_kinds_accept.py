@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 import yaml
-from world import World, path, space_status
 
 from integration_operator.domain.live import Live, differences
 from integration_operator.engine.snapshot import Snapshot
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import Invalid
-from integration_operator.localcluster.controlplane import ControlPlane
-from integration_operator.localcluster.installation import grant_permissions, own_definitions
-from integration_operator.localcluster.kinds import install_kinds
 from integration_operator.rendering.templates import TemplateFiles
+from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.installation import grant_permissions, own_definitions
+from integration_operator_sandbox.kinds import install_kinds
+from tests.support.world import World, path, space_status
 
 UPSTREAM = Path(__file__).parents[3] / "shared" / "upstream"
 FILES = ("addressspaces", "messagingusers", "authenticationservices", "syndesises")

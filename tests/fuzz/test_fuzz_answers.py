@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from documents import is_safe, mutated, texts, values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +31,8 @@ from integration_operator.domain.remote import Remote
 from integration_operator.kube import kinds
 from integration_operator.kube.errors import error_of, watch_error
 from integration_operator.kube.kinds import Served
-from integration_operator.localcluster.enmasse import CERTIFICATE
+from integration_operator_sandbox.enmasse import CERTIFICATE
+from tests.support.random_documents import is_safe, mutated, texts, values
 
 SECRET = "the-password-of-this-test"
 CONNECTOR = {

@@ -6,7 +6,6 @@ import base64
 import json
 from typing import Any
 
-from documents import is_safe, mutated, texts, values
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,10 +20,11 @@ from integration_operator.domain.readiness import (
     transport,
     user_ready,
 )
-from integration_operator.localcluster.enmasse import CERTIFICATE
 from integration_operator.sources.configmap import address_space_document
 from integration_operator.sources.enmasse import HOST, MOST_MESSAGES, MOST_PORTS, address_space, authentication_type
 from integration_operator.sources.syndesis import syndesis
+from integration_operator_sandbox.enmasse import CERTIFICATE
+from tests.support.random_documents import is_safe, mutated, texts, values
 
 NAME = (("metadata", "name"), ("metadata", "namespace"))
 """What the API server has checked."""

@@ -7,14 +7,14 @@ import itertools
 from typing import Any
 
 import pytest
-from builders import space
 from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_operator.api import names
 from integration_operator.domain.readiness import can_serve
-from integration_operator.localcluster.enmasse import CERTIFICATE
 from integration_operator.sources.enmasse import address_space
+from integration_operator_sandbox.enmasse import CERTIFICATE
+from tests.support.builders import space
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -8,13 +8,13 @@ import json
 from typing import Any
 
 import pytest
-from builders import space
 
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.patterns import NamespacePatterns
 from integration_operator.domain.readiness import can_serve
 from integration_operator.sources.configmap import address_space_document
 from integration_operator.sources.enmasse import address_space
+from tests.support.builders import space
 
 
 def config_map(config: Any, **metadata: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from builders import integration as document_of
 
 from integration_operator.domain.actions import Deliver, Withdraw
 from integration_operator.domain.conditions import Announcement
@@ -22,6 +21,7 @@ from integration_operator.domain.platforms import AddressSpace
 from integration_operator.domain.remote import Remote
 from integration_operator.engine.register import RemoteRegister
 from integration_operator.engine.remote_work import MOMENT, RemoteWork
+from tests.support.builders import integration as document_of
 
 PAIR = Pair(Ref("shop", "orders"), Ref("shop", "syndesis"))
 DOCUMENT = {"metadata": connection_ref(PAIR)._asdict(), "spec": {}}

@@ -105,7 +105,7 @@ def test_version_and_help() -> None:
     assert run("--version")[0] == 0
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("run", "render", "explain", "crds", "local", "demo"):
+    for command in ("run", "render", "explain", "migrate", "crds"):
         assert command in out
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import integration, space, syndesis
 
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Apply, Deliver, LetGo, Remove, Withdraw
@@ -16,6 +15,7 @@ from integration_operator.domain.integration import Integration
 from integration_operator.domain.verdict import Verdict
 from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
+from tests.support.builders import integration, space, syndesis
 
 RULES = ("same-namespace", "allowed-namespaces")
 TEMPLATES = TemplateFiles()

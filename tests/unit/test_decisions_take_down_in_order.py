@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import integration, report, space, syndesis
 
 from integration_operator.domain.actions import Apply, Remove
 from integration_operator.domain.decisions import Decision, decide
@@ -17,6 +16,7 @@ from integration_operator.domain.standing import Step
 from integration_operator.domain.verdict import Verdict
 from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
+from tests.support.builders import integration, report, space, syndesis
 
 RULES = ("same-namespace", "allowed-namespaces")
 TEMPLATES = TemplateFiles()

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import integration, report, space, syndesis
 
 from integration_operator.domain import naming
 from integration_operator.domain.actions import Apply, Deliver, Finalize, Remove, Withdraw
@@ -19,6 +18,7 @@ from integration_operator.domain.readiness import can_serve, transport
 from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.sources.enmasse import address_space
+from tests.support.builders import integration, report, space, syndesis
 
 TEMPLATES = TemplateFiles()
 RULES = ("same-namespace",)

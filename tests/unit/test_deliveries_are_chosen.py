@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from builders import integration, space, syndesis
 
 from integration_operator.domain.choice import choose
 from integration_operator.domain.facts import Facts, Kinds
@@ -13,6 +12,7 @@ from integration_operator.domain.integration import Integration
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.sources.enmasse import address_space
 from integration_operator.sources.syndesis import syndesis as normalised
+from tests.support.builders import integration, space, syndesis
 
 PAIR = Pair(Ref("shop", "orders"), Ref("shop", "syndesis"))
 RECONCILED = syndesis()

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import integration, syndesis
-from builders import space as address_space
 from typer.testing import CliRunner, Result
 
 from integration_operator.cli import app
+from tests.support.builders import integration, syndesis
+from tests.support.builders import space as address_space
 
 BOTH = [address_space(), syndesis()]
 

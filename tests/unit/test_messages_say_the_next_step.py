@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import integration, space, syndesis
 from typer.testing import CliRunner
 
 from integration_operator.api import names
@@ -23,6 +22,7 @@ from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.sources.enmasse import address_space
 from integration_operator.sources.syndesis import syndesis as instance
+from tests.support.builders import integration, space, syndesis
 
 Document = dict[str, Any]
 TEMPLATES = TemplateFiles()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from builders import integration, syndesis
-from builders import space as address_space
 from typer.testing import CliRunner
 
 from integration_operator.api import names
 from integration_operator.cli import app
+from tests.support.builders import integration, syndesis
+from tests.support.builders import space as address_space
 
 EVIL = "x\x1b]0;owned\x07\x9b31m\u202e\ny"
 

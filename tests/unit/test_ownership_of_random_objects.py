@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from builders import integration, space, syndesis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from integration_operator.domain.credentials import encode
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.engine.snapshot import Snapshot, managed_fields
 from integration_operator.rendering.templates import TemplateFiles
+from tests.support.builders import integration, space, syndesis
 
 TEMPLATES = TemplateFiles()
 RULES = ("same-namespace", "allowed-namespaces")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from builders import space, syndesis
 
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.pairing import denied, may_pair, verdicts
 from integration_operator.sources.enmasse import address_space
 from integration_operator.sources.syndesis import syndesis as normalised
+from tests.support.builders import space, syndesis
 
 ALLOWED = "integreatly.org/allowed-namespaces"
 BY, FOR = "enmasse.io/created-by", "syndesis.io/created-by"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from clocks import Clock
 
 from integration_operator.delivery.keycloak.errors import AdminRefused, KeycloakUnavailable
 from integration_operator.delivery.peer import LONGEST_REFUSAL, OPEN_FOR, Peer
 from integration_operator.domain.failure import Deferred
+from tests.support.clocks import Clock
 
 
 async def fails() -> None:

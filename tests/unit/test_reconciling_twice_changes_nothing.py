@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from builders import integration, space, syndesis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_operator.domain.actions import Apply
 from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
+from tests.support.builders import integration, space, syndesis
 
 RULES = ("same-namespace", "allowed-namespaces")
 TEMPLATES = TemplateFiles()

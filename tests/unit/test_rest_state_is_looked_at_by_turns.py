@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from builders import integration
-from clocks import Clock
-
 from integration_operator.api import names
 from integration_operator.domain.credentials import Credential
 from integration_operator.domain.integration import Integration
 from integration_operator.domain.remote import Remote, credentials_hash
 from integration_operator.engine.register import RemoteRegister
+from tests.support.builders import integration
+from tests.support.clocks import Clock
 
 PERIOD = 600.0
 NOTED = {

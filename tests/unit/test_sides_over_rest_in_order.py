@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from builders import integration, report, space, syndesis
 
 from integration_operator.api import names
 from integration_operator.domain import naming
@@ -17,6 +16,7 @@ from integration_operator.domain.integration import Integration
 from integration_operator.domain.remote import Remote, RemoteState
 from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
+from tests.support.builders import integration, report, space, syndesis
 
 TEMPLATES = TemplateFiles()
 REST = {"connection": "rest"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from clocks import Clock
 
 from integration_operator.engine.backoff import FIRST_DELAY, LONGEST_DELAY
 from integration_operator.engine.pace import Pace
 from integration_operator.engine.workqueue import WorkQueue
+from tests.support.clocks import Clock
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from builders import integration, syndesis
-from builders import space as address_space
 from typer.testing import CliRunner, Result
 
 from integration_operator.cli import app
@@ -22,6 +20,8 @@ from integration_operator.cli.explain import explain
 from integration_operator.cli.render import render
 from integration_operator.documents import LARGEST_FILE
 from integration_operator.rendering.templates import TemplateFiles
+from tests.support.builders import integration, syndesis
+from tests.support.builders import space as address_space
 
 SPACE, SYNDESIS = address_space(), syndesis()
 GOOD = yaml.safe_dump_all([SPACE, SYNDESIS])

@@ -7,9 +7,7 @@ import typer
 from integration_operator import __version__
 from integration_operator.cli.connection_controller import connection_controller
 from integration_operator.cli.crds import crds
-from integration_operator.cli.demo import demo
 from integration_operator.cli.explain import explain
-from integration_operator.cli.local import local_app
 from integration_operator.cli.migrate import migrate
 from integration_operator.cli.render import render
 from integration_operator.cli.run import run
@@ -27,8 +25,6 @@ app.command()(render)
 app.command()(explain)
 app.command()(migrate)
 app.command()(crds)
-app.add_typer(local_app)
-app.command()(demo)
 
 
 def _version(show: bool) -> None:

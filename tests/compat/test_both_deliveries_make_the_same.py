@@ -1,0 +1,90 @@
+"""One rendered document, two ways to its platform: the same is there in the end, a person's template included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_operator.api import names
+from integration_operator.domain import naming
+from integration_operator.domain.ownership import KEYCLOAK_MARK
+from integration_operator.rendering.templates import shipped_directory
+from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.compat.test_connection_controller import controller
+from tests.compat.test_connection_over_rest import delivered, pair_of
+from tests.compat.test_migration_there_and_back import annotate, settled
+from tests.compat.test_the_proof_of_concepts_cluster import let_in, settings
+from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, realm
+from tests.support.world import World
+
+
+@pytest.fixture
+def templates(tmp_path: Path) -> Path:
+    """A person's templates: another name, one more property, and a rule of their own for the user."""
+    connection = (shipped_directory() / "connection.yaml.j2").read_text()
+    connection = connection.replace(
+        "  configuredProperties:\n", "  tags: [ours]\n  configuredProperties:\n    clientID: mine\n"
+    )
+    (tmp_path / "connection.yaml.j2").write_text(connection)
+    user = (shipped_directory() / "messaginguser.yaml.j2").read_text()
+    rules = "[{operations: [recv], addresses: ['orders/*', 'a b']}]"
+    (tmp_path / "messaginguser.yaml.j2").write_text(user.replace("{{ authorization | tojson }}", rules))
+    return tmp_path
+
+
+async def options(world: World, namespace: str) -> None:
+    """What the templates take from a ConfigMap."""
+    body = {"metadata": {"name": "options"}, "data": {"client": "mine"}}
+    await world.person.post(f"/api/v1/namespaces/{namespace}/configmaps", body)
+
+
+async def test_connection(world: World, syndesis_server: SyndesisServer, templates: Path) -> None:
+    async with world.enmasse_alone(), world.operator(templates=templates, syndesis_url=syndesis_server.url):
+        pair = await pair_of(world)
+        await options(world, pair.syndesis.namespace)
+        over_rest = await delivered(world, syndesis_server, pair)
+        assert over_rest["configuredProperties"]["clientID"] == "mine"
+        assert over_rest["tags"] == ["ours"]
+        writes = [r for r in syndesis_server.requests if r.method != "GET" and "verifier" not in r.path]
+        async with controller(world, syndesis_server):
+            await annotate(world, pair, "native")
+            await settled(world, pair, "native", over_rest["id"])
+            assert syndesis_server.stored()[over_rest["id"]] == over_rest, "the controller found nothing to change"
+            again = [r for r in syndesis_server.requests if r.method != "GET" and "verifier" not in r.path]
+            assert again == writes
+
+
+async def test_user(
+    old: World,
+    keycloak: Keycloak,
+    syndesis_server: SyndesisServer,
+    templates: Path,
+) -> None:
+    seen: dict[str, Any] = {}
+    await let_in(old, keycloak)
+    chosen = {**settings(keycloak, syndesis_server), "address_spaces": "auto", "pairing_rules": ("same-namespace",)}
+    async with enmasse(old, keycloak, "0.30"):
+        for delivery in ("keycloak", "native"):
+            pair = await old_pair(old, keycloak, delivery)
+            await options(old, pair.syndesis.namespace)
+            async with old.operator(templates=templates, poll_seconds=1, **{**chosen, "user_delivery": delivery}):
+                await old.offered(pair)
+                await old.enable(pair)
+                await old.has_reason(pair, "Ready")
+                (user,) = keycloak.users(realm(pair))
+                attributes = {key: value for key, value in user["attributes"].items() if key != KEYCLOAK_MARK}
+                assert attributes["resourceName"] == [naming.user_ref(pair).name]
+                seen[delivery] = (
+                    sorted(attributes),
+                    user["enabled"],
+                    keycloak.groups_of(realm(pair), user["username"]),
+                )
+                await old.enable(pair, enabled=False)
+                await old.has_reason(pair, "NotEnabled")
+                await old.person.delete(f"/api/v1/namespaces/enmasse-infra/configmaps/{pair.space.namespace}.orders")
+    assert seen["keycloak"] == seen["native"]
+    assert seen["native"][2] == {"recv_orders%2F*", "recv_a+b"}
+    assert names.FIELD_MANAGER not in str(seen), "nothing tells ours from EnMasse's own but name and mark"

@@ -1,0 +1,96 @@
+"""EnMasse 0.30 becomes 0.31 under the running operator: nothing is torn down, nothing is doubled, nobody loses a login.
+
+As EnMasse does it: its API goes and the kinds come, users in Keycloak become MessagingUsers without a password,
+AddressSpaces are made anew with other uids, and their ConfigMaps are deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from integration_operator.domain import naming
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.kube.client import Client
+from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator_sandbox.keycloak.controller import KeptLogins
+from integration_operator_sandbox.kinds import install_kinds
+from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.compat.test_migration_there_and_back import always_one
+from tests.compat.test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm
+from tests.support.keycloak_fixture import realms_of
+from tests.support.planes import DEFINITIONS, drop_space
+from tests.support.world import World
+
+
+async def convert_users(world: World, keycloak: Keycloak, pair: Pair) -> None:
+    """Every user in the realm becomes a MessagingUser without a password (upgrader.go:204-293 @0.33.1)."""
+    for user in keycloak.users(realm(pair)):
+        name = user["attributes"]["resourceName"][0]
+        spec = {
+            "username": user["username"],
+            "authentication": {"type": "password"},
+            "authorization": [{"operations": ["send", "recv"], "addresses": ["*"]}],
+        }
+        await world.create("MessagingUser", pair.space.namespace, name, spec=spec)
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["operator running", "operator restarted meanwhile"])
+async def test_upgrade(
+    upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer, restarted: bool
+) -> None:
+    async with Client.from_kubeconfig(upgradable.kubeconfig("person"), user_agent="kubectl") as person:
+        world = World(upgradable, person)
+        settings = {"poll_seconds": 1, "syndesis_url": syndesis_server.url}
+        operator = world.operator(**settings)
+        await operator.__aenter__()
+        try:
+            async with enmasse(world, keycloak, "0.30") as api:
+                pair = await old_pair(world, keycloak)
+                known = await ready(world, pair)
+                before = await world.integration(pair)
+                assert before is not None
+                async with always_one(syndesis_server):
+                    await api.unregister()
+                    if restarted:
+                        await operator.__aexit__(None, None, None)
+                    install_kinds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
+                    if restarted:
+                        operator = world.operator(**settings)
+                        await operator.__aenter__()
+                    await drop_space(world, pair.space)
+                    await asyncio.sleep(3)
+                    assert await login(world, pair) == known, "what is not moved yet stays as it is"
+                    assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
+                    await convert_users(world, keycloak, pair)
+                    async with realms_of(keycloak) as realms, world.enmasse_alone(KeptLogins(realms)):
+                        await world.space(pair.space.namespace)
+                        await world.has_reason(pair, "UserActive", "UserReady")
+                        await world.has_reason(pair, "Ready")
+
+                        async def native() -> bool:
+                            found = await world.integration(pair)
+                            user = (((found or {}).get("status") or {}).get("delivered") or {}).get("user") or {}
+                            return user.get("delivery") == "native"
+
+                        await world.eventually("the user is a resource's now", native)
+                    (user,) = keycloak.users(realm(pair))
+                    assert user["username"] == known["username"]
+                    assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
+                    users = await world.items("MessagingUser", pair.space.namespace)
+                    assert [u["metadata"]["name"] for u in users] == [naming.user_ref(pair).name]
+                    assert await login(world, pair) == known
+                    after = await world.integration(pair)
+                    assert after is not None
+                    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+                    said = [i["status"]["delivered"]["connection"]["id"] for i in (before, after)]
+                    assert said[0] == said[1]
+                ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
+                async with realms_of(keycloak) as realms, world.enmasse_alone(KeptLogins(realms)):
+                    await world.patch("Integration", ref, {"spec": {"enabled": False}})
+                    await world.taken_down(pair)
+                assert keycloak.users(realm(pair)) == []
+        finally:
+            await operator.__aexit__(None, None, None)

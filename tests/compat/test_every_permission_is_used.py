@@ -1,0 +1,250 @@
+"""The operator may do what it does, and nothing else: each verb that deploy/ grants is seen in the server's audit log.
+
+An apply that creates an object needs ``create`` and ``patch``; the log calls it ``patch`` and its answer 201.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from integration_operator.api import names
+from integration_operator.assembly import ConnectionControl
+from integration_operator.domain import naming
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.kube.client import Client
+from integration_operator.kube.errors import ApiError
+from integration_operator.rendering.templates import shipped_directory
+from integration_operator.settings import Settings
+from integration_operator_sandbox.aggregated.server import AggregatedApi
+from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.support.keycloak_fixture import realms_of
+from tests.support.planes import INFRASTRUCTURE, drop_space, store_space
+from tests.support.world import OPERATOR, World
+
+Document = dict[str, Any]
+DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
+CONTROLLER = OPERATOR.replace(":integration-operator", ":connection-controller").replace(
+    "serviceaccount:connection-controller", "serviceaccount:integration-operator"
+)
+
+
+class Use(NamedTuple):
+    """A request as the rules of a role see it; ``name`` is empty if the rule names none."""
+
+    group: str
+    resource: str
+    verb: str
+    name: str = ""
+
+
+def granted(directory: str) -> set[Use]:
+    """What the role of a directory of deploy/kustomize grants."""
+    file = next(file for name in ("cluster-role.yaml", "role.yaml") if (file := DEPLOY / directory / name).is_file())
+    return {
+        Use(group, resource, verb, name)
+        for rule in yaml.safe_load(file.read_text())["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        for name in rule.get("resourceNames") or [""]
+    }
+
+
+def entries(world: World, user: str, since: int) -> list[Document]:
+    """The requests of a user in the audit log, watches too."""
+    with world.control_plane.audit_log.open("rb") as log:
+        log.seek(since)
+        found = [json.loads(line) for line in log if line.endswith(b"\n")]
+    return [entry for entry in found if entry["user"].get("username") == user and "objectRef" in entry]
+
+
+def uses(requests: list[Document]) -> set[Use]:
+    found = set()
+    for entry in requests:
+        about = entry["objectRef"]
+        resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
+        use = Use(about.get("apiGroup", ""), resource, entry["verb"])
+        found |= {use, use._replace(name=about.get("name", ""))}
+        if entry["verb"] == "patch" and entry["responseStatus"].get("code") == 201:
+            found.add(use._replace(verb="create"))
+    return found
+
+
+def refused(requests: list[Document]) -> list[str]:
+    return [f"{e['verb']} {e['requestURI']}" for e in requests if e.get("responseStatus", {}).get("code") == 403]
+
+
+def size(world: World) -> int:
+    return int(world.control_plane.audit_log.stat().st_size)
+
+
+def encoded(**values: str) -> dict[str, str]:
+    return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+
+
+async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tmp_path: Path) -> None:
+    """Natively, and the connection over REST with a property from a ConfigMap; each object is created, repaired and
+    deleted."""
+    shipped = (shipped_directory() / "connection.yaml.j2").read_text()
+    source = "  - property: clientID\n    configMapKeyRef: { name: settings, key: client }\n"
+    (tmp_path / "connection.yaml.j2").write_text(
+        shipped.replace("configuredPropertiesFrom:\n", f"configuredPropertiesFrom:\n{source}")
+    )
+    since = size(world)
+    async with world.platforms(), world.operator(templates=tmp_path, syndesis_url=syndesis_server.url):
+        pair = await world.pair()
+        children = await world.deliver(pair)
+        for kind, body in (
+            ("Secret", {"data": {"password": "eA=="}}),
+            ("MessagingUser", {"spec": {"authentication": {"password": "eA=="}}}),
+            ("Connection", {"spec": {"description": "x"}}),
+        ):
+            metadata = children[kind]["metadata"]
+            await world.patch(kind, Ref(metadata["namespace"], metadata["name"]), body)
+        await world.quiet()
+        await world.enable(pair, enabled=False)
+        await world.taken_down(pair)
+        over_rest = Pair(pair.space, Ref(await world.namespace("fuse"), "syndesis"))
+        annotations = {names.ALLOWED_NAMESPACES: over_rest.syndesis.namespace}
+        await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": annotations}})
+        await world.create("Syndesis", *over_rest.syndesis, spec={}, status={"phase": "Installed"})
+        config_map = {"metadata": {"name": "settings"}, "data": {"client": "c-1"}}
+        await world.person.post(f"/api/v1/namespaces/{over_rest.syndesis.namespace}/configmaps", config_map)
+        await world.offered(over_rest)
+        await world.enable(over_rest)
+        await world.has_reason(over_rest, "Ready")
+        await world.delete("Syndesis", pair.syndesis)
+
+        async def withdrawn() -> bool:
+            return await world.integration(pair) is None
+
+        await world.eventually("the offer is withdrawn", withdrawn)
+    requests = entries(world, OPERATOR, since)
+    assert refused(requests) == []
+    assert granted("base") - uses(requests) == set(), "nothing uses this"
+
+
+async def test_of_the_connection_controller(world: World, syndesis_server: SyndesisServer) -> None:
+    since = size(world)
+    fuse = await world.namespace("fuse")
+    await world.syndesis(fuse)
+    await world.create("Secret", fuse, "login", data=encoded(username="me", password="secret-1"))
+    await world.person.post(
+        f"/api/v1/namespaces/{fuse}/configmaps", {"metadata": {"name": "settings"}, "data": {"client": "c-1"}}
+    )
+    spec = {
+        "connectorId": "amqp",
+        "configuredProperties": {"connectionUri": "amqp://broker:5672"},
+        "configuredPropertiesFrom": [
+            {"property": "username", "secretKeyRef": {"name": "login", "key": "username"}},
+            {"property": "password", "secretKeyRef": {"name": "login", "key": "password"}},
+            {"property": "clientID", "configMapKeyRef": {"name": "settings", "key": "client"}},
+        ],
+    }
+    async with (
+        Client.from_kubeconfig(world.control_plane.kubeconfig("connection-controller")) as client,
+        ConnectionControl(client, Settings(syndesis_url=syndesis_server.url)).running(),
+    ):
+        await world.create("Connection", fuse, "mine", spec=spec)
+
+        async def ready() -> bool:
+            found = await world.get("Connection", Ref(fuse, "mine"))
+            return found is not None and (found.get("status") or {}).get("phase") == "Ready"
+
+        await world.eventually("it is Ready", ready)
+    requests = entries(world, CONTROLLER, since)
+    assert refused(requests) == []
+    assert granted("connection-controller") - uses(requests) == set(), "nothing uses this"
+
+
+@pytest.fixture
+async def admin_known(old: World, keycloak: Keycloak) -> None:
+    """What EnMasse keeps about its Keycloak."""
+    secrets = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
+    login = {"admin.username": keycloak.admin_username, "admin.password": keycloak.admin_password}
+    for name, data in (
+        ("keycloak-credentials", login),
+        ("standard-authservice-cert", {"tls.crt": keycloak.certificate}),
+    ):
+        with suppress(ApiError):
+            await old.person.delete(f"{secrets}/{name}")
+        await old.person.post(secrets, {"metadata": {"name": name}, "data": encoded(**data)})
+
+
+async def old_pair(old: World, keycloak: Keycloak) -> Pair:
+    shop = await old.namespace("shop")
+    await old.create("Syndesis", shop, "syndesis", spec={}, status={"phase": "Installed"})
+    pair = Pair(Ref(shop, "orders"), Ref(shop, "syndesis"))
+    keycloak.create_realm(f"{shop}-orders", shop)
+    await store_space(old, pair.space)
+    return pair
+
+
+async def test_with_earlier_releases_of_enmasse(
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer
+) -> None:
+    since = size(old)
+    async with (
+        Client.from_kubeconfig(old.control_plane.kubeconfig()) as admin,
+        realms_of(keycloak) as realms,
+        AggregatedApi("0.30", admin, realms).running(),
+    ):
+        pair = await old_pair(old, keycloak)
+        async with old.operator(
+            poll_seconds=1,
+            syndesis_url=syndesis_server.url,
+            enmasse_namespace=INFRASTRUCTURE,
+            address_spaces="configmap",
+        ):
+            await old.offered(pair)
+            await old.enable(pair)
+            await old.has_reason(pair, "Ready")
+            ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
+            await old.patch(
+                "Integration", ref, {"spec": {"authorization": [{"operations": ["send"], "addresses": ["*"]}]}}
+            )
+            await asyncio.sleep(2)
+            await old.enable(pair, enabled=False)
+
+            async def gone() -> bool:
+                return not keycloak.users(f"{pair.space.namespace}-orders")
+
+            await old.eventually("the user is gone", gone)
+    await drop_space(old, pair.space)
+    found = uses(entries(old, OPERATOR, since))
+    assert (granted("compatibility") | granted("configmaps")) - found == set(), "nothing uses this"
+    assert refused(entries(old, OPERATOR, since)) == []
+
+
+@pytest.mark.usefixtures("admin_known")
+async def test_with_users_in_keycloak(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
+    """Secrets, Service and Route are looked for under the names that EnMasse's releases give them."""
+    since = size(old)
+    pair = await old_pair(old, keycloak)
+    where = {"syndesis_url": syndesis_server.url, "enmasse_namespace": INFRASTRUCTURE, "address_spaces": "configmap"}
+    async with old.operator(user_delivery="keycloak", **where):
+        await old.offered(pair)
+        await old.enable(pair)
+        await old.has_reason(pair, "AccessMissing")
+    secrets = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
+    newer = {"metadata": {"name": "standard-authservice-credentials"}, "data": encoded(**{"admin.username": "a"})}
+    await old.person.post(secrets, newer)
+    async with old.operator(user_delivery="keycloak", enmasse_release="0.33", **where):
+        await old.patch(
+            "Integration", Ref(pair.syndesis.namespace, naming.integration_name(pair)), {"spec": {"tls": "disabled"}}
+        )
+        await old.quiet()
+    await old.person.delete(f"{secrets}/standard-authservice-credentials")
+    await drop_space(old, pair.space)
+    found = uses(entries(old, OPERATOR, since))
+    assert granted("keycloak") - found == set(), "nothing uses this"
+    assert refused(entries(old, OPERATOR, since)) == []

@@ -1,0 +1,157 @@
+"""A call whose answer never came may have done what it was asked for: that is made sure of, whatever is wanted then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from integration_operator.api import names
+from integration_operator.delivery import RemoteDelivery
+from integration_operator.domain import naming
+from integration_operator.domain.actions import Deliver, Withdraw
+from integration_operator.domain.failure import Failure
+from integration_operator.domain.pair import Pair
+from integration_operator.domain.remote import Remote
+from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.compat.test_connection_over_rest import delivered, finalizers, pair_of
+from tests.compat.test_the_proof_of_concepts_cluster import encoded, let_in
+from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, realm
+from tests.support.planes import INFRASTRUCTURE, drop_space
+from tests.support.world import World, condition
+
+
+@dataclass
+class AnswersLost:
+    """A delivery that does what it is asked for, and whose answers never come."""
+
+    real: RemoteDelivery
+    of: type[Deliver] | type[Withdraw]
+    done: int = 0
+
+    async def deliver(self, action: Deliver) -> Remote:
+        made = await self.real.deliver(action)
+        self._lose(action)
+        return made
+
+    async def withdraw(self, action: Withdraw) -> Any:
+        said = await self.real.withdraw(action)
+        self._lose(action)
+        return said
+
+    def _lose(self, action: Deliver | Withdraw) -> None:
+        if isinstance(action, self.of):
+            self.done += 1
+            raise Failure("NoAnswer", "the connection was lost")
+
+    async def close(self) -> None:
+        await self.real.close()
+
+
+async def did_something(world: World, delivery: AnswersLost) -> None:
+    async def done() -> bool:
+        return delivery.done > 0
+
+    await world.eventually("something is done that nobody hears of", done)
+
+
+async def disabled_after(world: World, pair: Pair, delivery: AnswersLost) -> dict[str, Any]:
+    """Enable a pair until something was done for it without an answer, then disable it; the Integration afterwards."""
+    await world.offered(pair)
+    await world.enable(pair)
+
+    await did_something(world, delivery)
+    await world.enable(pair, enabled=False)
+
+    async def let_go() -> Any:
+        found = await world.has_reason(pair, "NotEnabled")
+        return found if not finalizers(found) else None
+
+    found: dict[str, Any] = await world.eventually("our finalizer goes", let_go)
+    return found
+
+
+async def test_a_connection_that_may_be_there_goes(world: World, syndesis_server: SyndesisServer) -> None:
+    async with world.platforms(), world.operator(syndesis_url=syndesis_server.url) as operator:
+        delivery = operator.over_rest["rest"] = AnswersLost(operator.over_rest["rest"], Deliver)
+        pair = await pair_of(world)
+        await disabled_after(world, pair, delivery)
+        assert syndesis_server.stored() == {}
+
+
+async def test_a_connection_that_may_be_gone_is_made_again(world: World, syndesis_server: SyndesisServer) -> None:
+    async with world.platforms(), world.operator(syndesis_url=syndesis_server.url) as operator:
+        pair = await pair_of(world)
+        await delivered(world, syndesis_server, pair)
+        delivery = operator.over_rest["rest"] = AnswersLost(operator.over_rest["rest"], Withdraw)
+        await world.enable(pair, enabled=False)
+        await did_something(world, delivery)
+        await world.enable(pair)
+
+        async def back() -> bool:
+            return len(syndesis_server.stored()) == 1
+
+        await world.eventually("it is there again", back)
+        await world.has_reason(pair, "Ready")
+        operator.over_rest["rest"] = delivery.real
+        await world.enable(pair, enabled=False)
+        await world.has_reason(pair, "NotEnabled")
+
+
+@pytest.mark.parametrize(("asked", "how"), [("native", "aggregated"), ("keycloak", "keycloak")])
+async def test_a_user_that_may_be_there_goes(
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, asked: str, how: str
+) -> None:
+    await let_in(old, keycloak)
+    where = {"enmasse_namespace": INFRASTRUCTURE, "keycloak_url": keycloak.url, "syndesis_url": syndesis_server.url}
+    async with enmasse(old, keycloak, "0.30"):
+        pair = await old_pair(old, keycloak)
+        async with old.operator(poll_seconds=1, user_delivery=asked, **where) as operator:
+            delivery = operator.over_rest[how] = AnswersLost(operator.over_rest[how], Deliver)
+            await disabled_after(old, pair, delivery)
+            assert keycloak.users(realm(pair)) == []
+            await drop_space(old, pair.space)
+
+
+async def test_a_user_name_that_proves_nothing_is_refused(
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer
+) -> None:
+    """On this API nothing but the name tells whose a user is: a name that a user chose is not used, password or not."""
+    async with enmasse(old, keycloak, "0.30"):
+        pair = await old_pair(old, keycloak)
+        theirs = {
+            "resourceName": ["orders.theirs"],
+            "resourceNamespace": [pair.space.namespace],
+            "authenticationType": ["password"],
+            "creationTimestamp": ["2019-01-01T00:00:00.000Z"],
+        }
+        keycloak.make_user(realm(pair), "theirs", "their password", attributes=theirs)
+        labels = {"labels": {names.INTEGRATION_LABEL: "mine"}}
+        own = naming.username(pair)
+        for name, username in (("mine", "theirs"), ("fitting", own)):
+            data = {"username": encoded(username), "password": encoded("my own")}
+            await old.create("Secret", pair.syndesis.namespace, name, data=data, metadata=labels)
+        for _ in range(2):
+            async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
+                offered = await old.offered(pair)
+                ref = pair.syndesis._replace(name=offered["metadata"]["name"])
+                spec = {"enabled": True, "credentialsSecretRef": {"name": "mine"}}
+                forged = {"delivered": {"user": {"delivery": "aggregated", "username": "theirs"}}}
+                await old.patch("Integration", ref, {"spec": spec})
+                await old.patch("Integration", ref, {"status": forged}, status=True)
+                found = await old.has_reason(pair, "UsernameNotProvable", "CredentialsReady")
+                assert own in condition(found, "CredentialsReady")["message"]
+                await old.enable(pair, enabled=False)
+                await old.has_reason(pair, "NotEnabled")
+                assert keycloak.can_log_in(realm(pair), "theirs", "their password")
+        async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
+            spec = {"enabled": True, "credentialsSecretRef": {"name": "fitting"}}
+            await old.patch("Integration", ref, {"spec": spec})
+            await old.has_reason(pair, "Ready")
+            assert keycloak.can_log_in(realm(pair), own, "my own")
+            await old.enable(pair, enabled=False)
+            await old.has_reason(pair, "NotEnabled")
+        assert keycloak.can_log_in(realm(pair), "theirs", "their password")
+        await drop_space(old, pair.space)

@@ -1,0 +1,100 @@
+"""A restart writes nothing, whichever kind's list comes last, or is refused at first.
+
+What is not listed yet is not known to be there, and not known to be gone either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from integration_operator.assembly import Operator
+from integration_operator.kube import kinds
+from integration_operator.kube.client import Client
+from integration_operator.kube.errors import Unavailable
+from integration_operator.kube.kinds import Kind
+from integration_operator.rendering.templates import TemplateFiles
+from integration_operator.settings import Settings
+from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, ready
+from tests.support.world import OPERATOR, World
+
+KINDS = [kind for kind in vars(kinds).values() if isinstance(kind, Kind)]
+LATE = 0.8
+SETTLED = 0.5
+
+
+class LateClient(Client):
+    """A client that gets the lists of one kind late, or is refused them for as long."""
+
+    late: Kind
+    refused: bool
+    asked: float | None = None
+
+    async def get(self, path: str, *args: Any, **rest: Any) -> Any:
+        if re.search(rf"/{self.late.plural}$", path):
+            now = asyncio.get_running_loop().time()
+            self.asked = self.asked or now
+            if (wait := self.asked + LATE - now) > 0:
+                if self.refused:
+                    raise Unavailable(503, "ServiceUnavailable", "not yet")
+                await asyncio.sleep(wait)
+        return await super().get(path, *args, **rest)
+
+
+async def restart(world: World, late: Kind, refused: bool, settings: dict[str, Any]) -> bool:
+    """Run the operator until it knows everything; return whether it asked for the kind."""
+    async with LateClient.from_kubeconfig(world.control_plane.kubeconfig("operator")) as client:
+        client.late, client.refused = late, refused
+        operator = Operator(client, TemplateFiles(), Settings(**settings))
+        async with operator.running():
+            await asyncio.wait_for(operator.cluster.synced(), 30)
+            await asyncio.sleep(LATE + SETTLED)  # AuthenticationServices, for one, are not waited for
+        return client.asked is not None
+
+
+either_way = pytest.mark.parametrize("refused", [False, True], ids=["late", "refused"])
+
+
+@either_way
+async def test_with_kinds_that_are_watched(world: World, refused: bool) -> None:
+    async with world.platforms():
+        pair = await world.pair()
+        async with world.operator():
+            await world.deliver(pair)
+            await world.has_reason(pair, "Ready")
+            await world.quiet()
+        asked = set()
+        for kind in KINDS:
+            world.mark()
+            if await restart(world, kind, refused, {}):
+                asked.add(kind.name)
+            assert world.writes(OPERATOR) == [], f"{kind} came last"
+        assert asked == {kind.name for kind in KINDS} - {"ConfigMap"}
+
+
+@either_way
+@pytest.mark.parametrize("release", ["0.24", "0.30"])
+async def test_with_kinds_that_are_polled(
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, refused: bool, release: str
+) -> None:
+    settings = {"poll_seconds": 1, "syndesis_url": syndesis_server.url}
+    async with enmasse(old, keycloak, release):
+        pair = await old_pair(old, keycloak)
+        async with old.operator(**settings):
+            await ready(old, pair)
+            await asyncio.sleep(SETTLED)
+        asked = set()
+        for kind in KINDS:
+            old.mark()
+            if await restart(old, kind, refused, settings):
+                asked.add(kind.name)
+            assert old.writes(OPERATOR) == [], f"{kind} came last"
+        assert {"AddressSpace", "Namespace", "Integration", "Syndesis"} <= asked
+        async with old.operator(**settings):
+            await old.enable(pair, enabled=False)
+            await old.has_reason(pair, "NotEnabled")

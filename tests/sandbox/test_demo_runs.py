@@ -1,0 +1,151 @@
+"""``integration-operator demo``: every step happens, is said, and nothing is left running, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from integration_operator.kube.client import Client
+from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.kinds import install_platform_kinds
+
+STEPS = (
+    "makes it ready",
+    "offers the pair as an Integration, disabled",
+    "Secret, MessagingUser and Connection appear",
+    "the Integration is Ready",
+    "log in with exactly the Secret's password",
+    "the Connection follows",
+    "Connection, MessagingUser and Secret are gone",
+    "the login opens nothing any more",
+    "enabled again: Ready",
+    "the garbage collector alone removes all",
+)
+
+
+def demo(*flags: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "integration_operator_sandbox", "demo", *flags]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ})
+
+
+def wait_for(check: Callable[[], object], within: float = 20.0) -> None:
+    until = time.monotonic() + within
+    while not check():
+        assert time.monotonic() < until, "not in time"
+        time.sleep(0.05)
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    return not [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_the_whole_story() -> None:
+    process = demo()
+    output, _ = process.communicate(timeout=150)
+    assert process.returncode == 0, output
+    at = 0
+    for number, step in enumerate(STEPS, 1):
+        found = re.search(rf"^ ?{number} .*{re.escape(step)}", output[at:], re.MULTILINE)
+        assert found, f"{step} is not said in its turn:\n{output}"
+        at += found.end()
+    assert "SIMULATED" in output
+    assert "$ kubectl patch integration" in output
+    assert not re.search(r"[0-9a-f]{64}", output), "no password is shown"
+    assert "\x1b" not in output, "without a terminal there are plain lines"
+
+
+@pytest.mark.parametrize(
+    ("delivery", "said"),
+    [
+        ("rest", ("Secret, MessagingUser and connection in Syndesis appear", "the operator takes the connection back")),
+        ("connection-controller", ("and Connection appear", "the garbage collector alone removes all")),
+    ],
+)
+def test_the_story_with_a_syndesis_of_today(delivery: str, said: tuple[str, ...]) -> None:
+    process = demo("--delivery", delivery)
+    output, _ = process.communicate(timeout=150)
+    assert process.returncode == 0, output
+    assert all(words in output for words in said), output
+    assert not re.search(r"[0-9a-f]{64}", output), "no password is shown"
+
+
+def test_kept_until_it_is_interrupted() -> None:
+    process = demo("--keep")
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "kubectl get addressspaces" in line:
+            break
+    assert process.poll() is None
+    kubeconfig = re.search(r"export KUBECONFIG=(\S+)", "".join(lines))
+    assert kubeconfig
+    assert os.path.exists(kubeconfig[1])
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 4, "the operator, and the three of the control plane"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    wait_for(lambda: all_gone(children))
+    assert not os.path.exists(kubeconfig[1])
+
+
+def test_an_operator_that_dies_ends_the_story_at_once() -> None:
+    process = demo("--keep")
+    children: list[psutil.Process] = []
+
+    def operator() -> list[psutil.Process]:
+        children[:] = psutil.Process(process.pid).children(recursive=True)
+        return [child for child in children if "-m integration_operator run" in " ".join(child.cmdline())]
+
+    wait_for(operator)
+    operator()[0].kill()
+    output, _ = process.communicate(timeout=25)
+    assert process.returncode == 1
+    assert "was ended by SIGKILL" in output
+    wait_for(lambda: all_gone(children))
+
+
+def test_interrupted_at_any_moment() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        process = demo()
+        children: list[psutil.Process] = []
+
+        def started(process: subprocess.Popen[str] = process, children: list[psutil.Process] = children) -> bool:
+            children[:] = psutil.Process(process.pid).children(recursive=True)
+            return any("kube-apiserver" in " ".join(child.cmdline()) for child in children)
+
+        wait_for(started)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+        wait_for(lambda children=children: all_gone(children))  # type: ignore[misc]
+
+
+def test_on_a_cluster_that_is_there_already() -> None:
+    with ControlPlane.start() as plane:
+        admin = str(plane.kubeconfig())
+        process = demo("--kubeconfig", admin)
+        output, _ = process.communicate(timeout=150)
+        assert process.returncode == 0, output
+        found = asyncio.run(definitions(plane))
+        assert found == [], "what was installed is removed again"
+        install_platform_kinds(plane.kubeconfig())
+        process = demo("--kubeconfig", admin)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 4
+        assert "serves enmasse.io already" in output
+
+
+async def definitions(plane: ControlPlane) -> list[str]:
+    async with Client.from_kubeconfig(plane.kubeconfig()) as admin:
+        found = await admin.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        return [d["metadata"]["name"] for d in found["items"] if "deletionTimestamp" not in d["metadata"]]

@@ -1,0 +1,1 @@
+"""What tests share: worlds, scenes, clocks, builders and platforms."""

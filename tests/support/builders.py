@@ -1,0 +1,74 @@
+"""Documents as the API server has them, for tests that need no server."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from integration_operator.api import names
+from integration_operator.domain.conditions import summarise
+from integration_operator.domain.decisions import Decision
+from integration_operator.domain.pair import Pair
+from integration_operator.domain.report import status_of
+from integration_operator.engine.snapshot import Snapshot
+from integration_operator_sandbox.enmasse import CERTIFICATE
+
+Document = dict[str, Any]
+
+PEM = base64.b64encode(CERTIFICATE.encode()).decode()
+PORTS = ({"name": "amqp", "port": 5672}, {"name": "amqps", "port": 5671})
+
+
+def space(
+    namespace: str = "shop",
+    name: str = "orders",
+    *,
+    ready: bool = True,
+    ca: bool = True,
+    ports: tuple[Document, ...] = PORTS,
+    annotations: dict[str, str] | None = None,
+    **metadata: Any,
+) -> Document:
+    """An AddressSpace."""
+    status: Document = {
+        "isReady": ready,
+        "endpointStatuses": [{"name": "messaging", "serviceHost": "messaging.svc", "servicePorts": list(ports)}],
+    }
+    if ca:
+        status["caCert"] = PEM
+    return {
+        "apiVersion": "enmasse.io/v1beta1",
+        "kind": "AddressSpace",
+        "metadata": {"namespace": namespace, "name": name, "annotations": annotations or {}, **metadata},
+        "spec": {"type": "standard", "plan": "small", "authenticationService": {"name": "standard"}},
+        "status": status,
+    }
+
+
+def syndesis(namespace: str = "shop", name: str = "syndesis", *, phase: str = "Installed", **metadata: Any) -> Document:
+    """A Syndesis where something reconciles Connections."""
+    metadata["annotations"] = {names.CONNECTION_DELIVERY: "native", **metadata.get("annotations", {})}
+    return {
+        "apiVersion": "syndesis.io/v1beta3",
+        "kind": "Syndesis",
+        "metadata": {"namespace": namespace, "name": name, **metadata},
+        "status": {"phase": phase},
+    }
+
+
+def integration(namespace: str = "shop", name: str = "mine", **spec: Any) -> Document:
+    """An Integration that a person wrote for the AddressSpace shop/orders."""
+    return {
+        "apiVersion": "integreatly.org/v1alpha1",
+        "kind": "Integration",
+        "metadata": {"namespace": namespace, "name": name, "creationTimestamp": "2024-01-01T00:00:00Z"},
+        "spec": {"addressSpaceRef": {"namespace": "shop", "name": "orders"}, "client": "syndesis", **spec},
+    }
+
+
+def report(snapshot: Snapshot, pair: Pair, decision: Decision) -> None:
+    """Write the status that the operator would write, into the snapshot."""
+    integration = snapshot.gatherer.facts(pair, snapshot.cluster.kinds()).integration
+    assert integration is not None
+    status = status_of(integration, decision, summarise(decision.findings or ()), "2024-01-01T00:00:00Z")
+    snapshot.merge("Integration", integration.ref, {"status": status})

@@ -1,0 +1,147 @@
+"""Deliveries to Syndesis's server by hand: what is wished for, and an operator reduced to its delivery and notes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from integration_operator.delivery.syndesis.delivery import SyndesisDelivery
+from integration_operator.delivery.syndesis.servers import Servers
+from integration_operator.domain import naming
+from integration_operator.domain.actions import Deliver, Withdraw
+from integration_operator.domain.credentials import Credential
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.platforms import AddressSpace
+from integration_operator.domain.remote import Remote, applied_hash, credentials_hash
+from integration_operator_sandbox.syndesis_server import SyndesisServer
+
+PASSWORD = "pass-of-the-first-day"
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A connection as it is wanted for an AddressSpace ``messaging/<space>`` in the Syndesis of ``namespace``."""
+
+    space: str = "orders"
+    namespace: str = "shop"
+    password: str = PASSWORD
+    name: str | None = None
+    description: str = "Messaging of orders"
+    tags: tuple[str, ...] = ()
+    connector: str = "amqp"
+    properties: dict[str, str] = field(default_factory=lambda: {"connectionUri": "amqp://messaging.svc:5672"})
+
+    @property
+    def pair(self) -> Pair:
+        return Pair(Ref("messaging", self.space), Ref(self.namespace, "syndesis"))
+
+    @property
+    def id(self) -> str:
+        return naming.connection_id(self.pair)
+
+    @property
+    def shown_name(self) -> str:
+        return self.name or f"EnMasse {self.space} (messaging)"
+
+    def but(self, **changed: Any) -> Wish:
+        return replace(self, **changed)
+
+    def with_property(self, key: str, value: str) -> Wish:
+        return replace(self, properties={**self.properties, key: value})
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The Connection that the template would render."""
+        secret = naming.secret_name(self.pair)
+        return {
+            "metadata": {"namespace": self.namespace, "name": naming.integration_name(self.pair)},
+            "spec": {
+                "connectorId": self.connector,
+                "name": self.shown_name,
+                "description": self.description,
+                "tags": list(self.tags),
+                "configuredProperties": self.properties,
+                "configuredPropertiesFrom": [
+                    {"property": "username", "secretKeyRef": {"name": secret, "key": "username"}},
+                    {"property": "password", "secretKeyRef": {"name": secret, "key": "password"}},
+                ],
+            },
+        }
+
+    def deliver(self, known: Remote, *, verify: bool = False) -> Deliver:
+        credential = Credential(naming.username(self.pair), self.password)
+        return Deliver(
+            "Connection",
+            "rest",
+            self.pair,
+            self.document,
+            credential,
+            AddressSpace(self.pair.space, "uid", "enmasse.io/v1beta1"),
+            known,
+            applied_hash(self.document),
+            credentials_hash(credential, naming.integration_label(self.pair)),
+            "the test asks for it",
+            verify,
+        )
+
+    def withdraw(self, known: Remote) -> Withdraw:
+        return Withdraw(
+            "Connection", "rest", self.pair, naming.connection_ref(self.pair), known, "the test asks for it"
+        )
+
+
+class Deliverer:
+    """A delivery with the Secrets that it reads, and with a note of each success, as the register keeps it."""
+
+    def __init__(self, *servers: SyndesisServer, **servers_of: SyndesisServer) -> None:
+        """One server for all namespaces, or one a namespace."""
+        self.known: dict[Pair, Remote] = {}
+        self.now = 0.0
+        self._passwords: dict[str, Credential] = {}
+        self.servers = Servers(
+            lambda namespace: servers[0].url if servers else servers_of[namespace].url, clock=lambda: self.now
+        )
+        self.delivery = SyndesisDelivery(self.servers, lambda namespace: self._value, self._config_map)
+
+    async def _config_map(self, namespace: str, name: str) -> dict[str, str]:
+        return {}
+
+    async def deliver(self, wish: Wish, *, verify: bool = False) -> Remote:
+        """Deliver with what is known so far; only a success is noted."""
+        action = wish.deliver(self.known.get(wish.pair, Remote()), verify=verify)
+        self._passwords[naming.secret_name(wish.pair)] = action.credential
+        made = await self.delivery.deliver(action)
+        self.known[wish.pair] = made
+        return made
+
+    async def withdraw(self, wish: Wish) -> str:
+        """Withdraw with what is known so far; what people are warned of."""
+        said = await self.delivery.withdraw(wish.withdraw(self.known.get(wish.pair, Remote())))
+        self.known.pop(wish.pair, None)
+        return said.message if said else ""
+
+    def _value(self, secret: str, key: str) -> str | None:
+        credential = self._passwords[secret]
+        return {"username": credential.username, "password": credential.password}[key]
+
+
+@asynccontextmanager
+async def delivering(*servers: SyndesisServer, **servers_of: SyndesisServer) -> AsyncIterator[Deliverer]:
+    """An operator that is started for the block; another one beside it or after it knows nothing of its notes."""
+    deliverer = Deliverer(*servers, **servers_of)
+    try:
+        yield deliverer
+    finally:
+        await deliverer.delivery.close()
+
+
+def writes(server: SyndesisServer, since: int = 0) -> list[str]:
+    """The writes that the server was asked for, as method and path without the query; verifying is none."""
+    return [
+        f"{request.method} {request.path.partition('?')[0].removeprefix('/api/v1')}"
+        for request in server.requests[since:]
+        if request.method in WRITES and not request.path.endswith("/verifier")
+    ]

@@ -1,0 +1,78 @@
+"""Tenants with limited tokens: giver, receiver, editor and stranger, as RBAC Roles of real clusters give them
+rights."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from integration_operator.kube.client import Client
+from tests.support.world import World
+
+Document = dict[str, Any]
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+EVERY_VERB = ["get", "list", "watch", "create", "update", "patch", "delete"]
+
+RIGHTS: dict[str, list[Document]] = {
+    "giver": [
+        {"apiGroups": ["enmasse.io"], "resources": ["addressspaces"], "verbs": EVERY_VERB},
+        {
+            "apiGroups": ["user.enmasse.io"],
+            "resources": ["messagingusers", "messagingusers/status"],
+            "verbs": EVERY_VERB,
+        },
+        {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": EVERY_VERB},
+    ],
+    "receiver": [
+        {"apiGroups": ["syndesis.io"], "resources": ["syndesises", "connections"], "verbs": EVERY_VERB},
+        {"apiGroups": ["integreatly.org"], "resources": ["integrations", "integrations/status"], "verbs": EVERY_VERB},
+        {"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": EVERY_VERB},
+    ],
+    "editor": [{"apiGroups": ["integreatly.org"], "resources": ["integrations"], "verbs": EVERY_VERB}],
+}
+RIGHTS["stranger"] = [*RIGHTS["giver"], *RIGHTS["receiver"]]
+"""In its own namespace a stranger may write whatever it likes."""
+
+
+@asynccontextmanager
+async def tenant(world: World, role: str, namespace: str, directory: Path) -> AsyncIterator[Client]:
+    """A client with the token of a service account that has one tenant's rights in one namespace, and no other."""
+    async with Client.from_kubeconfig(
+        await kubeconfig_of(world, f"{role}-{world.tag}", [namespace], RIGHTS[role], directory)
+    ) as client:
+        yield client
+
+
+async def kubeconfig_of(
+    world: World, name: str, namespaces: Sequence[str], rules: list[Document], directory: Path
+) -> Path:
+    """Make a service account in the first of the namespaces with rights in all of them, and return its kubeconfig."""
+    home = namespaces[0]
+    await world.person.post(f"/api/v1/namespaces/{home}/serviceaccounts", {"metadata": {"name": name}})
+    for namespace in namespaces:
+        role = {"metadata": {"name": name}, "rules": rules}
+        await world.person.post(f"{RBAC}/namespaces/{namespace}/roles", role)
+        binding = {
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": home}],
+        }
+        await world.person.post(f"{RBAC}/namespaces/{namespace}/rolebindings", binding)
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = await world.person.post(f"/api/v1/namespaces/{home}/serviceaccounts/{name}/token", request)
+    file = directory / f"{name}-{home}"
+    write_kubeconfig(world, file, token["status"]["token"], home)
+    return file
+
+
+def write_kubeconfig(world: World, file: Path, token: str, namespace: str) -> None:
+    """Write a kubeconfig with this token, whose context is in this namespace."""
+    document = yaml.safe_load(world.control_plane.kubeconfig("person").read_text())
+    document["users"] = [{"name": "one", "user": {"token": token}}]
+    context = {"cluster": document["clusters"][0]["name"], "user": "one", "namespace": namespace}
+    document["contexts"], document["current-context"] = [{"name": "one", "context": context}], "one"
+    file.write_text(yaml.safe_dump(document))

@@ -1,0 +1,355 @@
+"""What the tests on the real control plane share: platforms' objects, the operator with its own permissions, requests
+counted.
+
+Everything goes through the public door: the API server, as a person or as one of the platforms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from integration_operator.api import names
+from integration_operator.assembly import Operator
+from integration_operator.domain import naming
+from integration_operator.domain.pair import Pair, Ref
+from integration_operator.kube.client import Client
+from integration_operator.kube.errors import ApiError, NotFound
+from integration_operator.rendering.templates import TemplateFiles
+from integration_operator.settings import Settings
+from integration_operator_sandbox.enmasse import CERTIFICATE
+from integration_operator_sandbox.keycloak.controller import KeptLogins
+from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
+
+Document = dict[str, Any]
+
+OPERATOR = "system:serviceaccount:integration-operator:integration-operator"
+
+PATHS = {
+    "AddressSpace": ("/apis/enmasse.io/v1beta1", "addressspaces"),
+    "AuthenticationService": ("/apis/admin.enmasse.io/v1beta1", "authenticationservices"),
+    "MessagingUser": ("/apis/user.enmasse.io/v1beta1", "messagingusers"),
+    "Syndesis": ("/apis/syndesis.io/v1beta3", "syndesises"),
+    "Connection": ("/apis/syndesis.io/v1alpha1", "connections"),
+    "Integration": ("/apis/integreatly.org/v1alpha1", "integrations"),
+    "Secret": ("/api/v1", "secrets"),
+    "Event": ("/api/v1", "events"),
+}
+MADE_BY_PEOPLE = ("Integration", "Syndesis", "AddressSpace", "AuthenticationService")
+
+
+def path(kind: str, namespace: str | None = None, name: str | None = None) -> str:
+    """The path of a collection or of an object."""
+    root, plural = PATHS[kind]
+    inside = f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
+    return f"{inside}/{name}" if name else inside
+
+
+def space_status(host: str = "messaging-a1.enmasse-infra.svc", *, ca: bool = True) -> Document:
+    """The status of a ready AddressSpace, as EnMasse 0.33 writes it."""
+    ports = [{"name": "amqp-wss", "port": 443}, {"name": "amqps", "port": 5671}, {"name": "amqp", "port": 5672}]
+    status: Document = {
+        "isReady": True,
+        "phase": "Active",
+        "endpointStatuses": [
+            {"name": "messaging-wss", "serviceHost": host, "servicePorts": ports},
+            {"name": "messaging", "serviceHost": host, "servicePorts": ports},
+        ],
+    }
+    if ca:
+        status["caCert"] = base64.b64encode(CERTIFICATE.encode()).decode()
+    return status
+
+
+def decoded(secret: Document) -> dict[str, str]:
+    """The data of a Secret as text."""
+    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+
+
+def condition(integration: Document, type_: str) -> Document:
+    """One condition of an Integration, empty where there is none."""
+    found = (integration.get("status") or {}).get("conditions") or []
+    return next((c for c in found if c["type"] == type_), {})
+
+
+def reason(integration: Document, type_: str = "Ready") -> str:
+    """The reason of one condition."""
+    return str(condition(integration, type_).get("reason", ""))
+
+
+class World:
+    """One test's part of the control plane."""
+
+    def __init__(self, control_plane: Any, person: Client) -> None:
+        self.control_plane = control_plane
+        self.person = person
+        self.tag = uuid.uuid4().hex[:6]
+        self._mark = 0
+
+    def ns(self, name: str) -> str:
+        """A namespace's name of this test's own."""
+        return f"{name}-{self.tag}"
+
+    async def namespace(self, name: str) -> str:
+        """Make a namespace; return its full name."""
+        full = self.ns(name)
+        await self.person.post("/api/v1/namespaces", {"metadata": {"name": full}})
+        return full
+
+    async def create(self, kind: str, namespace: str, name: str, **rest: Any) -> Document:
+        """Create an object as a person would; ``status`` is written where the kind has it apart."""
+        root, _ = PATHS[kind]
+        metadata = {"name": name, "namespace": namespace, **rest.pop("metadata", {})}
+        status = rest.get("status")
+        document = {
+            "apiVersion": root.removeprefix("/apis/").removeprefix("/api/"),
+            "kind": kind,
+            "metadata": metadata,
+            **rest,
+        }
+        made = await self.person.post(path(kind, namespace), document)
+        if status is not None and kind in ("Syndesis", "MessagingUser", "Connection", "Integration"):
+            made = await self.person.patch(f"{path(kind, namespace, name)}/status", {"status": status})
+        return made
+
+    async def space(
+        self,
+        namespace: str,
+        name: str = "orders",
+        *,
+        status: Any = None,
+        authentication: str = "standard-authservice",
+        **annotations: str,
+    ) -> Ref:
+        """An AddressSpace, ready unless ``status`` says otherwise; annotations by the last part of their name."""
+        known = {"allowed": names.ALLOWED_NAMESPACES, "enable_new": names.ENABLE_NEW, "by": names.ENMASSE_CREATED_BY}
+        chosen = {known[key]: value for key, value in annotations.items()}
+        chosen[names.ENMASSE_REALM] = f"{namespace}-{name}"
+        spec = {"type": "standard", "plan": "standard-small", "authenticationService": {"name": authentication}}
+        shown = space_status() if status is None else status
+        rest = {"status": shown} if shown else {}
+        await self.create("AddressSpace", namespace, name, metadata={"annotations": chosen}, spec=spec, **rest)
+        return Ref(namespace, name)
+
+    async def syndesis(
+        self, namespace: str, name: str = "syndesis", *, phase: str = "Installed", **metadata: Any
+    ) -> Ref:
+        """A Syndesis, installed unless ``phase`` says otherwise, where something reconciles Connections."""
+        metadata["annotations"] = {names.CONNECTION_DELIVERY: "native", **metadata.get("annotations", {})}
+        await self.create("Syndesis", namespace, name, metadata=metadata, spec={}, status={"phase": phase})
+        return Ref(namespace, name)
+
+    async def pair(self, *, across: bool = False, **annotations: str) -> Pair:
+        """A ready AddressSpace and an installed Syndesis, in one namespace or in two."""
+        shop = await self.namespace("shop")
+        fuse = await self.namespace("fuse") if across else shop
+        if across:
+            annotations.setdefault("allowed", fuse)
+        return Pair(await self.space(shop, **annotations), await self.syndesis(fuse))
+
+    async def get(self, kind: str, ref: Ref) -> Document | None:
+        """An object, None where it is not there."""
+        try:
+            return await self.person.get(path(kind, *ref))
+        except NotFound:
+            return None
+
+    async def items(self, kind: str, namespace: str | None = None) -> list[Document]:
+        """All objects of a kind; of Secrets those with our label."""
+        query = {"labelSelector": names.INTEGRATION_LABEL} if kind == "Secret" else None
+        found = await self.person.get(path(kind, namespace), query)
+        return list(found.get("items") or [])
+
+    async def serves(self, kind: str) -> bool:
+        """Whether the control plane has a kind."""
+        try:
+            await self.items(kind)
+        except NotFound:
+            return False
+        return True
+
+    async def patch(self, kind: str, ref: Ref, body: Document, *, status: bool = False) -> Document:
+        """Merge-patch an object as a person."""
+        return await self.person.patch(path(kind, *ref) + ("/status" if status else ""), body)
+
+    async def delete(self, kind: str, ref: Ref, **options: Any) -> None:
+        """Delete an object as a person; that it is gone already is fine."""
+        with suppress(NotFound):
+            await self.person.delete(path(kind, *ref), {"kind": "DeleteOptions", "apiVersion": "v1", **options})
+
+    async def eventually(
+        self, what: str, check: Callable[[], Awaitable[Any]], *, within: float = 30.0, every: float = 0.05
+    ) -> Any:
+        """The first answer of ``check`` that is true; fails with ``what`` where none comes in time."""
+        until = time.monotonic() + within
+        while True:
+            found = await check()
+            if found:
+                return found
+            assert time.monotonic() < until, f"not within {within} s: {what}"
+            await asyncio.sleep(every)
+
+    async def children(self, pair: Pair) -> dict[str, Document | None]:
+        """Secret, MessagingUser and Connection of a pair, None for each that is not there."""
+        return {
+            "Secret": await self.get("Secret", naming.secret_ref(pair)),
+            "MessagingUser": await self.get("MessagingUser", naming.user_ref(pair)),
+            "Connection": await self.get("Connection", naming.connection_ref(pair)),
+        }
+
+    async def integration(self, pair: Pair) -> Document | None:
+        """The offered Integration of a pair."""
+        return await self.get("Integration", Ref(pair.syndesis.namespace, naming.integration_name(pair)))
+
+    async def offered(self, pair: Pair) -> Document:
+        """Wait for the Integration of a pair."""
+        return await self.eventually(f"{pair} is offered", lambda: self.integration(pair))  # type: ignore[no-any-return]
+
+    async def enable(self, pair: Pair, *, enabled: bool = True) -> None:
+        """Enable the pair's Integration as a person does."""
+        ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
+        await self.patch("Integration", ref, {"spec": {"enabled": enabled}})
+
+    async def delivered(self, pair: Pair) -> dict[str, Document]:
+        """Wait for Secret, MessagingUser and Connection of a pair, and for the status that says so."""
+
+        async def there() -> Any:
+            found = await self.children(pair)
+            integration = await self.integration(pair)
+            said = integration and ((integration.get("status") or {}).get("delivered") or {}).get("connection")
+            return found if all(found.values()) and said else None
+
+        return await self.eventually(f"{pair} is delivered", there)  # type: ignore[no-any-return]
+
+    async def deliver(self, pair: Pair) -> dict[str, Document]:
+        """Offer, enable and deliver a pair."""
+        await self.offered(pair)
+        await self.enable(pair)
+        return await self.delivered(pair)
+
+    async def taken_down(self, pair: Pair) -> None:
+        """Wait until Secret, MessagingUser and Connection of a pair are gone."""
+
+        async def gone() -> bool:
+            return not any((await self.children(pair)).values())
+
+        await self.eventually(f"{pair} is taken down", gone)
+
+    async def has_reason(self, pair: Pair, wanted: str, type_: str = "Ready") -> Document:
+        """Wait until a condition of the pair's Integration has a reason."""
+
+        async def said() -> Document | None:
+            integration = await self.integration(pair)
+            return integration if integration and reason(integration, type_) == wanted else None
+
+        return await self.eventually(f"{type_} of {pair} has reason {wanted}", said)  # type: ignore[no-any-return]
+
+    @asynccontextmanager
+    async def operator(self, *, templates: Path | None = None, **settings: Any) -> AsyncIterator[Operator]:
+        """The operator, in this process, with exactly the permissions of deploy/."""
+        async with Client.from_kubeconfig(self.control_plane.kubeconfig("operator")) as client:
+            operator = Operator(client, TemplateFiles(templates), Settings(**settings))
+            async with operator.running():
+                await asyncio.wait_for(operator.cluster.synced(), 30)
+                yield operator
+
+    @asynccontextmanager
+    async def platforms(self, *, workers: int = 8, **enmasses: Any) -> AsyncIterator[SimulatedEnMasse]:
+        """The simulated EnMasse and Syndesis, each under its own name; the EnMasse shows who can log in."""
+        stop = asyncio.Event()
+        async with (
+            Client.from_kubeconfig(self.control_plane.kubeconfig("enmasse")) as enmasse,
+            Client.from_kubeconfig(self.control_plane.kubeconfig("syndesis")) as syndesis,
+        ):
+            simulated = SimulatedEnMasse(enmasse, workers=workers, **enmasses)
+            others = SimulatedSyndesis(syndesis, workers=workers)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(simulated.run(stop))
+                group.create_task(others.run(stop))
+                try:
+                    yield simulated
+                finally:
+                    stop.set()
+
+    @asynccontextmanager
+    async def enmasse_alone(self, keycloak: KeptLogins | None = None) -> AsyncIterator[SimulatedEnMasse]:
+        """The simulated EnMasse, without anything that plays Syndesis."""
+        stop = asyncio.Event()
+        async with Client.from_kubeconfig(self.control_plane.kubeconfig("enmasse")) as client:
+            simulated = SimulatedEnMasse(client, keycloak=keycloak)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(simulated.run(stop))
+                try:
+                    yield simulated
+                finally:
+                    stop.set()
+
+    def mark(self) -> None:
+        """Count requests from here."""
+        self._mark = self.control_plane.audit_log.stat().st_size
+
+    def requests(self, user: str = OPERATOR) -> list[Document]:
+        """The requests of a user since the mark, as the server's audit log has them; watches aside."""
+        with self.control_plane.audit_log.open("rb") as log:
+            log.seek(max(self._mark - 1, 0))
+            if self._mark:
+                log.readline()  # ends at the mark, or is one that was half written then
+            entries = [json.loads(line) for line in log if line.endswith(b"\n")]
+        return [
+            e
+            for e in entries
+            if e["user"].get("username") == user and e["verb"] != "watch" and e["stage"] == "ResponseComplete"
+        ]
+
+    def writes(self, user: str = OPERATOR) -> list[str]:
+        """The writes of a user since the mark: verb and resource, Events aside."""
+        return [w for w in self._writes(user) if not w.endswith(" events")]
+
+    def events_posted(self, user: str = OPERATOR) -> int:
+        """The Events that a user posted since the mark."""
+        return sum(w.endswith(" events") for w in self._writes(user))
+
+    def _writes(self, user: str) -> list[str]:
+        return [
+            f"{e['verb']} {'/'.join(filter(None, (e['objectRef']['resource'], e['objectRef'].get('subresource'))))}"
+            for e in self.requests(user)
+            if e["verb"] not in ("get", "list")
+        ]
+
+    async def quiet(self, *, seconds: float = 1.0, within: float = 20.0) -> None:
+        """Wait until the operator has asked nothing for a while."""
+        until = time.monotonic() + within
+        known, since = len(self.requests()), time.monotonic()
+        while time.monotonic() - since < seconds:
+            assert time.monotonic() < until, f"still busy: {Counter(self._writes(OPERATOR)).most_common(5)}"
+            await asyncio.sleep(0.1)
+            if (now := len(self.requests())) != known:
+                known, since = now, time.monotonic()
+
+    async def clean(self) -> None:
+        """Remove what the test made, so that the next one finds nothing."""
+        kinds = [kind for kind in (*MADE_BY_PEOPLE, "Connection", "MessagingUser", "Secret") if await self.serves(kind)]
+        for kind in kinds:
+            for item in await self.items(kind):
+                ref = Ref(item["metadata"]["namespace"], item["metadata"]["name"])
+                with suppress(ApiError):
+                    if item["metadata"].get("finalizers"):
+                        await self.patch(kind, ref, {"metadata": {"finalizers": None}})
+                    await self.delete(kind, ref)
+        for item in (await self.person.get("/api/v1/namespaces"))["items"]:
+            if item["metadata"]["name"].endswith(self.tag):
+                with suppress(ApiError):
+                    await self.person.delete(f"/api/v1/namespaces/{item['metadata']['name']}")
+
+        async def nothing() -> bool:
+            return not any([await self.items(kind) for kind in kinds])
+
+        await self.eventually("everything is removed", nothing, within=60)
