@@ -18,6 +18,9 @@ from tests.support.planes import before_enmasse_031
 from tests.support.world import World
 
 
+pytest_plugins = ["tests.support.over_rest"]
+
+
 @pytest.fixture
 def operator_log() -> Iterator[io.StringIO]:
     """What the operator logs, in JSON as its process does.

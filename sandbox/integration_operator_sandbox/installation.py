@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from integration_operator.kube.client import Client
+from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.kinds import FIELD_MANAGER, install_kinds, platform_definitions, waiting
 
@@ -37,13 +38,13 @@ def install_all(plane: ControlPlane) -> None:
 
 def own_definitions() -> list[Document]:
     """The CustomResourceDefinitions of the operator's own kinds, as they are shipped."""
-    files = sorted(_shipped("crds", "crds").glob("*.*.yaml"))
+    files = sorted(shipped_directory("crds").glob("*.*.yaml"))
     return [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
 
 
 def grant_permissions(kubeconfig: Path, deployment: str = "base") -> None:
     """Let a service account do what a directory of deploy/kustomize gives it, and nothing else."""
-    directory = _shipped("deploy", "deploy/kustomize") / deployment
+    directory = shipped_directory("deploy") / deployment
     files = [file for file in PERMISSIONS if (directory / file).is_file()]
     waiting(_grant(kubeconfig, {file: yaml.safe_load((directory / file).read_text()) for file in files}))
 
@@ -55,10 +56,3 @@ async def _grant(kubeconfig: Path, documents: dict[str, Document]) -> None:
             inside = f"{RBAC}/namespaces/{namespace}" if namespace else RBAC
             path = f"{inside}/{PERMISSIONS[file]}/{document['metadata']['name']}"
             await admin.apply(path, document, manager=FIELD_MANAGER, force=True)
-
-
-def _shipped(packaged: str, in_checkout: str) -> Path:
-    """A directory that is in the wheel beside the package, and elsewhere in a checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / packaged
-    return inside if inside.is_dir() else package.parents[1] / in_checkout

@@ -10,7 +10,7 @@ import pytest
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.ownership import KEYCLOAK_MARK
-from integration_operator.rendering.templates import shipped_directory
+from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
@@ -24,12 +24,12 @@ from tests.support.world import World
 @pytest.fixture
 def templates(tmp_path: Path) -> Path:
     """A person's templates: another name, one more property, and a rule of their own for the user."""
-    connection = (shipped_directory() / "connection.yaml.j2").read_text()
+    connection = (shipped_directory("templates") / "connection.yaml.j2").read_text()
     connection = connection.replace(
         "  configuredProperties:\n", "  tags: [ours]\n  configuredProperties:\n    clientID: mine\n"
     )
     (tmp_path / "connection.yaml.j2").write_text(connection)
-    user = (shipped_directory() / "messaginguser.yaml.j2").read_text()
+    user = (shipped_directory("templates") / "messaginguser.yaml.j2").read_text()
     rules = "[{operations: [recv], addresses: ['orders/*', 'a b']}]"
     (tmp_path / "messaginguser.yaml.j2").write_text(user.replace("{{ authorization | tojson }}", rules))
     return tmp_path

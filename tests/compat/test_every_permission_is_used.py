@@ -21,8 +21,8 @@ from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
-from integration_operator.rendering.templates import shipped_directory
 from integration_operator.settings import Settings
+from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.aggregated.server import AggregatedApi
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.syndesis_server import SyndesisServer
@@ -94,7 +94,7 @@ def encoded(**values: str) -> dict[str, str]:
 async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tmp_path: Path) -> None:
     """Natively, and the connection over REST with a property from a ConfigMap; each object is created, repaired and
     deleted."""
-    shipped = (shipped_directory() / "connection.yaml.j2").read_text()
+    shipped = (shipped_directory("templates") / "connection.yaml.j2").read_text()
     source = "  - property: clientID\n    configMapKeyRef: { name: settings, key: client }\n"
     (tmp_path / "connection.yaml.j2").write_text(
         shipped.replace("configuredPropertiesFrom:\n", f"configuredPropertiesFrom:\n{source}")

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from integration_operator.rendering.templates import shipped_directory
+from integration_operator.shipped import shipped_directory
 from tests.support.world import World
 
 
@@ -127,7 +127,7 @@ def test_wrong_environment_variable_is_named() -> None:
 
 
 def test_broken_template_ends_the_start_with_file_and_line(tmp_path: Path) -> None:
-    shipped = (shipped_directory() / "connection.yaml.j2").read_text()
+    shipped = (shipped_directory("templates") / "connection.yaml.j2").read_text()
     broken = shipped.replace("{{ transport.uri | tojson }}", "{{ transport.url | tojson }}")
     (tmp_path / "connection.yaml.j2").write_text(broken)
     line = next(n for n, text in enumerate(broken.splitlines(), 1) if "transport.url" in text)

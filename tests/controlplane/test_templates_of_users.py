@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from integration_operator.rendering.templates import shipped_directory
+from integration_operator.shipped import shipped_directory
 from tests.support.world import World, condition, decoded
 
 
 def overridden(directory: Path, name: str, *changes: tuple[str, str]) -> None:
-    text = (shipped_directory() / name).read_text()
+    text = (shipped_directory("templates") / name).read_text()
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)

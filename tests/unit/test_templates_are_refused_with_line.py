@@ -8,7 +8,8 @@ import pytest
 
 from integration_operator.domain.desired import TemplateRefused
 from integration_operator.rendering.samples import SAMPLES
-from integration_operator.rendering.templates import NAMES, TemplateFiles, shipped_directory
+from integration_operator.rendering.templates import NAMES, TemplateFiles
+from integration_operator.shipped import shipped_directory
 
 CASES = [
     ("unknown variable", "connection", "{{ transport.uri", "{{ transport.url", "has no attribute 'url'"),
@@ -77,7 +78,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "old", "new", "said"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_refused(tmp_path: Path, name: str, old: str, new: str, said: str) -> None:
-    shipped = (shipped_directory() / f"{name}.yaml.j2").read_text()
+    shipped = (shipped_directory("templates") / f"{name}.yaml.j2").read_text()
     assert old in shipped
     position = shipped.rindex(old) if old == "data:\n" else shipped.index(old)
     broken = shipped[:position] + new + shipped[position + len(old) :]
@@ -100,13 +101,13 @@ def test_shipped_ones_are_accepted() -> None:
 
 
 def test_a_users_file_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
-    own = (shipped_directory() / "connection.yaml.j2").read_text().replace('"EnMasse "', '"Ours "')
+    own = (shipped_directory("templates") / "connection.yaml.j2").read_text().replace('"EnMasse "', '"Ours "')
     (tmp_path / "connection.yaml.j2").write_text(own)
     templates = TemplateFiles(tmp_path)
     templates.check()
     identity, variables = SAMPLES["connection"][0]
     assert templates.render("connection", identity, variables)["spec"]["name"] == "Ours orders (shop)"
-    assert templates.file("secret") == shipped_directory() / "secret.yaml.j2"
+    assert templates.file("secret") == shipped_directory("templates") / "secret.yaml.j2"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_template_of_no_known_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_templates_include_and_what_is_no_template_is_fine(tmp_path: Path) -> None:
-    shipped = (shipped_directory() / "connection.yaml.j2").read_text()
+    shipped = (shipped_directory("templates") / "connection.yaml.j2").read_text()
     (tmp_path / "connection.yaml.j2").write_text("{% include 'comment.j2' %}\n" + shipped)
     (tmp_path / "comment.j2").write_text("# a comment\n\n")
     (tmp_path / "kustomization.yaml").write_text("resources: []")

@@ -18,6 +18,7 @@ from integration_operator.domain.desired import Identity, TemplateName, Template
 from integration_operator.rendering.environment import TooMuch, environment, rendered, take_marks
 from integration_operator.rendering.samples import SAMPLES, VARIABLES
 from integration_operator.rendering.skeleton import NotWhole, Values, read_in_full
+from integration_operator.shipped import shipped_directory
 
 Document = dict[str, Any]
 
@@ -31,20 +32,13 @@ CLOSE = 0.7
 """Share of a name that has to agree before it counts as misspelt (difflib's ratio): connection.yml is, at 0.75."""
 
 
-def shipped_directory() -> Path:
-    """Where the product's own templates are: in the wheel beside the package, in a checkout at its top."""
-    package = Path(__file__).parent.parent
-    packaged = package / "templates"
-    return packaged if packaged.is_dir() else package.parent.parent / "templates"
-
-
 class TemplateFiles:
     """Templates from files; a file in the user's directory takes the place of the shipped one of that name."""
 
     def __init__(self, directory: Path | None = None) -> None:
         if directory is not None and not directory.is_dir():
             raise TemplateRefused(f"{directory}: there is no such directory of templates")
-        self._directories = [d for d in (directory, shipped_directory()) if d is not None]
+        self._directories = [d for d in (directory, shipped_directory("templates")) if d is not None]
         self._values = Values()
         self._environment = environment(self._directories, finalize=self._values.finalize)
         self._plain = environment(self._directories)
