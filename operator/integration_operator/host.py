@@ -22,10 +22,10 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from integration_operator.domain.text import sanitized
-from integration_operator.engine.workqueue import WorkQueue
-from integration_operator.kube.client import Client
-from integration_operator.kube.reflector import Reflector
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.reflector import Reflector
+from integration_operator.runtime.text import sanitized
+from integration_operator.runtime.workqueue import WorkQueue
 from integration_operator.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class ForEver:
         return itertools.chain((1.0, 2.0, 4.0, 8.0), itertools.repeat(15.0))
 
 
-class EngineStopped(Exception):
+class ProcessFailed(Exception):
     """A part of the engine has ended by itself, which is a defect: the process is to be started anew."""
 
 
@@ -65,32 +65,32 @@ class Hosted(Protocol):
     def reflectors(self) -> Mapping[str, Reflector[Any]]:
         """What is read, by kind."""
 
-    def unsettled(self) -> dict[str, str]:
+    def unsynced(self) -> dict[str, str]:
         """The kinds that are neither in sync nor absent, with what is wrong."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Run until left; on leaving, finish what is in flight."""
 
 
-async def serve(engine: Hosted, settings: Settings) -> None:
-    """Run an engine, whose client is open, until a signal ends it.
+async def serve(process: Hosted, settings: Settings) -> None:
+    """Run an process, whose client is open, until a signal ends it.
 
-    Raises ``EngineStopped`` for a defect, ``CannotListen`` before anything is started.
+    Raises ``ProcessFailed`` for a defect, ``CannotListen`` before anything is started.
     """
     check_ports(settings)
     hosted, stop = asyncio.Event(), asyncio.Event()
-    async with _observability(engine, settings):
-        running = engine.running()
+    async with _observability(process, settings):
+        running = process.running()
         await running.__aenter__()
-        log.info("started", server=engine.client.server)
-        ending = asyncio.create_task(_end_with(engine, hosted))
+        log.info("started", server=process.client.server)
+        ending = asyncio.create_task(_end_with(process, hosted))
         try:
-            await _host(engine, settings, hosted, stop)
-            if engine.stopped.is_set():
-                raise EngineStopped("a part of the engine ended unexpectedly; see the log")
+            await _host(process, settings, hosted, stop)
+            if process.stopped.is_set():
+                raise ProcessFailed("a part of the process stopped unexpectedly; see the log")
         finally:
             ending.cancel()
-            log.info("stopping", in_flight_seconds=round(engine.queue.oldest, 3))
+            log.info("stopping", in_flight_seconds=round(process.queue.oldest, 3))
             with suppress(TimeoutError):
                 async with asyncio.timeout(settings.shutdown_seconds):
                     await running.__aexit__(None, None, None)
@@ -124,21 +124,21 @@ def _listening(address: str, name: str, port: int) -> Iterator[None]:
         raise CannotListen(f"--bind-address {sanitized(address)}: {reason}") from error
 
 
-async def _end_with(engine: Hosted, hosted: asyncio.Event) -> None:
+async def _end_with(process: Hosted, hosted: asyncio.Event) -> None:
     """End the process the way a supervisor would, once the engine has stopped by itself and kopf listens to signals."""
-    await engine.stopped.wait()
+    await process.stopped.wait()
     await hosted.wait()
     signal.raise_signal(signal.SIGTERM)
 
 
-async def _host(engine: Hosted, settings: Settings, hosted: asyncio.Event, stop: asyncio.Event) -> None:
+async def _host(process: Hosted, settings: Settings, hosted: asyncio.Event, stop: asyncio.Event) -> None:
     """Let kopf host the process until it is told to stop; start it again where it ends by itself."""
     address = f"[{settings.bind_address}]" if ":" in settings.bind_address else settings.bind_address
     endpoint = f"http://{address}:{settings.probe_port}/healthz" if settings.probe_port else None
     while not stop.is_set():
         try:
             await kopf.operator(
-                registry=_registry(engine, hosted, stop),
+                registry=_registry(process, hosted, stop),
                 settings=_kopf_settings(settings),
                 standalone=True,
                 clusterwide=True,
@@ -161,23 +161,23 @@ def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     return chosen
 
 
-def _registry(engine: Hosted, hosted: asyncio.Event, stop: asyncio.Event) -> kopf.OperatorRegistry:
+def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        return kopf.AiohttpSession(server=engine.client.server, aiohttp_session=engine.client.session())
+        return kopf.AiohttpSession(server=process.client.server, aiohttp_session=process.client.session())
 
     @kopf.on.probe(id="worker_seconds", registry=registry)
     async def oldest(**_: Any) -> float:
-        seconds = engine.queue.oldest
+        seconds = process.queue.oldest
         if seconds > STUCK:
             raise kopf.PermanentError(f"a worker has been busy with one pair for {seconds:.0f} s")
         return round(seconds, 3)
 
     @kopf.on.probe(id="kinds", registry=registry)
     async def kinds(**_: Any) -> dict[str, str]:
-        return {name: reflector.state.value for name, reflector in engine.reflectors.items()}
+        return {name: reflector.state.value for name, reflector in process.reflectors.items()}
 
     @kopf.on.startup(registry=registry)
     async def startup(**_: Any) -> None:
@@ -191,7 +191,7 @@ def _registry(engine: Hosted, hosted: asyncio.Event, stop: asyncio.Event) -> kop
 
 
 @asynccontextmanager
-async def _observability(engine: Hosted, settings: Settings) -> AsyncIterator[None]:
+async def _observability(process: Hosted, settings: Settings) -> AsyncIterator[None]:
     """Serve /metrics and /readyz."""
     if not settings.metrics_port:
         yield
@@ -201,9 +201,9 @@ async def _observability(engine: Hosted, settings: Settings) -> AsyncIterator[No
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def ready(_: web.Request) -> web.Response:
-        unsettled = engine.unsettled()
-        lines = [f"{kind}: {problem}" for kind, problem in unsettled.items()] or ["ok"]
-        return web.Response(text="\n".join(lines) + "\n", status=503 if unsettled else 200)
+        unsynced = process.unsynced()
+        lines = [f"{kind}: {problem}" for kind, problem in unsynced.items()] or ["ok"]
+        return web.Response(text="\n".join(lines) + "\n", status=503 if unsynced else 200)
 
     application = web.Application()
     application.add_routes([web.get("/metrics", scrape), web.get("/readyz", ready)])

@@ -24,9 +24,10 @@ from pydantic_settings import (
 from yaml import compose
 
 from integration_operator.api import names
-from integration_operator.documents import UnreadableFile, documents, read_text, shown
-from integration_operator.domain.pairing import DEFAULT_RULES, rules_named
-from integration_operator.domain.text import sanitized
+from integration_operator.domain.model.facts import PlanSettings
+from integration_operator.domain.policies.pairing import DEFAULT_RULES, rules_named
+from integration_operator.runtime.text import sanitized
+from integration_operator.runtime.yaml_documents import UnreadableFile, documents, read_text, shown
 
 
 class SettingsError(Exception):
@@ -130,6 +131,17 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Format of log lines. auto: json unless stderr is a terminal."
     )
+
+    @property
+    def plan_settings(self) -> PlanSettings:
+        """The settings that plans depend on."""
+        return PlanSettings(
+            rules=self.pairing_rules,
+            enable_new=self.enable_new,
+            user_delivery=self.user_delivery,
+            connection_delivery=self.connection_delivery,
+            allow_keycloak=self.allow_keycloak,
+        )
 
     @field_validator("pairing_rules", mode="before")
     @classmethod

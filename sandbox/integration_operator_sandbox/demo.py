@@ -22,10 +22,11 @@ from typing import Any
 from rich.console import Console
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import ApiError, NotFound
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import ApiError, NotFound
+from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.demo_delivery import WAYS, Name, Way, stored
 from integration_operator_sandbox.demo_screen import Row, Screen

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.following import Copy, Document, Key, Queue, key_of, run_until
 from integration_operator_sandbox.keycloak.controller import KeptLogins
 

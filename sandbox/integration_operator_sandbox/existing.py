@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from integration_operator.kube import kubeconfig
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import ApiError, NotFound
-from integration_operator.kube.kubeconfig import NoCluster
+from integration_operator.runtime import kubeconfig
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import ApiError, NotFound
+from integration_operator.runtime.kubeconfig import ClusterNotFound
 from integration_operator_sandbox.errors import LocalClusterError
 from integration_operator_sandbox.installation import RBAC, grant_permissions, own_definitions
 from integration_operator_sandbox.kinds import DEFINITIONS, install_kinds, platform_definitions, waiting
@@ -45,7 +45,7 @@ class ExistingCluster:
             waiting(self._make_service_account())
         except BaseException as error:
             self.__exit__()
-            if isinstance(error, (ApiError, NoCluster)):
+            if isinstance(error, (ApiError, ClusterNotFound)):
                 raise LocalClusterError(str(error)) from error
             raise
         return self

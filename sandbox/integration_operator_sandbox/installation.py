@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
 from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.kinds import FIELD_MANAGER, install_kinds, platform_definitions, waiting

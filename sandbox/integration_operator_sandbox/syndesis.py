@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.following import Copy, Document, Key, Queue, key_of, run_until
 
 GROUP = "/apis/syndesis.io"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from integration_operator.domain.pair import Ref
+from integration_operator.runtime.ref import Ref
 from tests.support.planes import drop_space, store_space
 from tests.support.tenants import kubeconfig_of, write_kubeconfig
 from tests.support.world import World

@@ -22,8 +22,8 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import Forbidden, NotFound, Unavailable
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import Forbidden, NotFound, Unavailable
 from integration_operator_sandbox import controlplane
 from integration_operator_sandbox.cli import app
 from integration_operator_sandbox.controlplane import PROGRAMS, SERVICE_ACCOUNT, ControlPlane

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from integration_operator.api import names
-from integration_operator.domain.pair import Ref
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.installation import grant_permissions, own_definitions
 from integration_operator_sandbox.kinds import install_kinds, platform_definitions, waiting

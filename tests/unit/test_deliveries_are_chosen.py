@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from integration_operator.domain.choice import choose
-from integration_operator.domain.facts import Facts, Kinds
-from integration_operator.domain.integration import Integration
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.sources.enmasse import address_space
-from integration_operator.sources.syndesis import syndesis as normalised
+from integration_operator.domain.model.facts import ClusterFacts, Facts, Login, PlanSettings
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.policies.delivery_mode import delivery_mode
+from integration_operator.domain.policies.integrations import parse_integration
+from integration_operator.platforms.address_space import address_space
+from integration_operator.platforms.syndesis import syndesis as normalised
+from integration_operator.runtime.ref import Ref
 from tests.support.builders import integration, space, syndesis
 
 PAIR = Pair(Ref("shop", "orders"), Ref("shop", "syndesis"))
@@ -22,12 +23,12 @@ NOT_RECONCILED = {**syndesis(), "metadata": {"namespace": "shop", "name": "synde
 def facts(instance: dict[str, Any], kinds: dict[str, Any], asked: dict[str, str], spec: dict[str, str]) -> Facts:
     return Facts(
         PAIR,
-        Kinds({}, **kinds),
-        "password",
+        ClusterFacts({}, **kinds),
+        PlanSettings(user_delivery=asked.get("user", "auto"), connection_delivery=asked.get("connection", "auto")),
+        Login("user", "password"),
         space=address_space(space()),
         syndesis=normalised(instance),
-        integration=Integration.of(integration(delivery=spec)),
-        asked={"user": "auto", "connection": "auto", **asked},
+        integration=parse_integration(integration(delivery=spec)),
     )
 
 
@@ -75,8 +76,7 @@ def facts(instance: dict[str, Any], kinds: dict[str, Any], asked: dict[str, str]
 def test_choice(
     instance: dict[str, Any], kinds: Any, asked: dict[str, str], spec: dict[str, str], user: str, connection: str
 ) -> None:
-    chosen = choose(facts(instance, kinds, asked, spec))
+    chosen = delivery_mode(facts(instance, kinds, asked, spec))
     assert (chosen.user, chosen.connection) == (user, connection)
-    assert chosen.finding.status == "True"
-    assert user in chosen.finding.message
-    assert chosen.over_rest == (user != "native" or connection != "native")
+    assert chosen.condition.status == "True"
+    assert user in chosen.condition.message

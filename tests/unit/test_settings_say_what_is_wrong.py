@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from integration_operator.cli.flags import command_with_settings
 from integration_operator.cli.run import run
 from integration_operator.settings import Settings, SettingsError, load
 
@@ -165,6 +166,6 @@ def test_the_path_of_the_api_is_taken_off_a_url(url: str) -> None:
 
 def test_every_setting_is_a_flag_and_is_documented() -> None:
     documented = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
-    flags = set(inspect.signature(run).parameters)
+    flags = set(inspect.signature(command_with_settings(run)).parameters)
     assert set(Settings.model_fields) == flags - {"config"}
     assert [name for name in Settings.model_fields if f"`{name}`" not in documented] == []

@@ -5,12 +5,12 @@ from __future__ import annotations
 import typer
 
 from integration_operator import __version__
-from integration_operator.cli.connection_controller import connection_controller
 from integration_operator.cli.crds import crds
 from integration_operator.cli.explain import explain
+from integration_operator.cli.flags import command_with_settings
 from integration_operator.cli.migrate import migrate
 from integration_operator.cli.render import render
-from integration_operator.cli.run import run
+from integration_operator.cli.run import CONNECTION_CONTROLLER_SETTINGS, connection_controller, run
 
 app = typer.Typer(
     name="integration-operator",
@@ -19,8 +19,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,  # locals hold credentials
 )
-app.command()(run)
-app.command()(connection_controller)
+app.command()(command_with_settings(run))
+app.command()(command_with_settings(connection_controller, CONNECTION_CONTROLLER_SETTINGS))
 app.command()(render)
 app.command()(explain)
 app.command()(migrate)

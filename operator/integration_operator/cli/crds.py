@@ -10,7 +10,7 @@ import typer
 from integration_operator.api import schema
 from integration_operator.cli.failure import WRONG_INPUT, fail
 from integration_operator.cli.output import echo, say
-from integration_operator.documents import reason
+from integration_operator.runtime.yaml_documents import reason
 
 Output = Annotated[
     Path | None,

@@ -9,10 +9,10 @@ from typing import NoReturn
 import typer
 
 from integration_operator.cli.output import LONGEST_LINE
-from integration_operator.documents import UnreadableFile, reason, shown
-from integration_operator.domain.desired import TemplateRefused
-from integration_operator.domain.text import sanitized
-from integration_operator.kube.kubeconfig import NoCluster, WrongKubeconfig
+from integration_operator.domain.plan.manifests import TemplateRefused
+from integration_operator.runtime.kubeconfig import ClusterNotFound, KubeconfigInvalid
+from integration_operator.runtime.text import sanitized
+from integration_operator.runtime.yaml_documents import UnreadableFile, reason, shown
 from integration_operator.settings import SettingsError
 
 DEFECT = 1
@@ -38,9 +38,9 @@ def one_line() -> Iterator[None]:
     """End the command with one line for everything that a user can get wrong."""
     try:
         yield
-    except (UnreadableFile, SettingsError, TemplateRefused, WrongKubeconfig) as error:
+    except (UnreadableFile, SettingsError, TemplateRefused, KubeconfigInvalid) as error:
         fail(error, WRONG_INPUT)
-    except NoCluster as error:
+    except ClusterNotFound as error:
         fail(error, NO_CLUSTER)
     except OSError as error:  # a path that cannot even be looked at: its name is too long, a directory is closed
         if error.filename is None:

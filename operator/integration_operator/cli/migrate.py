@@ -5,26 +5,44 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from integration_operator.api.integration import DeliveryChoice
-from integration_operator.cli.cluster_flags import ENMASSE_NAMESPACE, Context, EnMasseNamespace, Kubeconfig
 from integration_operator.cli.failure import NO_PAIR, UNFINISHED, WRONG_INPUT, fail, one_line
+from integration_operator.cli.flags import (
+    Config,
+    ConnectionDelivery,
+    Context,
+    EnMasseNamespace,
+    Kubeconfig,
+    PairingRules,
+    UserDelivery,
+)
+from integration_operator.cli.flags import Templates as TemplatesFlag
 from integration_operator.cli.output import say
-from integration_operator.cli.rules import ALL_DEFAULT_RULES, Rules, rules_of
-from integration_operator.domain.actions import Action, Apply, Deliver, Finalize, LetGo, Remove, Withdraw
-from integration_operator.domain.desired import Templates
-from integration_operator.domain.integration import Integration
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.settings import Settings
+from integration_operator.domain.model.actions import (
+    Action,
+    Apply,
+    Delete,
+    DeleteRemote,
+    EnsureRemote,
+    Release,
+    SetFinalizer,
+)
+from integration_operator.domain.model.facts import PlanSettings
+from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.plan.manifests import Templates
+from integration_operator.domain.policies.integrations import parse_integration
+from integration_operator.runtime.ref import Ref
+from integration_operator.settings import Settings, load
 
 if TYPE_CHECKING:
-    from integration_operator.engine.snapshot import Snapshot
-    from integration_operator.kube.client import Client
-    from integration_operator.kube.kinds import Served
+    from integration_operator.controllers.integration.dry_run import DryRun
+    from integration_operator.runtime.client import Client
+    from integration_operator.runtime.resources import APIResource
 
 Target = Literal["native", "rest"]
 
@@ -53,22 +71,19 @@ def migrate(
         typer.Argument(help="NAME or NAMESPACE/NAME of an Integration. Default: all that are enabled."),
     ] = None,
     to: Annotated[str, typer.Option("--to", help="native or rest")] = "native",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the steps and do nothing.")] = False,
+    plan_only: Annotated[bool, typer.Option("--dry-run", help="Show the steps and do nothing.")] = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     namespace: Annotated[
         str | None,
         typer.Option("-n", "--namespace", help="Namespace of the Integrations. Default: the context's for a NAME."),
     ] = None,
-    templates: Annotated[Path | None, typer.Option(help="The operator's --templates, if it has any.")] = None,
-    user_delivery: Annotated[
-        str, typer.Option(help="The operator's --user-delivery, if no Integration shows it.")
-    ] = "auto",
-    connection_delivery: Annotated[
-        str, typer.Option(help="The operator's --connection-delivery, if no Integration shows it.")
-    ] = "auto",
-    pairing_rules: Rules = ALL_DEFAULT_RULES,
-    enmasse_namespace: EnMasseNamespace = ENMASSE_NAMESPACE,
+    config: Config = None,
+    templates: TemplatesFlag = None,
+    user_delivery: UserDelivery = None,
+    connection_delivery: ConnectionDelivery = None,
+    pairing_rules: PairingRules = None,
+    enmasse_namespace: EnMasseNamespace = None,
     within: Annotated[float, typer.Option(help="Seconds to wait for each Integration.")] = 120.0,
 ) -> None:
     """Move Integrations between deliveries, with the same credential and the same connection.
@@ -80,81 +95,80 @@ def migrate(
     if to not in ("native", "rest"):
         fail(f"--to must be native or rest (got {to})", WRONG_INPUT)
     target: Target = "native" if to == "native" else "rest"
-    for side, given in (("user_delivery", user_delivery), ("connection_delivery", connection_delivery)):
-        known = get_args(Settings.model_fields[side].annotation)
-        if given not in known:
-            fail(f"--{side.replace('_', '-')} must be one of {', '.join(known)} (got {given})", WRONG_INPUT)
-    rules = rules_of(pairing_rules)
     with one_line():
-        files = TemplateFiles(templates)
+        settings = load(
+            {
+                "kubeconfig": kubeconfig,
+                "context": context,
+                "templates": templates,
+                "user_delivery": user_delivery,
+                "connection_delivery": connection_delivery,
+                "pairing_rules": pairing_rules,
+                "enmasse_namespace": enmasse_namespace,
+            },
+            config,
+        )
+        files = TemplateFiles(settings.templates)
         files.check()
-        asked = {"user": user_delivery, "connection": connection_delivery}
-        asyncio.run(
-            _migrate(
-                integrations or [],
-                target,
-                dry_run,
-                kubeconfig,
-                context,
-                namespace,
-                asked,
-                files,
-                rules,
-                enmasse_namespace,
-                within,
-            )
-        )
+        asyncio.run(_migrate(Request(integrations or [], namespace, target, plan_only, within), settings, files))
 
 
-async def _migrate(
-    names: list[str],
-    to: Target,
-    dry_run: bool,
-    kubeconfig: Path | None,
-    context: str | None,
-    namespace: str | None,
-    asked: dict[str, str],
-    templates: Templates,
-    rules: tuple[str, ...],
-    enmasse_namespace: str,
-    within: float,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asked for. ``names`` are NAME or NAMESPACE/NAME; ``within`` is in seconds."""
+
+    names: list[str]
+    namespace: str | None
+    to: Target
+    plan_only: bool
+    within: float
+
+
+async def _migrate(request: Request, settings: Settings, templates: Templates) -> None:
+    from integration_operator import resources
     from integration_operator.cli.reading import connected, read
-    from integration_operator.engine.snapshot import Snapshot
-    from integration_operator.kube import kinds
+    from integration_operator.controllers.integration.dry_run import DryRun
+    from integration_operator.controllers.integration.offline import cache_of_documents
 
-    async with connected(kubeconfig, context) as client:
+    async with connected(settings.kubeconfig, settings.context) as client:
         needed = (
-            *(kinds.ADDRESS_SPACE, kinds.SYNDESIS, kinds.INTEGRATION),
-            *(kinds.SECRET, kinds.MESSAGING_USER, kinds.CONNECTION),
+            *(resources.ADDRESS_SPACE, resources.SYNDESIS, resources.INTEGRATION),
+            *(resources.SECRET, resources.MESSAGING_USER, resources.CONNECTION),
         )
-        optional = (kinds.AUTHENTICATION_SERVICE, kinds.NAMESPACE, kinds.CRD)
-        reading = await read(client, needed, optional, enmasse_namespace=enmasse_namespace)
+        optional = (resources.AUTHENTICATION_SERVICE, resources.NAMESPACE, resources.CRD)
+        reading = await read(client, needed, optional, enmasse_namespace=settings.enmasse_namespace)
         documents = [document for found in reading.documents.values() for document in found]
-        snapshot = Snapshot(
-            documents, rules, enable_new=False, served=reading.served, enmasse_namespace=enmasse_namespace
-        )
-        known = list(snapshot.cluster.integrations)
-        snapshot.gatherer.asked = {side: _setting(known, side) if it == "auto" else it for side, it in asked.items()}
+        cache = cache_of_documents(documents, served=reading.served, enmasse_namespace=settings.enmasse_namespace)
+        integrations = list(cache.integrations)
+        dry_run = DryRun(cache, _plan_settings(settings, integrations))
         served = reading.served["Integration"]
         if served is None:
             fail("the cluster does not serve Integration: apply the CustomResourceDefinitions first", NO_PAIR)
-        chosen = _chosen(list(snapshot.cluster.integrations), names, namespace, client.namespace)
-        for integration in chosen:
-            pair = snapshot.gatherer.key_of(integration)
+        for integration in _chosen(integrations, request.names, request.namespace, client.namespace):
+            pair = dry_run.gatherer.key_of(integration)
             if not isinstance(pair, Pair):
-                say(f"Integration {integration.ref} stands for no pair; run integration-operator explain to see why")
+                say(f"Integration {integration.ref} has no pair; run integration-operator explain to see why")
                 continue
-            if not (snapshot.cluster.from_config_maps or reading.saw(pair.space.namespace)):
+            if not (cache.from_config_maps or reading.saw(pair.space.namespace)):
                 fail(f"{integration.ref}: you may not list AddressSpaces in namespace {pair.space.namespace}", NO_PAIR)
-            say(f"{integration.ref}: to {to}")
-            way = way_to(snapshot, integration, pair, to)
-            for number, action in enumerate(steps(snapshot, integration, pair, way, templates), 1):
+            say(f"{integration.ref}: to {request.to}")
+            way = way_to(dry_run, integration, pair, request.to)
+            for number, action in enumerate(steps(dry_run, integration, pair, way, templates), 1):
                 say(f"{number}. {described(action)}", indent=2)
             for reason in way.pinned:
                 say(reason, indent=2)
-            if not dry_run:
-                await _drive(client, served, integration, way, to, within)
+            if not request.plan_only:
+                await _drive(client, served, integration, way, request)
+
+
+def _plan_settings(settings: Settings, integrations: list[Integration]) -> PlanSettings:
+    """Return the settings of the running operator, as far as they are given or any Integration shows them."""
+    found = settings.plan_settings
+    if found.user_delivery == "auto":
+        found = replace(found, user_delivery=_setting(integrations, "user"))
+    if found.connection_delivery == "auto":
+        found = replace(found, connection_delivery=_setting(integrations, "connection"))
+    return replace(found, enable_new=False)
 
 
 def _setting(integrations: list[Integration], side: str) -> str:
@@ -162,7 +176,7 @@ def _setting(integrations: list[Integration], side: str) -> str:
     for integration in integrations:
         conditions = integration.status.get("conditions") or ()
         message = next((str(c.get("message")) for c in conditions if c.get("type") == "DeliveryChosen"), "")
-        if found := re.search(rf"\b{side}: (\w+), because the setting asks for ", message):  # domain/choice.py
+        if found := re.search(rf"\b{side}: (\w+), because the setting asks for ", message):  # policies/delivery_mode.py
             return "native" if found[1] == "aggregated" else found[1]
     return "auto"
 
@@ -190,15 +204,15 @@ def _chosen(there: list[Integration], names: list[str], namespace: str | None, d
     return [chosen[ref] for ref in sorted(chosen)]
 
 
-def way_to(snapshot: Snapshot, integration: Integration, pair: Pair, to: Target) -> Way:
+def way_to(dry_run: DryRun, integration: Integration, pair: Pair, to: Target) -> Way:
     """Return what spec.delivery has to say: ``auto`` for each side if that chooses the target, else the target."""
-    from integration_operator.domain.choice import choose
+    from integration_operator.domain.policies.delivery_mode import delivery_mode
 
-    facts = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
+    facts = dry_run.facts(pair)
 
     def chosen(delivery: dict[str, str]) -> Any:
         spec = integration.spec.model_copy(update={"delivery": DeliveryChoice.model_validate(delivery)})
-        return choose(replace(facts, integration=replace(integration, spec=spec)))
+        return delivery_mode(replace(facts, integration=replace(integration, spec=spec)))
 
     wanted, auto = chosen(DELIVERIES[to]), chosen({"user": "auto", "connection": "auto"})
     delivery, pinned = {}, []
@@ -215,14 +229,14 @@ def way_to(snapshot: Snapshot, integration: Integration, pair: Pair, to: Target)
     return Way(delivery, tuple(pinned))
 
 
-def steps(snapshot: Snapshot, integration: Integration, pair: Pair, way: Way, templates: Templates) -> list[Action]:
+def steps(dry_run: DryRun, integration: Integration, pair: Pair, way: Way, templates: Templates) -> list[Action]:
     """Return what the operator would do, decided by its own functions on what the cluster shows."""
     document = integration.live.document
-    snapshot.merge("Integration", integration.ref, {"spec": {**document["spec"], "delivery": way.delivery}})
-    actions, _ = snapshot.settle(pair, templates)
+    dry_run.merge("Integration", integration.ref, {"spec": {**document["spec"], "delivery": way.delivery}})
+    actions, _ = dry_run.settle(pair, templates)
     noted = (integration.status.get("delivered") or {}).get("user") or {}
     always_native = noted.get("delivery") == "native"
-    return [a for a in actions if not (always_native and isinstance(a, LetGo) and a.kind == "MessagingUser")]
+    return [a for a in actions if not (always_native and isinstance(a, Release) and a.kind == "MessagingUser")]
 
 
 def described(action: Action) -> str:
@@ -230,32 +244,32 @@ def described(action: Action) -> str:
     match action:
         case Apply():
             return f"apply {action.kind} {action.ref}: {action.why}"
-        case Remove():
+        case Delete():
             return f"delete {action.kind} {action.ref}: {action.why}"
-        case Deliver():
-            return f"deliver {action.kind} {action.ref} by {action.how}: {action.why}"
-        case Withdraw():
-            return f"delete {action.kind} {action.ref} by {action.how}: {action.why}"
-        case LetGo():
+        case EnsureRemote():
+            return f"deliver {action.kind} {action.ref} by {action.delivery}: {action.why}"
+        case DeleteRemote():
+            return f"delete {action.kind} {action.ref} by {action.delivery}: {action.why}"
+        case Release():
             return f"release {action.kind} {action.ref}: {action.why}"
-        case Finalize():
+        case SetFinalizer():
             return (
                 f"{'put' if action.present else 'take'} the finalizer {'on' if action.present else 'off'}: {action.why}"
             )
 
 
-async def _drive(client: Client, served: Served, integration: Integration, way: Way, to: Target, within: float) -> None:
+async def _drive(client: Client, served: APIResource, integration: Integration, way: Way, request: Request) -> None:
     """Ask for the delivery, and wait until the operator says that it is done."""
-    from integration_operator.kube.errors import NotFound
+    from integration_operator.runtime.errors import NotFound
 
     path = served.item(*integration.ref)
-    asked = Integration.of(await client.patch(path, {"spec": {"delivery": way.delivery}}))
+    asked = parse_integration(await client.patch(path, {"spec": {"delivery": way.delivery}}))
     said = ""
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(request.within):
             while True:
                 try:
-                    current = Integration.of(await client.get(path))
+                    current = parse_integration(await client.get(path))
                 except NotFound:
                     fail(f"Integration {integration.ref} was deleted meanwhile", NO_PAIR)
                 connection = (current.status.get("delivered") or {}).get("connection") or {}
@@ -263,12 +277,15 @@ async def _drive(client: Client, served: Served, integration: Integration, way: 
                 if now != said:
                     say(f"… {now}", indent=2)
                     said = now
-                if _done(current, connection, to, asked.generation):
+                if _done(current, connection, request.to, asked.generation):
                     say("done", indent=2)
                     return
                 await asyncio.sleep(POLL)
     except TimeoutError:
-        fail(f"{integration.ref}: not done within {within:.0f} s; last: {said}. Is the operator running?", UNFINISHED)
+        fail(
+            f"{integration.ref}: not done within {request.within:.0f} s; last: {said}. Is the operator running?",
+            UNFINISHED,
+        )
 
 
 def _done(integration: Integration, connection: dict[str, Any], to: Target, generation: int) -> bool:

@@ -10,7 +10,7 @@ import signal
 
 import typer
 
-from integration_operator.domain.text import sanitized
+from integration_operator.runtime.text import sanitized
 
 LONGEST_LINE = 4096
 """Bytes of one printed line: four foreign texts of the longest kind."""

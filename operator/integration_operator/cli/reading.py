@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from integration_operator.cli.failure import NO_CLUSTER, fail
 
 if TYPE_CHECKING:
-    from integration_operator.kube.client import Client
-    from integration_operator.kube.errors import ApiError
-    from integration_operator.kube.kinds import Kind, Served
+    from integration_operator.runtime.client import Client
+    from integration_operator.runtime.errors import ApiError
+    from integration_operator.runtime.resources import APIResource, Resource
 
 Document = dict[str, Any]
 
@@ -33,7 +33,7 @@ class Reading:
 
     namespaces: tuple[str, ...] | None
     documents: dict[str, list[Document]] = field(default_factory=dict)
-    served: dict[str, Served | None] = field(default_factory=dict)
+    served: dict[str, APIResource | None] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -51,11 +51,11 @@ class Reading:
 @asynccontextmanager
 async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[Client]:
     """Open a client for the cluster that the flags name; end the command if the cluster refuses or does not answer."""
-    from integration_operator.kube.client import Client
-    from integration_operator.kube.errors import ApiError
-    from integration_operator.observability import logging
+    from integration_operator.runtime import logs
+    from integration_operator.runtime.client import Client
+    from integration_operator.runtime.errors import ApiError
 
-    logging.configure("error", "auto")
+    logs.configure("error", "auto")
     async with Client.find(kubeconfig, context, timeout=PATIENCE) as client:
         try:
             yield client
@@ -65,8 +65,8 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
 
 def _in_words(error: ApiError) -> str:
     """Return why a cluster did not do what was asked, in words of the one who asked."""
-    from integration_operator.kube.errors import Unauthorized
-    from integration_operator.kube.trouble import in_words
+    from integration_operator.runtime.errors import Unauthorized
+    from integration_operator.runtime.network_errors import in_words
 
     if error.status == 0 and error.__cause__ is not None:
         return in_words(error.__cause__, seconds=PATIENCE)
@@ -77,8 +77,8 @@ def _in_words(error: ApiError) -> str:
 
 async def read(
     client: Client,
-    needed: Iterable[Kind],
-    optional: Iterable[Kind] = (),
+    needed: Iterable[Resource],
+    optional: Iterable[Resource] = (),
     *,
     namespaces: Iterable[str] = (),
     everywhere: bool = False,
@@ -89,7 +89,7 @@ async def read(
     Without any: in all, or in the context's own if the user may not list in all. ``everywhere`` insists on all.
     Raises ``ApiError``.
     """
-    from integration_operator.kube.errors import Forbidden
+    from integration_operator.runtime.errors import Forbidden
 
     needed = tuple(needed)
     chosen = tuple(dict.fromkeys(namespaces))
@@ -104,32 +104,34 @@ async def read(
 
 
 async def _read(
-    client: Client, reading: Reading, needed: tuple[Kind, ...], optional: Iterable[Kind], enmasse_namespace: str
+    client: Client, reading: Reading, needed: tuple[Resource, ...], optional: Iterable[Resource], enmasse_namespace: str
 ) -> Reading:
-    from integration_operator.kube.errors import Forbidden, NotFound
-    from integration_operator.kube.kinds import ADDRESS_SPACE, SPACE_CONFIG_MAP, discover
+    from integration_operator.resources import ADDRESS_SPACE, SPACE_CONFIG_MAP
+    from integration_operator.runtime.errors import Forbidden, NotFound
+    from integration_operator.runtime.resources import discover
 
-    for kind in needed:
-        served = reading.served[kind.name] = await discover(client, kind)
+    for resource in needed:
+        served = reading.served[resource.kind] = await discover(client, resource)
         if served is not None:
-            reading.documents[kind.name] = await _everything(client, served, reading.namespaces)
-    if ADDRESS_SPACE in needed and reading.served[ADDRESS_SPACE.name] is None:  # EnMasse ≤ 0.30
+            reading.documents[resource.kind] = await _everything(client, served, reading.namespaces)
+    if ADDRESS_SPACE in needed and reading.served[ADDRESS_SPACE.kind] is None:  # EnMasse ≤ 0.30
         optional = (*optional, SPACE_CONFIG_MAP)
-    for kind in optional:
+    for resource in optional:
         try:
-            served = reading.served[kind.name] = await discover(client, kind)
+            served = reading.served[resource.kind] = await discover(client, resource)
             if served is not None:  # of EnMasse's namespace or of none, so the namespaces asked for do not count
-                where = (enmasse_namespace,) if kind.namespaced else None
-                reading.documents[kind.name] = await _everything(client, served, where)
+                where = (enmasse_namespace,) if resource.namespaced else None
+                reading.documents[resource.kind] = await _everything(client, served, where)
         except (Forbidden, NotFound) as error:
-            reading.unread[kind.name] = error.reason
+            reading.unread[resource.kind] = error.reason
     return reading
 
 
-async def _everything(client: Client, served: Served, namespaces: tuple[str, ...] | None) -> list[Document]:
+async def _everything(client: Client, served: APIResource, namespaces: tuple[str, ...] | None) -> list[Document]:
     """Return all objects of a kind in some namespaces, or in all."""
-    from integration_operator.kube.errors import NotFound
-    from integration_operator.kube.kinds import NAMESPACE, discover
+    from integration_operator.resources import NAMESPACE
+    from integration_operator.runtime.errors import NotFound
+    from integration_operator.runtime.resources import discover
 
     if namespaces is None:
         try:
@@ -146,14 +148,14 @@ async def _everything(client: Client, served: Served, namespaces: tuple[str, ...
     return found
 
 
-async def _pages(client: Client, served: Served, collection: str) -> list[Document]:
-    from integration_operator.kube.client import METADATA_LIST
-    from integration_operator.kube.errors import TooLarge
-    from integration_operator.kube.reflector import items_of
+async def _pages(client: Client, served: APIResource, collection: str) -> list[Document]:
+    from integration_operator.runtime.client import METADATA_LIST
+    from integration_operator.runtime.errors import TooLarge
+    from integration_operator.runtime.reflector import items_of
 
     limit = PAGE
-    query = {"limit": str(limit), **({"labelSelector": served.kind.selector} if served.kind.selector else {})}
-    accept = METADATA_LIST if served.kind.metadata_only else "application/json"
+    query = {"limit": str(limit), **({"labelSelector": served.resource.selector} if served.resource.selector else {})}
+    accept = METADATA_LIST if served.resource.metadata_only else "application/json"
     found: list[Document] = []
     while True:
         try:
@@ -166,7 +168,7 @@ async def _pages(client: Client, served: Served, collection: str) -> list[Docume
             continue
         # A LIST of a built-in kind does not say of its items what they are.
         found += [
-            {**item, "apiVersion": served.api_version, "kind": served.kind.name} for item in items_of(page, collection)
+            {**item, "apiVersion": served.api_version, "kind": served.kind} for item in items_of(page, collection)
         ]
         rest = (page.get("metadata") or {}).get("continue")
         if not rest:

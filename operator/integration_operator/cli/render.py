@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,16 +12,17 @@ import typer
 from integration_operator.api.schema import to_yaml
 from integration_operator.cli.explain import explanations
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
+from integration_operator.cli.flags import Config, PairingRules, Templates
 from integration_operator.cli.output import echo
-from integration_operator.cli.rules import ALL_DEFAULT_RULES, Rules, rules_of
-from integration_operator.domain.actions import Apply, Deliver
-from integration_operator.domain.conditions import summarise
-from integration_operator.domain.pair import Ref
-from integration_operator.domain.verdict import Verdict
+from integration_operator.domain.model.actions import Apply, EnsureRemote
+from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.conditions import summarize
+from integration_operator.runtime.ref import Ref
+from integration_operator.settings import load
 
 if TYPE_CHECKING:
-    from integration_operator.engine.gathering import Key
-    from integration_operator.engine.snapshot import Snapshot
+    from integration_operator.controllers.integration.dry_run import DryRun
+    from integration_operator.controllers.integration.gather import Key
 
 MASK = "********"
 
@@ -28,44 +30,42 @@ Files = Annotated[
     list[Path],
     typer.Option("-f", "--filename", help="File or directory with AddressSpaces, Syndesis, Integrations; - is stdin."),
 ]
-Templates = Annotated[
-    Path | None, typer.Option(help="Directory with templates that replace the shipped ones of the same name.")
-]
 
 
-def render(filename: Files, templates: Templates = None, pairing_rules: Rules = ALL_DEFAULT_RULES) -> None:
-    """Print the documents that would be applied for what is in the files. Secret values are masked.
+def render(
+    filename: Files, config: Config = None, templates: Templates = None, pairing_rules: PairingRules = None
+) -> None:
+    """Print the documents that the operator would apply for what is in the files. Secret values are masked.
 
     A pair whose Integration is not in the files is rendered as if it were enabled. Exits with 3 if nothing would be
     delivered.
     """
-    from integration_operator.engine.snapshot import Snapshot, read
+    from integration_operator.controllers.integration.dry_run import DryRun
+    from integration_operator.controllers.integration.offline import cache_of_documents, read
     from integration_operator.rendering.templates import TemplateFiles
 
-    rules = rules_of(pairing_rules)
     with one_line():
-        files = TemplateFiles(templates)
+        settings = load({"templates": templates, "pairing_rules": pairing_rules}, config)
+        files = TemplateFiles(settings.templates)
         files.check()
-        snapshot = Snapshot(read(filename), rules)
-    if wrong := [f"Integration {i.ref}: {i.problem}" for i in snapshot.cluster.integrations if i.problem]:
-        fail("; ".join(sorted(wrong)), WRONG_INPUT)
+        dry_run = DryRun(cache_of_documents(read(filename)), replace(settings.plan_settings, enable_new=True))
+    if invalid := [f"Integration {i.ref}: {i.problem}" for i in dry_run.cache.integrations if i.problem]:
+        fail("; ".join(sorted(invalid)), WRONG_INPUT)
     delivered = False
     reasons: list[str] = []
-    for pair in snapshot.pairs():
-        actions, decision = snapshot.settle(pair, files)
+    for pair in dry_run.pairs():
+        actions, plan = dry_run.settle(pair, files)
         for action in actions:
-            if isinstance(action, (Apply, Deliver)):
+            if isinstance(action, (Apply, EnsureRemote)):
                 delivered |= action.kind != "Integration"
-                over_rest = f" # by REST, delivery {action.how}" if isinstance(action, Deliver) else ""
+                over_rest = f" # by REST, delivery {action.delivery}" if isinstance(action, EnsureRemote) else ""
                 echo(f"---{over_rest}\n{to_yaml(masked(action.document))}")
-        if decision.findings is not None:
-            ready = summarise(decision.findings)[0]
+        if plan.conditions is not None:
+            ready = summarize(plan.conditions)[0]
             reasons.append(f"{pair}: {ready.reason}: {ready.message}")
     if not delivered:
-        reasons += [_no_pair_of(snapshot, ref) for ref in snapshot.unpaired()]
-        if not reasons:
-            reasons = _no_pair(snapshot, rules)
-        fail("; ".join(reasons), NO_PAIR)
+        reasons += [_why_unpaired(dry_run, ref) for ref in dry_run.unpaired()]
+        fail("; ".join(reasons or _why_no_pair(dry_run, settings.pairing_rules)), NO_PAIR)
 
 
 def masked(document: dict[str, Any]) -> dict[str, Any]:
@@ -79,19 +79,18 @@ def masked(document: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _no_pair_of(snapshot: Snapshot, key: Key) -> str:
-    """Return why an Integration stands for no pair."""
-    integration = snapshot.cluster.integrations.get(key) if isinstance(key, Ref) else None
-    why = snapshot.gatherer.pair_of(integration) if integration is not None else None
-    said = f": {why.reason}: {why.message}" if isinstance(why, Verdict) else ""
-    return f"Integration {key} stands for no pair{said}"
+def _why_unpaired(dry_run: DryRun, key: Key) -> str:
+    """Return why an Integration has no pair."""
+    integration = dry_run.cache.integrations.get(key) if isinstance(key, Ref) else None
+    check = dry_run.gatherer.pair_of(integration) if integration is not None else None
+    why = f": {check.reason}: {check.message}" if isinstance(check, Check) else ""
+    return f"Integration {key} has no pair{why}"
 
 
-def _no_pair(snapshot: Snapshot, rules: tuple[str, ...]) -> list[str]:
-    found = explanations(snapshot, rules)
-    if found:
-        return [f"{e.pair}: {v.reason}: {v.message}" for e in found for v in e.obstacles]
+def _why_no_pair(dry_run: DryRun, rules: tuple[str, ...]) -> list[str]:
+    if explained := explanations(dry_run, rules):
+        return [f"{e.pair}: {check.reason}: {check.message}" for e in explained for check in e.obstacles]
     return [
-        f"the files hold {len(snapshot.cluster.spaces)} AddressSpaces and {len(snapshot.cluster.syndesises)} Syndesis; "
+        f"the files hold {len(dry_run.cache.spaces)} AddressSpaces and {len(dry_run.cache.syndesises)} Syndesis; "
         "a pair needs one of each"
     ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from integration_operator.domain import desired
-from integration_operator.domain.credentials import Credential
-from integration_operator.domain.desired import Identity, TemplateName
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.domain.platforms import AddressSpace, Syndesis
-from integration_operator.domain.readiness import Transport
+from integration_operator.domain.model.credential import Credential
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.model.platforms import AddressSpace, Syndesis
+from integration_operator.domain.plan import manifests as desired
+from integration_operator.domain.plan.manifests import Identity, TemplateName
+from integration_operator.domain.policies.readiness import Transport
+from integration_operator.runtime.ref import Ref
 
 Document = dict[str, Any]
 

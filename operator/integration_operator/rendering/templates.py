@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import yaml
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError, UndefinedError, meta
 
-from integration_operator.domain.desired import Identity, TemplateName, TemplateRefused
+from integration_operator.domain.plan.manifests import Identity, TemplateName, TemplateRefused
 from integration_operator.rendering.environment import TooMuch, environment, rendered, take_marks
 from integration_operator.rendering.samples import SAMPLES, VARIABLES
 from integration_operator.rendering.skeleton import NotWhole, Values, read_in_full

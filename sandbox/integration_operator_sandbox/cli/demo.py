@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from integration_operator.cli.failure import DEFECT, NO_CLUSTER, WRONG_INPUT, fail, one_line
-from integration_operator.kube.kubeconfig import find
+from integration_operator.runtime.kubeconfig import find
 
 INTERRUPTED = 130
 

@@ -1,0 +1,208 @@
+"""Requests to Keycloak's admin API as its admin: one log-in, one connection pool, typed failures.
+
+Of python-keycloak it uses the connection, with its log-in and its token's life, and not ``KeycloakAdmin``: that keeps
+one current realm for all concurrent calls, puts a realm's name into a path unquoted, which here a tenant can write, and
+pages without end on a Keycloak 3 with 100 groups, which knows no pages of groups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from httpx import Response
+from keycloak import KeycloakOpenIDConnection
+from keycloak.exceptions import KeycloakConnectionError, KeycloakError
+
+from integration_operator.backends.circuit_breaker import IN_FLIGHT, CircuitBreaker
+from integration_operator.backends.keycloak.access import KeycloakAccess
+from integration_operator.backends.keycloak.errors import (
+    AdminRefused,
+    KeycloakChanged,
+    KeycloakFailure,
+    KeycloakRefused,
+    KeycloakUnavailable,
+)
+from integration_operator.backends.keycloak.transport import client
+from integration_operator.backends.limits import DEFAULT, MOST_VALUES, Limits
+from integration_operator.runtime.errors import retry_after_seconds
+from integration_operator.runtime.json_text import Malformed, parse
+from integration_operator.runtime.network_errors import in_words
+from integration_operator.runtime.responses import Unreadable
+
+TIMEOUT = 10  # seconds for each step of one request; a server that trickles ends none, so the whole is bounded too
+SAYABLE = re.compile(r"invalidPassword[A-Za-z]+Message|error-[a-z-]+")
+"""Keys of Keycloak's own messages, the only part of an answer that is passed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that was expected; ``created`` is the id in the ``Location`` of what was made."""
+
+    status: int
+    document: Any = None
+    created: str | None = None
+
+
+class AdminSession:
+    """The admin of one Keycloak."""
+
+    def __init__(self, access: KeycloakAccess, breaker: CircuitBreaker | None = None, limits: Limits = DEFAULT) -> None:
+        self._breaker = breaker or CircuitBreaker(access.host, KeycloakUnavailable)
+        self._connection = _Connection(access, limits)
+        self._seconds = 2 * limits.seconds  # with the log-in before it
+
+    def leave_alone(self, error: KeycloakUnavailable) -> None:
+        """Ask this Keycloak nothing for a while."""
+        self._breaker.leave_alone(error)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._connection.aclose()
+
+    async def call(
+        self,
+        verb: str,
+        *path: str,
+        expect: tuple[int, ...],
+        query: dict[str, str] | None = None,
+        body: object = None,
+    ) -> Answer:
+        """One request below ``/admin/realms``; ``path`` are segments, quoted here.
+
+        Statuses that are not expected are failures: of Keycloak, of the admin, or of the request.
+        """
+        return await self._breaker.call(lambda: self._call(verb, path, expect, query or {}, body))
+
+    async def _call(
+        self, verb: str, path: tuple[str, ...], expect: tuple[int, ...], query: dict[str, str], body: object
+    ) -> Answer:
+        if not {"", ".", ".."}.isdisjoint(path):  # ids come from answers, and would lead to another path
+            raise KeycloakUnavailable(f"{self._breaker.host}: an id in an answer would lead to another path")
+        target = "/".join(("admin", "realms", *(quote(segment, safe="") for segment in path)))
+        what = f"{verb} {self._breaker.host}/{_shown(path)}"
+        try:
+            async with asyncio.timeout(self._seconds):
+                response = await self._send(verb, target, query, None if body is None else json.dumps(body))
+        except TimeoutError:
+            raise KeycloakUnavailable(f"{self._breaker.host}: no answer in {self._seconds:g} s") from None
+        except KeycloakConnectionError as error:
+            if isinstance(error.__cause__, Unreadable):
+                raise KeycloakUnavailable(f"{what}: {error.__cause__}") from None
+            raise KeycloakUnavailable(f"{self._breaker.host}: {in_words(error, seconds=TIMEOUT)}") from None
+        status = response.status_code
+        if status not in expect:
+            raise _failure(what, response)
+        if status >= 300 or not response.content:  # an expected 404 or 409: its status says it all
+            return Answer(status, created=_created(response))
+        try:
+            return Answer(status, parse(response.content, most_values=MOST_VALUES), _created(response))
+        except Malformed as malformed:
+            raise KeycloakUnavailable(
+                f"{what}: HTTP {status}, and the answer is not usable JSON: {malformed}"
+            ) from None
+
+    async def _send(self, verb: str, target: str, query: dict[str, str], body: str | None) -> Response:
+        """The library sends a request with a valid token, and once more after a 401 and another log-in."""
+        match verb:
+            case "GET":
+                return await self._connection.a_raw_get(target, **query)
+            case "POST":
+                return await self._connection.a_raw_post(target, data=body or "", **query)
+            case "PUT":
+                return await self._connection.a_raw_put(target, data=body or "", **query)
+            case _:
+                return await self._connection.a_raw_delete(target, **query)
+
+
+class _Connection(KeycloakOpenIDConnection):
+    """The library's connection, which logs in anew, one at a time, where the library would renew a token.
+
+    A refresh token dies with a restart of Keycloak, and the library then gives up (``openid_connection.py``,
+    ``a_refresh_token``); the password is at hand anyway.
+    """
+
+    def __init__(self, access: KeycloakAccess, limits: Limits) -> None:
+        context = access.ssl_context()
+        super().__init__(
+            server_url=f"{access.url.rstrip('/')}/",
+            username=access.username,
+            password=access.password,
+            realm_name="master",
+            client_id="admin-cli",
+            # Typed as a path or a flag; httpx, which all asynchronous requests go through, takes a context.
+            verify=context,  # type: ignore[arg-type]
+            timeout=TIMEOUT,
+            pool_maxsize=IN_FLIGHT,
+        )
+        self._log_in = asyncio.Lock()
+        self.async_s = client(context, IN_FLIGHT, limits)
+        self.keycloak_openid.connection.async_s = client(context, 1, limits)
+
+    async def a_refresh_token(self) -> None:
+        """Log in, unless another request has just done so."""
+        stale = self.token
+        async with self._log_in:
+            if self.token is stale:
+                await self.a_get_token()
+
+    async def a_get_token(self) -> None:
+        """Log in with the password."""
+        try:
+            await super().a_get_token()
+        except KeycloakConnectionError:
+            raise
+        except KeycloakError as error:
+            raise self._refusal(error.response_code) from None
+        except (TypeError, ValueError, KeyError, ArithmeticError, AttributeError, RecursionError):
+            # HTML, a list, a token without its life, nested beyond what the library can parse
+            self.token = None
+            raise KeycloakUnavailable(f"log-in at {self.server_url}: the answer is not a token") from None
+
+    async def aclose(self) -> None:
+        """Close both pools; the library logs in through one of its own."""
+        await self.keycloak_openid.connection.aclose()
+        await super().aclose()
+
+    def _refusal(self, status: int | None) -> KeycloakFailure:
+        if status in (400, 401, 403):  # invalid_grant is 401 or 400 by release
+            return AdminRefused(
+                f"Keycloak at {self.server_url} refuses the log-in of its admin with HTTP {status}; correct its Secret"
+            )
+        return KeycloakUnavailable(f"log-in at {self.server_url}: HTTP {status}")
+
+
+def _shown(path: tuple[str, ...]) -> str:
+    """Return a path for messages, without the realm's name: it is the giver's, and messages reach the receiver."""
+    return "/".join(("admin", "realms", "…", *path[1:]))
+
+
+def _failure(what: str, response: Response) -> KeycloakFailure:
+    status = response.status_code
+    if status in (401, 403):
+        return AdminRefused(f"{what}: HTTP {status}, the admin may not do this")
+    if status in (404, 409):
+        return KeycloakChanged(f"{what}: HTTP {status}, another client created or deleted it at the same time")
+    if 400 <= status < 500 and status != 429:
+        return KeycloakRefused(f"{what}: HTTP {status}{_sayable(response)}")
+    return KeycloakUnavailable(
+        f"{what}: HTTP {status}", retry_after=retry_after_seconds(response.headers.get("Retry-After"))
+    )
+
+
+def _sayable(response: Response) -> str:
+    """Return which rule was broken, if Keycloak says it in a word of its own."""
+    try:
+        document = parse(response.content)
+    except Malformed:
+        return ""
+    said = [document.get(key) for key in ("error", "errorMessage")] if isinstance(document, dict) else []
+    return "".join(f" {word}" for word in said if isinstance(word, str) and SAYABLE.fullmatch(word))
+
+
+def _created(response: Response) -> str | None:
+    return response.headers.get("Location", "").rpartition("/")[2] or None

@@ -1,0 +1,1 @@
+"""The two controllers: one for pairs of an AddressSpace and a Syndesis, one for Connection resources."""

@@ -1,0 +1,148 @@
+"""A dry run: plans are made as in the operator, and carried out in a cache alone. Nothing is requested or written.
+
+``render``, ``explain`` and ``migrate`` use it, so that what they print is what the operator would do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from integration_operator.api import names
+from integration_operator.cache import Cache
+from integration_operator.controllers.integration.gather import Gatherer, Key
+from integration_operator.controllers.integration.guards import MassDeletionGuard
+from integration_operator.controllers.integration.offline import completed
+from integration_operator.controllers.integration.remote_state import RemoteStateStore
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import (
+    Action,
+    Apply,
+    ChildKind,
+    Delete,
+    DeleteRemote,
+    EnsureRemote,
+    Release,
+    SetFinalizer,
+)
+from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.facts import Facts, PlanSettings
+from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.model.remote_state import Presence, RemoteState
+from integration_operator.domain.plan.manifests import Templates
+from integration_operator.domain.plan.plan import Plan, plan_pair
+from integration_operator.domain.policies.integrations import rank
+from integration_operator.runtime.managed_fields import kept_managed_fields, managed_fields, merged
+from integration_operator.runtime.ref import Ref
+
+Document = dict[str, Any]
+
+MAX_PASSES = 8
+
+
+class DryRun:
+    """Plans for what a cache holds.
+
+    ``share`` is the setting ``mass_delete_share``: 1.0 holds nothing.
+    """
+
+    def __init__(self, cache: Cache, settings: PlanSettings, *, share: float = 1.0) -> None:
+        self.cache = cache
+        self._remote_states = RemoteStateStore(math.inf, lambda: 0.0)
+        self.gatherer = Gatherer(cache, MassDeletionGuard(share), settings, self._remote_states)
+        if share < 1.0:
+            self._hold_vanished()
+
+    def pairs(self) -> list[Pair]:
+        """Return the pairs that the cache is about, in order."""
+        return sorted(key for key in self.gatherer.all_keys() if isinstance(key, Pair))
+
+    def unpaired(self) -> list[Key]:
+        """Return the Integrations that have no pair."""
+        return sorted(key for key in self.gatherer.all_keys() if not isinstance(key, Pair))
+
+    def facts(self, pair: Pair) -> Facts:
+        """Return the facts of a pair."""
+        return self.gatherer.facts(pair)
+
+    def plan(self, pair: Pair, templates: Templates) -> Plan:
+        """Return the plan for a pair now."""
+        return plan_pair(self.facts(pair), templates)
+
+    def settle(self, pair: Pair, templates: Templates) -> tuple[list[Action], Plan]:
+        """Carry out the plans for a pair until none has actions; return all actions and the last plan."""
+        actions: list[Action] = []
+        for _ in range(MAX_PASSES):
+            plan = self.plan(pair, templates)
+            if not plan.actions:
+                break
+            actions += plan.actions
+            for action in plan.actions:
+                self._execute(pair, action)
+        return actions, plan
+
+    def merge(self, kind: str, ref: Ref, document: Document, *, applied: Document | None = None) -> None:
+        """Change fields of an object; ``applied`` is the document that our field manager has applied."""
+        store = self.cache.store(kind)
+        known = store.get(ref)
+        live = known.live if isinstance(known, Integration) else known
+        changed = completed(merged(live.document if live else {}, document))
+        if applied is not None:
+            changed["metadata"]["managedFields"] = managed_fields(applied, names.FIELD_MANAGER)
+        else:
+            changed["metadata"]["managedFields"] = kept_managed_fields(live, names.FIELD_MANAGER)
+        store.wrote(changed)
+
+    def _execute(self, pair: Pair, action: Action) -> None:
+        """Change the cache as an action does that succeeds."""
+        match action:
+            case Apply():
+                document = {**action.document, **_answer_of_platform(action)}
+                self.merge(action.kind, action.ref, document, applied=action.document)
+            case Delete():
+                self.cache.store(action.kind).removed(action.ref, action.uid)
+            case SetFinalizer():
+                finalizers = [names.REST_STATE_FINALIZER] if action.present else []
+                self._remote_states.begin(rank(self.gatherer.integrations_of(pair))[0])
+                self.merge(action.kind, action.ref, {"metadata": {"finalizers": finalizers}})
+            case EnsureRemote():
+                self._note(pair, action.kind, _ensured(pair, action))
+            case DeleteRemote() | Release():
+                self._note(pair, action.kind, RemoteState())
+
+    def _note(self, pair: Pair, kind: ChildKind, state: RemoteState) -> None:
+        for integration in rank(self.gatherer.integrations_of(pair))[:1]:
+            self._remote_states.note(integration, kind, state, platform=state.platform)
+
+    def _hold_vanished(self) -> None:
+        """Hold the pairs that the operator would hold at its start."""
+        keys = [self.gatherer.key_of(integration) for integration in self.cache.integrations]
+        pairs = [key for key in keys if isinstance(key, Pair)]
+        guard = self.gatherer.guard
+        guard.compare("AddressSpace", (pair.space for pair in pairs), (s.ref for s in self.cache.spaces))
+        guard.compare("Syndesis", (pair.syndesis for pair in pairs), (s.ref for s in self.cache.syndesises))
+
+
+def _ensured(pair: Pair, action: EnsureRemote) -> RemoteState:
+    """Return the state over REST after an action has succeeded."""
+    connection = action.kind == "Connection"
+    return RemoteState(
+        action.delivery,
+        Presence.PRESENT,
+        id=naming.connection_id(pair) if connection else action.credential.username,
+        applied=action.applied,
+        credentials=action.credentials,
+        verified=Check.failure("NotTried", "nothing is verified offline") if connection else None,
+        platform=action.platform,
+    )
+
+
+def _answer_of_platform(action: Apply) -> Mapping[str, Any]:
+    """Return the status that a platform writes once it has reconciled a resource."""
+    if action.kind == "MessagingUser" and action.uid is None:
+        return {"status": {"phase": "Active", "generation": None}}
+    if action.kind == "Connection":
+        return {"status": {"phase": "Ready", "connectionId": action.document["spec"].get("connectionId", "new")}}
+    return {}

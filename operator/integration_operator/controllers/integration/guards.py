@@ -1,0 +1,129 @@
+"""Two bounds on what the operator may do by itself: how much it deletes at once, and how often it repairs one object.
+
+Both err on the side of doing nothing and saying so; both hold no more than a user can release.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+
+FEWEST = 10
+"""A removal of fewer than this many at once never looks like an accident: small clusters change by large shares."""
+
+REPAIRS, WINDOW = 6, 60.0
+"""Repairs of one object in one window of seconds, before another controller is taken to fight over it."""
+
+
+@dataclass(slots=True)
+class MassDeletionGuard:
+    """Holds the pairs whose AddressSpace or Syndesis vanished in one LIST together with too many others.
+
+    A deletion that was watched is evidence and is never held. What a LIST does not show may be gone, or the server may
+    have been restored without it, or be the wrong one: if that takes more than ``share`` of what Integrations refer
+    to, it is held until a user confirms it on the Integration, or the objects are back.
+    """
+
+    share: float
+    _held: set[tuple[str, Ref]] = field(default_factory=set)
+
+    def compare(self, kind: str, referred: Iterable[Ref], there: Iterable[Ref]) -> int:
+        """Compare what Integrations refer to with what a LIST shows; return how many objects are held now."""
+        wanted, present = set(referred), set(there)
+        missing = wanted - present
+        self._held = {(k, ref) for k, ref in self._held if k != kind or ref in missing}
+        if len(missing) >= FEWEST and len(missing) > self.share * len(wanted):
+            self._held |= {(kind, ref) for ref in missing}
+        return sum(1 for k, _ in self._held if k == kind)
+
+    def observe(self, kind: str, ref: Ref) -> None:
+        """Note that an object exists: it is held no longer."""
+        self._held.discard((kind, ref))
+
+    def holds(self, kind: str, ref: Ref) -> bool:
+        """Check if nothing may be concluded from the object's absence."""
+        return (kind, ref) in self._held
+
+
+MAX_OFFERS = 100
+"""Offers from other namespaces in one namespace that no user answered yet: as many as one looks through."""
+
+
+class OfferLimit:
+    """Bounds the Integrations that AddressSpaces of other namespaces may have offered into one namespace.
+
+    ``count`` returns how many unanswered offers from other namespaces a namespace has. Those of its own are not
+    limited: whoever creates an AddressSpace there may create an Integration there too.
+    """
+
+    def __init__(self, count: Callable[[str], int], most: int = MAX_OFFERS) -> None:
+        self._count = count
+        self._most = most
+        self.exhausted_namespaces: set[str] = set()
+        """Namespaces that had as many offers as they may have when they were checked last."""
+
+        self._reserved: set[Pair] = set()
+
+    def exhausted(self, pair: Pair) -> bool:
+        """Check if the pair's receiving namespace has as many offers as it may have, and keep the result."""
+        namespace = pair.syndesis.namespace
+        if not pair.crosses_namespaces:
+            return False
+        others = sum(other.syndesis.namespace == namespace and other != pair for other in self._reserved)
+        exhausted = self._count(namespace) + others >= self._most
+        if exhausted:
+            self.exhausted_namespaces.add(namespace)
+        else:
+            self.exhausted_namespaces.discard(namespace)
+        return exhausted
+
+    @contextmanager
+    def reserved(self, pair: Pair) -> Iterator[bool]:
+        """Count the pair's offer while it is on its way; False says that it is one too many."""
+        if self.exhausted(pair):
+            yield False
+            return
+        self._reserved.add(pair)
+        try:
+            yield True
+        finally:
+            self._reserved.discard(pair)
+
+
+class RepairLimit:
+    """Counts the repairs of each object in a sliding window.
+
+    A repair applies what was applied before: another client changed it in between. A changed wish of our own is none.
+    """
+
+    def __init__(self, repairs: int = REPAIRS, window: float = WINDOW) -> None:
+        self._repairs = repairs
+        self._window = window
+        self._at: dict[tuple[str, Ref], deque[float]] = {}
+        self._applied: dict[tuple[str, Ref], int] = {}
+
+    def wait(self, kind: str, ref: Ref, document: dict[str, Any], now: float) -> float:
+        """Return the seconds until the object may be repaired again; 0.0 counts as a repair made now."""
+        wish = hash(json.dumps(document, sort_keys=True))
+        if self._applied.setdefault((kind, ref), wish) != wish:
+            self._applied[kind, ref] = wish
+            return 0.0
+        at = self._at.setdefault((kind, ref), deque())
+        while at and at[0] <= now - self._window:
+            at.popleft()
+        if len(at) >= self._repairs:
+            return at[0] + self._window - now
+        at.append(now)
+        return 0.0
+
+    def forget(self, kind: str, ref: Ref) -> None:
+        """Forget an object that is gone."""
+        self._at.pop((kind, ref), None)
+        self._applied.pop((kind, ref), None)

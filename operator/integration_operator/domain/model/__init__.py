@@ -1,0 +1,1 @@
+"""The types of the domain: pairs, platforms, Integrations, credentials, facts, checks, conditions and actions."""

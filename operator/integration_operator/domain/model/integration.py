@@ -1,0 +1,111 @@
+"""An Integration as the operator reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from integration_operator.api import names
+from integration_operator.api.integration import IntegrationSpec
+from integration_operator.runtime.live_object import LiveObject
+from integration_operator.runtime.ref import ObjectReference, Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """An Integration with its spec parsed.
+
+    ``problem`` says what is wrong with a spec that no CRD has validated. ``offered`` means that the operator created
+    it; the life of one that a user created is theirs. ``unanswered`` means that it was offered, and only the operator
+    has written its spec.
+    """
+
+    live: LiveObject
+    spec: IntegrationSpec
+    problem: str | None = None
+    offered: bool = False
+    unanswered: bool = False
+
+    @property
+    def ref(self) -> Ref:
+        """Its namespace and name."""
+        return self.live.ref
+
+    @property
+    def reference(self) -> ObjectReference:
+        """The object that Events are about."""
+        return ObjectReference(str(self.live.document["apiVersion"]), "Integration", self.ref, self.live.uid)
+
+    @property
+    def generation(self) -> int:
+        """The generation of its spec."""
+        return int(self.live.document["metadata"].get("generation", 0))
+
+    @property
+    def created(self) -> str:
+        """Its creation time (RFC 3339, whole seconds)."""
+        return str(self.live.document["metadata"].get("creationTimestamp", ""))
+
+    @property
+    def untouched(self) -> bool:
+        """True if it is an unanswered offer that no policy has enabled either."""
+        return self.unanswered and not self.enabled
+
+    @property
+    def disposable(self) -> bool:
+        """True if it is deleted together with its pair: an unanswered offer, or one that was reconciled before.
+
+        An offer that a backup tool restored before its AddressSpace holds what a user chose.
+        """
+        return self.unanswered or (self.offered and self.space_source is not None)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """Its status."""
+        status = self.live.document.get("status")
+        return status if isinstance(status, dict) else {}
+
+    @property
+    def enabled(self) -> bool:
+        """True if a user, or a policy, wants it delivered."""
+        return bool(self.spec.enabled)
+
+    @property
+    def holds_rest_state(self) -> bool:
+        """True if it has our finalizer: state over REST may exist."""
+        return names.REST_STATE_FINALIZER in (self.live.document["metadata"].get("finalizers") or ())
+
+    @property
+    def delivered(self) -> dict[str, Any]:
+        """What the status says was delivered. A tenant can write it: it proves nothing."""
+        delivered = self.status.get("delivered")
+        return delivered if isinstance(delivered, dict) else {}
+
+    @property
+    def delivered_uri(self) -> str | None:
+        """The URI of the delivered connection."""
+        connection = self.delivered.get("connection")
+        uri = connection.get("uri") if isinstance(connection, dict) else None
+        return uri if isinstance(uri, str) else None
+
+    @property
+    def space_source(self) -> str | None:
+        """How the AddressSpace was read when the pair was reconciled last."""
+        source = self.delivered.get("source")
+        return str(source) if source else None
+
+    @property
+    def deletion_confirmed(self) -> bool:
+        """True if a user released it from the guard against mass deletion."""
+        return self.live.annotations.get(names.CONFIRM_DELETION) == "true"
+
+    def equals_without_status(self, other: Integration) -> bool:
+        """Check if the two differ in nothing but their status."""
+        own, others = ({**i.live.document, "status": None} for i in (self, other))
+        return own == others
+
+    def as_deleting(self) -> Integration:
+        """Return it as if its deletion waited for state over REST: somebody removed our finalizer."""
+        metadata = {key: value for key, value in self.live.document["metadata"].items() if key != "finalizers"}
+        metadata.setdefault("deletionTimestamp", "")
+        return replace(self, live=replace(self.live, document={**self.live.document, "metadata": metadata}))

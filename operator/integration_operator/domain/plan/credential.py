@@ -1,0 +1,52 @@
+"""The step of the credential: in the Secret before any other system sees it."""
+
+from __future__ import annotations
+
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import apply_if_changed
+from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.credential import Credential, surviving_credential
+from integration_operator.domain.model.facts import DeliverablePair
+from integration_operator.domain.plan.manifests import TemplateRefused, Templates
+from integration_operator.domain.plan.steps import CredentialPlan, check_name, identity_in_syndesis_namespace, variables
+from integration_operator.domain.policies.provided_credential import provided_credential
+
+
+def plan_credential(pair: DeliverablePair, user_delivery: str, serving: Check, templates: Templates) -> CredentialPlan:
+    """Plan the credential. ``serving`` says whether the AddressSpace can serve a new login."""
+    reference = pair.integration.spec.credentials_secret_ref
+    if reference is None:
+        return _plan_generated(pair, serving, templates)
+    credential = provided_credential(pair, reference, user_delivery)
+    if isinstance(credential, Check):
+        return CredentialPlan(credential)
+    if pair.children.user is None and not serving:
+        return CredentialPlan(serving)
+    message = f"in Secret {pair.integration.ref.namespace}/{reference.name}"
+    return CredentialPlan(Check.success("Provided", message), credential=credential)
+
+
+def _plan_generated(pair: DeliverablePair, serving: Check, templates: Templates) -> CredentialPlan:
+    """Plan the pair's own Secret; a new password is used only if no copy of the pair's password is left."""
+    if not (name := check_name(pair, "Secret")):
+        return CredentialPlan(name)
+    secret, username = pair.children.secret, pair.facts.login.username
+    if secret is not None and secret.deleting:
+        return CredentialPlan(Check.failure("Waiting", f"Secret {secret.ref} is being deleted"))
+    surviving = surviving_credential(secret, pair.children.user, username)
+    if surviving is None and not serving:
+        return CredentialPlan(serving)
+    credential = surviving or Credential(username, pair.facts.login.new_password)
+    ref = naming.secret_ref(pair.pair)
+    identity = identity_in_syndesis_namespace(pair, "v1", "Secret", ref)
+    try:
+        document = templates.render("secret", identity, variables(pair, credential=credential))
+    except TemplateRefused as error:
+        return CredentialPlan(Check.failure("TemplateRefused", str(error)), credential=credential)
+    inherited = naming.space_of_proof_of_concept(username) is not None
+    replaced = "; the proof of concept kept no password, so it is a new one" if inherited else ""
+    return CredentialPlan(
+        Check.success("Stored", f"in Secret {ref.name}{replaced}"),
+        apply_if_changed("Secret", secret, document, first=surviving is None),
+        credential,
+    )

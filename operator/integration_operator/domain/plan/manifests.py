@@ -1,0 +1,147 @@
+"""What is wanted for a pair, as the variables that the templates get and the identity that they may not change.
+
+The variables are documented in docs/templates.md; the four templates get the same ones, except that ``credential`` is
+there only where a credential is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from integration_operator.api import names
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.credential import Credential
+from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.model.platforms import AddressSpace, Syndesis
+from integration_operator.domain.policies.authorization import DEFAULT_OPERATIONS
+from integration_operator.domain.policies.readiness import Transport
+from integration_operator.runtime.ref import Ref
+
+Document = dict[str, Any]
+TemplateName = Literal["integration", "secret", "messaginguser", "connection"]
+OwnerReference = dict[str, Any]
+
+DEFAULT_AUTHORIZATION: tuple[Document, ...] = ({"operations": list(DEFAULT_OPERATIONS), "addresses": ["*"]},)
+"""Send and receive everywhere: ``*`` means every address in all releases and both types of AddressSpace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes a document the one that is wanted; a template that changes any of it is refused."""
+
+    api_version: str
+    kind: str
+    ref: Ref
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    owners: tuple[OwnerReference, ...]
+
+
+class TemplateRefused(Exception):
+    """A template gave what may not be used; the message says file, line and reason."""
+
+
+class Templates(Protocol):
+    """Rendering, as the decisions need it: pure, and the same for the operator and for the offline commands."""
+
+    def render(self, name: TemplateName, identity: Identity, variables: Document) -> Document:
+        """Return the document; raises ``TemplateRefused``."""
+
+
+def owner_reference(api_version: str, kind: str, name: str, uid: str) -> OwnerReference:
+    """An owner reference without ``blockOwnerDeletion``.
+
+    With it, foreground deletion of an AddressSpace whose users hang never ends (observed on EnMasse 0.33.1), and
+    OpenShift asks for one more permission.
+    """
+    return {"apiVersion": api_version, "kind": kind, "name": name, "uid": uid, "blockOwnerDeletion": False}
+
+
+def owner_of_integration(pair: Pair, space: AddressSpace, syndesis: Syndesis) -> OwnerReference:
+    """The AddressSpace where it is in the Integration's namespace, else the Syndesis: an owner never crosses one."""
+    if pair.space.namespace == pair.syndesis.namespace and space.can_own:
+        return owner_reference(space.api_version, "AddressSpace", space.ref.name, space.uid)
+    return owner_reference(syndesis.api_version, "Syndesis", syndesis.ref.name, syndesis.uid)
+
+
+def owners_in_syndesis_namespace(integration: Integration) -> tuple[OwnerReference, ...]:
+    """The Integration, except where its children are to outlive it."""
+    if integration.spec.deletion_policy == "Retain":
+        return ()
+    document = integration.live.document
+    return (owner_reference(document["apiVersion"], "Integration", integration.ref.name, integration.live.uid),)
+
+
+def owners_of_user(space: AddressSpace) -> tuple[OwnerReference, ...]:
+    """The AddressSpace, where its uid lasts."""
+    if not space.can_own:
+        return ()
+    return (owner_reference(space.api_version, "AddressSpace", space.ref.name, space.uid),)
+
+
+def identity(
+    pair: Pair, api_version: str, kind: str, ref: Ref, owners: tuple[OwnerReference, ...], *, retain: bool = False
+) -> Identity:
+    """The identity of a document made for a pair, with the labels and annotations that everything we make carries."""
+    annotations = {names.ADDRESS_SPACE_ANNOTATION: str(pair.space), names.SYNDESIS_ANNOTATION: str(pair.syndesis)}
+    if retain:
+        annotations[names.DELETION_POLICY] = "Retain"
+    labels = {
+        names.MANAGED_BY_LABEL: names.FIELD_MANAGER,
+        names.INTEGRATION_LABEL: naming.integration_label(pair),
+    }
+    return Identity(api_version, kind, ref, labels, annotations, owners)
+
+
+def variables(
+    pair: Pair,
+    space: AddressSpace,
+    syndesis: Syndesis,
+    *,
+    integration: Integration | None = None,
+    credential: Credential | None = None,
+    transport: Transport | None = None,
+    enabled: bool = False,
+) -> Document:
+    """The variables that templates get, apart from ``metadata``, which the identity gives."""
+    spec = integration.spec if integration else None
+    rules = [rule.model_dump(by_alias=True, exclude_none=True) for rule in (spec and spec.authorization) or ()]
+    found: Document = {
+        "space": {
+            "namespace": space.ref.namespace,
+            "name": space.ref.name,
+            "uid": space.uid,
+            "realm": space.realm,
+        },
+        "syndesis": {"namespace": syndesis.ref.namespace, "name": syndesis.ref.name, "uid": syndesis.uid},
+        "integration": {
+            "namespace": syndesis.ref.namespace,
+            "name": integration.ref.name if integration else naming.integration_name(pair),
+            "enabled": integration.enabled if integration else enabled,
+        },
+        "authorization": rules or list(DEFAULT_AUTHORIZATION),
+        "secret": _secret(pair, integration),
+    }
+    if credential is not None:
+        found["credential"] = {"username": credential.username, "password": credential.password}
+    if transport is not None:
+        found["transport"] = {
+            "scheme": transport.scheme,
+            "host": transport.host,
+            "port": transport.port,
+            "uri": transport.uri,
+            "certificate": transport.certificate,
+        }
+    return found
+
+
+def _secret(pair: Pair, integration: Integration | None) -> Document:
+    """Where the credential is: in the Secret that a person brought, else in ours."""
+    reference = integration.spec.credentials_secret_ref if integration else None
+    return {
+        "name": reference.name if reference else naming.secret_name(pair),
+        "usernameKey": (reference and reference.username_key) or names.USERNAME_KEY,
+        "passwordKey": (reference and reference.password_key) or names.PASSWORD_KEY,
+    }

@@ -1,0 +1,180 @@
+"""The plan for a pair: from facts to conditions and actions, the same for ``run``, ``render``, ``explain``, ``migrate``.
+
+``plan_pair`` is pure. It returns all that can be done now, in the order in which it must be done: the Secret before the
+user that gets its password, the user before the connection that uses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from integration_operator.api.integration import Delivered
+from integration_operator.domain.model.actions import Action, Apply, Delete, EnsureRemote, SetFinalizer
+from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.conditions import SIDES, condition, verification, waiting
+from integration_operator.domain.model.facts import DeliverablePair, Facts
+from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.plan.connection import plan_connection
+from integration_operator.domain.plan.credential import plan_credential
+from integration_operator.domain.plan.integration import offer, offers_that_give_way, rotation_not_supported, upkeep
+from integration_operator.domain.plan.manifests import TemplateRefused, Templates
+from integration_operator.domain.plan.remote import remove_finalizer
+from integration_operator.domain.plan.status import delivered_state
+from integration_operator.domain.plan.steps import StepPlan
+from integration_operator.domain.plan.teardown import plan_teardown
+from integration_operator.domain.plan.user import plan_user
+from integration_operator.domain.policies import readiness
+from integration_operator.domain.policies.delivery_mode import delivery_mode
+from integration_operator.domain.policies.lifecycle import Deliver, Hold, Offer, TakeDown, evaluate
+from integration_operator.domain.policies.readiness import Transport
+from integration_operator.runtime.conditions import Condition
+
+
+class Step(Enum):
+    """What happens to a pair."""
+
+    HOLD = "leave everything as it is"
+    REMOVE = "delete what was delivered"
+    WITHDRAW = "delete what was delivered, and the offer"
+    OFFER = "create the Integration"
+    DELIVER = "create and repair Secret, MessagingUser and Connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Actions in their order, and the conditions that hold when none is left to do.
+
+    ``because`` is the condition that explains why the pair is not delivered. ``conditions`` None reports nothing,
+    because nothing is known for sure. ``delivered`` is what exists for the pair, ``host`` the messaging endpoint that
+    the connection leads to.
+    """
+
+    step: Step
+    actions: tuple[Action, ...] = ()
+    conditions: tuple[Condition, ...] | None = None
+    delivered: Delivered = field(default_factory=Delivered)
+    host: str | None = None
+    because: Condition | None = None
+
+
+def plan_pair(facts: Facts, templates: Templates) -> Plan:
+    """Return the plan for a pair. It is called again after each round of actions, until it has none."""
+    try:
+        match evaluate(facts):
+            case Hold(because, paired_only):
+                conditions = _held(facts, because, paired_only=paired_only)
+                return Plan(Step.HOLD, (), conditions, delivered_state(facts), because=because)
+            case Offer(space, syndesis):
+                return Plan(Step.OFFER, (offer(facts, space, syndesis, templates),))
+            case TakeDown(because, withdraw):
+                step = Step.WITHDRAW if withdraw else Step.REMOVE
+                actions = plan_teardown(facts, because.message, templates, withdraw=withdraw)
+                return Plan(step, actions, not_ready(facts, because), delivered_state(facts), because=because)
+            case Deliver(pair):
+                return plan_delivery(pair, templates)
+    except TemplateRefused as error:  # of the Integration; those of its children are reported on their side
+        refused = Condition("Paired", "Unknown", "TemplateRefused", str(error))
+        return Plan(Step.HOLD, (), (refused,), delivered_state(facts))
+
+
+def plan_unpaired(check: Check) -> Plan:
+    """Return the plan for an Integration without a pair: to report why."""
+    return Plan(Step.HOLD, (), (condition("Paired", check),))
+
+
+def plan_duplicate(used: Integration) -> Plan:
+    """Return the plan for a second Integration of a pair: to report which one is used."""
+    name, namespace = used.ref.name, used.ref.namespace
+    message = (
+        f"Integration {used.ref} is used for this pair; delete it (kubectl delete integration {name} -n {namespace}) "
+        "and this one takes its place"
+    )
+    return plan_unpaired(Check.failure("Duplicate", message))
+
+
+def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
+    """Plan the three steps: credential, user, connection. A step waits for another only if it needs it."""
+    facts = pair.facts
+    mode = delivery_mode(facts)
+    transport = readiness.transport(pair.space, pair.integration.spec.tls or "auto", was_secure=_was_secure(pair))
+    serving = readiness.can_serve(pair.space, facts.authentication_type)
+    if serving and isinstance(transport, Check):
+        serving = transport  # nothing could use the login
+
+    credential = plan_credential(pair, mode.user, serving, templates)
+    steps = [StepPlan(credential.check, credential.actions)]
+    if credential.credential is not None:
+        user = plan_user(pair, credential.credential, mode.user, serving, templates)
+        steps.append(user)
+        if user.check or _login_exists_or_comes(pair, user):
+            steps.append(
+                plan_connection(
+                    pair,
+                    credential.credential,
+                    mode.connection,
+                    transport,
+                    templates,
+                    user_ready=bool(user.check),
+                )
+            )
+    actions = [*upkeep(facts, templates), *offers_that_give_way(facts)]
+    for step in steps:
+        actions += [a for a in step.actions if not isinstance(a, SetFinalizer) or a not in actions]
+    if len(steps) == len(SIDES) and all(step.check for step in steps):
+        actions += _delete_former(pair)
+    if pair.remote.absent and not any(isinstance(action, EnsureRemote) for action in actions):
+        actions += remove_finalizer(pair.integration)
+
+    conditions = [condition("Paired", facts.pairing), *_side_conditions(steps), mode.condition]
+    if (verified := pair.remote.connection.verified) is not None:
+        conditions.append(verification(verified))
+    conditions += rotation_not_supported(pair.integration)
+    host = transport.host if isinstance(transport, Transport) else None
+    return Plan(Step.DELIVER, tuple(actions), tuple(conditions), delivered_state(facts, transport), host)
+
+
+def not_ready(facts: Facts, because: Condition) -> tuple[Condition, ...]:
+    """Return all conditions of a pair that is not delivered. Paired may be True; the others have one reason."""
+    paired = because if because.type == "Paired" else condition("Paired", facts.pairing)
+    sides = tuple(Condition(side, because.status, because.reason, because.message) for side in SIDES)
+    return (paired, *sides, *rotation_not_supported(facts.integration))
+
+
+def _held(facts: Facts, because: Condition | None, *, paired_only: bool) -> tuple[Condition, ...] | None:
+    if because is None:
+        return None
+    return (because,) if paired_only else not_ready(facts, because)
+
+
+def _side_conditions(steps: list[StepPlan]) -> list[Condition]:
+    """Return the conditions of the steps, and of those that wait for the last of them."""
+    conditions = [condition(side, step.check) for side, step in zip(SIDES, steps, strict=False)]
+    return conditions + [waiting(side, SIDES[len(steps) - 1]) for side in SIDES[len(steps) :]]
+
+
+def _login_exists_or_comes(pair: DeliverablePair, user: StepPlan) -> bool:
+    """Check if the pair has a login, or one is being created."""
+    exists = pair.children.user is not None or not pair.remote.user.absent
+    return exists or any(isinstance(action, (Apply, EnsureRemote)) for action in user.actions)
+
+
+def _was_secure(pair: DeliverablePair) -> bool:
+    """Check if the connection was delivered over TLS: the status says so, or the Connection."""
+    connection = pair.children.connection
+    spec = (connection.document.get("spec") or {}) if connection else {}
+    uris = ((spec.get("configuredProperties") or {}).get("connectionUri"), pair.integration.delivered_uri)
+    return any(str(uri or "").startswith("amqps:") for uri in uris)
+
+
+def _delete_former(pair: DeliverablePair) -> tuple[Action, ...]:
+    """Delete what the pair does not use any more: users under earlier names, or our own Secret.
+
+    This waits until all sides are ready: a user's Secret that is missing for a moment must cost no login.
+    """
+    former = [user for user in pair.children.former_users if not user.deleting]
+    actions: list[Action] = [Delete.of("MessagingUser", user, "the login has another name now") for user in former]
+    secret = pair.children.secret
+    if pair.integration.spec.credentials_secret_ref and secret and not secret.deleting:
+        actions.append(Delete.of("Secret", secret, "spec.credentialsSecretRef names another"))
+    return tuple(actions)

@@ -1,0 +1,117 @@
+"""The status of an Integration, built with its API model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from integration_operator.api.integration import (
+    Delivered,
+    DeliveredConnection,
+    DeliveredUser,
+    IntegrationStatus,
+)
+from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.facts import Facts
+from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.policies.readiness import Transport
+from integration_operator.runtime.conditions import MAX_MESSAGE, Condition, condition_documents
+from integration_operator.runtime.text import sanitized
+
+Document = dict[str, Any]
+
+FIELDS = ("phase", "statusMessage", "observedGeneration", "conditions", "delivered")
+"""The fields of the status that the operator writes, apart from ``metaData``."""
+
+META_DATA = ("msgHost",)
+"""The keys of ``metaData`` that the operator writes. It keeps what the proof of concept wrote beside them. The realm is
+not among them: it is the giver's, and Integrations are the receiver's."""
+
+
+def integration_status(
+    integration: Integration, conditions: Sequence[Condition], delivered: Delivered, host: str | None, now: str
+) -> Document:
+    """Return the desired status as a document.
+
+    ``conditions`` begins with ``Ready``. ``host`` is the messaging endpoint's, if it is known. ``now`` is in RFC 3339.
+    """
+    before = integration.status.get("conditions") or ()
+    documents = condition_documents(conditions, before, generation=integration.generation, now=now)
+    # An empty mapping is left out: server-side apply makes null of a mapping that loses all its fields.
+    status = IntegrationStatus.model_validate(
+        {
+            "phase": _phase(integration, conditions),
+            "status_message": sanitized(conditions[0].message, MAX_MESSAGE),
+            "observed_generation": integration.generation,
+            "conditions": documents,
+            "delivered": delivered if delivered != Delivered() else None,
+            "meta_data": {"msgHost": host} if host else None,
+        }
+    )
+    return status.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def status_changed(live: Document, desired: Document) -> bool:
+    """Check if the fields that the operator writes differ between two statuses."""
+    meta, desired_meta = live.get("metaData") or {}, desired.get("metaData") or {}
+    if any(meta.get(key) != desired_meta.get(key) for key in META_DATA):
+        return True
+    return any(live.get(key) != desired.get(key) for key in FIELDS)
+
+
+def delivered_state(facts: Facts, transport: Transport | Check | None = None) -> Delivered:
+    """Return what exists for a pair now."""
+    integration, secret = facts.integration, facts.login.provided or facts.children.secret
+    uri = transport.uri if isinstance(transport, Transport) else None
+    before = integration.space_source if integration else None
+    return Delivered(
+        user=_user(facts),
+        connection=_connection(facts, uri or (integration.delivered_uri if integration else None)),
+        secret_name=secret.ref.name if secret else None,
+        source=facts.cluster.source if facts.space and facts.pairing else before,
+    )
+
+
+def _user(facts: Facts) -> DeliveredUser | None:
+    user, remote = facts.children.user, facts.remote.user
+    username = (user.document.get("spec") or {}).get("username") if user else facts.login.username
+    if remote.present:
+        return DeliveredUser(
+            delivery=remote.delivery,
+            username=remote.id or username,
+            applied_hash=remote.applied,
+            credentials_hash=remote.credentials,
+            platform=remote.platform or None,
+        )
+    if user is None:
+        return None
+    return DeliveredUser(delivery="native", namespace=user.ref.namespace, name=user.ref.name, username=username)
+
+
+def _connection(facts: Facts, uri: str | None) -> DeliveredConnection | None:
+    connection, remote = facts.children.connection, facts.remote.connection
+    if remote.present:
+        return DeliveredConnection(
+            delivery=remote.delivery,
+            id=remote.id,
+            uri=uri,
+            applied_hash=remote.applied,
+            credentials_hash=remote.credentials,
+            platform=remote.platform or None,
+            stored_hash=remote.stored or None,
+        )
+    if connection is None:
+        return None
+    identifier = (connection.document.get("status") or {}).get("connectionId")
+    return DeliveredConnection(delivery="native", name=connection.ref.name, id=identifier or None, uri=uri)
+
+
+def _phase(
+    integration: Integration, conditions: Sequence[Condition]
+) -> Literal["", "accepted", "integrating", "complete"]:
+    """Return the proof of concept's word (its types.go): ``accepted``, ``integrating``, ``complete``, or empty."""
+    if conditions[0].status == "True":
+        return "complete"
+    if not any(c.type == "Paired" and c.status == "True" for c in conditions):
+        return ""
+    return "integrating" if integration.enabled else "accepted"

@@ -1,0 +1,121 @@
+"""The teardown of a pair: the login first, the connection independently of it, the Secret last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import Action, Delete, DeleteRemote, OwnKind, Release, SetFinalizer
+from integration_operator.domain.model.facts import Facts
+from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.plan.integration import offers_that_give_way, upkeep
+from integration_operator.domain.plan.manifests import Templates
+from integration_operator.domain.plan.remote import remove_finalizer
+from integration_operator.domain.policies.delivery_mode import delivery_mode
+from integration_operator.domain.policies.ownership import is_retained
+from integration_operator.runtime.live_object import LiveObject
+
+ORDER: tuple[OwnKind, ...] = ("MessagingUser", "Connection", "Secret")
+
+
+def plan_teardown(facts: Facts, why: str, templates: Templates, *, withdraw: bool) -> tuple[Action, ...]:
+    """Return the actions that delete what was delivered, and the offer too if ``withdraw``.
+
+    No side waits for another: a Syndesis server that is down keeps no login open. The Secret stays until nothing is
+    left over REST, so that an Integration that is enabled again meanwhile finds its credential.
+    """
+    integration = facts.integration
+    remote = [*_remote_user(facts, why, withdraw=withdraw), *_remote_connection(facts, why, withdraw=withdraw)]
+    children = [*_deletable(facts, why, withdraw=withdraw, with_secret=not _any_deletion(remote)), *remote]
+    actions: list[Action] = sorted(children, key=lambda action: ORDER.index(action.kind))
+    if withdraw:
+        offers = (integration, *facts.duplicates)
+        actions += [
+            Delete.of("Integration", offer.live, why)
+            for offer in offers
+            if offer is not None and offer.disposable and not offer.live.deleting
+        ]
+    else:
+        actions += [*upkeep(facts, templates), *offers_that_give_way(facts)]
+    if integration is not None and facts.remote.absent:
+        actions += remove_finalizer(integration)
+    return tuple(action for action in actions if _is_reachable(facts, action))
+
+
+def _deletable(facts: Facts, why: str, *, withdraw: bool, with_secret: bool) -> Iterator[Action]:
+    """Yield the deletions of the pair's objects, without those that are retained."""
+    own = facts.children
+    children: list[tuple[OwnKind, LiveObject | None]] = [("MessagingUser", own.user)]
+    children += [("MessagingUser", user) for user in own.former_users]
+    children.append(("Connection", own.connection))
+    children += [("Secret", own.secret)] if with_secret else []
+    may_retain = _may_retain(facts, withdraw=withdraw)
+    for kind, live in children:
+        if live is not None and not live.deleting and not (may_retain and is_retained(live)):
+            yield Delete.of(kind, live, why)
+
+
+def _remote_user(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Action]:
+    """Yield the action that deletes the login over REST.
+
+    A login whose AddressSpace is gone needs no request. If AddressSpaces are not shown at all, its realm is unknown,
+    and it waits for them. Across namespaces a login over REST is never retained: without its Integration nothing would
+    show that it exists, and the giver could not withdraw it.
+    """
+    integration, known = facts.integration, facts.remote.user
+    if integration is None or known.absent:
+        return
+    chosen = delivery_mode(facts).user
+    delivery = known.delivery or (chosen if chosen != "native" else None)
+    username = known.id or facts.login.username
+    ref = naming.user_ref(facts.pair, username)
+    overdue = facts.holds.overdue
+    if delivery is None or _is_space_gone(facts):
+        yield Release("MessagingUser", ref, "the user went with its AddressSpace" if delivery else why)
+    elif overdue or (_retains(integration, withdraw=withdraw) and not facts.pair.crosses_namespaces):
+        yield Release("MessagingUser", ref, why, orphaned=overdue)
+    elif facts.space is not None:
+        yield DeleteRemote("MessagingUser", delivery, facts.pair, ref, known, why, username, facts.space)
+
+
+def _remote_connection(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Action]:
+    """Yield the action that deletes the connection over REST; a Syndesis takes its database with it."""
+    integration, known, pair = facts.integration, facts.remote.connection, facts.pair
+    if integration is None or known.absent:
+        return
+    ref, overdue = naming.connection_ref(pair), facts.holds.overdue
+    terminating = pair.syndesis.namespace in facts.terminating
+    if facts.syndesis is None or facts.syndesis.deleting or terminating:
+        yield Release("Connection", ref, "the connection went with its Syndesis")
+    elif overdue or _retains(integration, withdraw=withdraw):
+        yield Release("Connection", ref, why, orphaned=overdue)
+    else:
+        yield DeleteRemote("Connection", "rest", pair, ref, known, why, login=facts.login.username)
+
+
+def _any_deletion(actions: list[Action]) -> bool:
+    return any(isinstance(action, DeleteRemote) for action in actions)
+
+
+def _may_retain(facts: Facts, *, withdraw: bool) -> bool:
+    """Check if what was delivered with ``Retain`` stays: never once its pair is gone or has lost its consent."""
+    integration = facts.integration
+    deleted = integration is None or integration.spec.deletion_policy != "Retain" or integration.live.deleting
+    return deleted and not withdraw
+
+
+def _retains(integration: Integration, *, withdraw: bool) -> bool:
+    """Check if the Integration that is being deleted asked to retain what it delivered."""
+    return integration.spec.deletion_policy == "Retain" and integration.live.deleting and not withdraw
+
+
+def _is_space_gone(facts: Facts) -> bool:
+    """Check if the AddressSpace is known to be gone, and its realm with it."""
+    if facts.pair.space.namespace in facts.terminating:
+        return True
+    return facts.space is None and facts.cluster.is_known("AddressSpace") and not facts.cluster.upgrading
+
+
+def _is_reachable(facts: Facts, action: Action) -> bool:
+    """Check if an action is done outside namespaces that are being deleted."""
+    return isinstance(action, (Release, SetFinalizer)) or action.ref.namespace not in facts.terminating

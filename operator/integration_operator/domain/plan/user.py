@@ -1,0 +1,137 @@
+"""The step of the user: a login in EnMasse, with no more rights than the giver allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import Action, Delete, DeleteRemote, Release, apply_if_changed
+from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.credential import Credential
+from integration_operator.domain.model.facts import DeliverablePair
+from integration_operator.domain.model.remote_state import RemoteDelivery
+from integration_operator.domain.plan import manifests
+from integration_operator.domain.plan.manifests import Identity, TemplateRefused, Templates
+from integration_operator.domain.plan.remote import ensure_remote
+from integration_operator.domain.plan.steps import StepPlan, blocked, check_name, check_served, variables
+from integration_operator.domain.policies import authorization, readiness
+from integration_operator.domain.policies.delivery_mode import UserDelivery
+from integration_operator.runtime.live_object import LiveObject
+
+CONNECTION_REASONS = frozenset({"NoPort", "NoTLSPort", "TLSNotAvailable"})
+"""Reasons that the condition ConnectionReady has: they say nothing of the login."""
+
+LATEST_USER_VERSION = "user.enmasse.io/v1beta1"
+"""The version of a MessagingUser that is rendered and not applied, if the cluster serves none."""
+
+
+def plan_user(
+    pair: DeliverablePair, credential: Credential, delivery: UserDelivery, serving: Check, templates: Templates
+) -> StepPlan:
+    """Plan the user. ``serving`` says whether the AddressSpace can serve a new login."""
+    if not (allowed := authorization.may_ask(pair)):
+        return StepPlan(allowed, tuple(_close_logins_that_exceed(pair)))
+    exists = pair.children.user is not None or pair.remote.user.present
+    if not exists and not serving:
+        return StepPlan(serving)
+    if not exists and not (connecting := readiness.can_connect(pair.syndesis)):
+        return StepPlan(connecting)  # nothing would use the login
+    try:
+        if delivery == "native":
+            step = _plan_native(pair, credential, templates)
+        else:
+            step = _plan_remote(pair, credential, delivery, templates)
+    except TemplateRefused as error:
+        return blocked("TemplateRefused", str(error))
+    if step.check and not serving and serving.reason not in CONNECTION_REASONS:
+        lost = Check.failure(serving.reason, f"{serving.message}; what was delivered stays")
+        return replace(step, check=lost)
+    return step
+
+
+def _plan_native(pair: DeliverablePair, credential: Credential, templates: Templates) -> StepPlan:
+    """Plan a MessagingUser. One that EnMasse made of our own user over REST is adopted."""
+    user, kind = pair.children.user, "MessagingUser"
+    if not (served := check_served(pair, "MessagingUser")):
+        return StepPlan(served)
+    if not (name := check_name(pair, "MessagingUser")):
+        return StepPlan(name)
+    if user is not None and user.deleting:
+        return StepPlan(readiness.user_ready(user.document))
+    identity = _identity(pair, pair.cluster.api_versions[kind], credential)
+    document = templates.render("messaginguser", identity, variables(pair, credential=credential))
+    actions = apply_if_changed("MessagingUser", user, document)
+    if user is None:
+        return StepPlan(Check.failure("UserPending", "the MessagingUser is being created"), actions)
+    ready = readiness.user_ready(user.document)
+    if ready and not pair.remote.user.absent:
+        actions += (Release("MessagingUser", user.ref, "EnMasse reconciles it natively now"),)
+    return StepPlan(ready, actions)
+
+
+def _plan_remote(
+    pair: DeliverablePair, credential: Credential, delivery: RemoteDelivery, templates: Templates
+) -> StepPlan:
+    """Plan a user without a MessagingUser that could be watched."""
+    if pair.children.user is not None:
+        return _plan_successor(pair, pair.children.user, credential, delivery, templates)
+    known, username = pair.remote.user, credential.username
+    if not known.absent and known.delivery is not None and known.id not in (None, username):
+        ref = naming.user_ref(pair.pair, known.id)
+        why = "the login has another name now"
+        delete = DeleteRemote("MessagingUser", known.delivery, pair.pair, ref, known, why, known.id, pair.space)
+        pending = f"user {known.id} is deleted before {username} is created"
+        return StepPlan(Check.failure("UserTerminating", pending), (delete,))
+    return _ensure(pair, credential, delivery, templates)
+
+
+def _plan_successor(
+    pair: DeliverablePair, user: LiveObject, credential: Credential, delivery: RemoteDelivery, templates: Templates
+) -> StepPlan:
+    """Plan a login over REST beside the MessagingUser's, which stays until the new one is used.
+
+    It needs another name: EnMasse deletes the login together with the MessagingUser.
+    """
+    username = credential.username
+    if username not in naming.usernames(pair.pair):
+        return blocked(
+            "DeliveryPending",
+            f"MessagingUser {user.ref} stays until your Secret has another user name: EnMasse deletes the login of "
+            f"that name together with it, so {delivery} cannot create it beside it",
+        )
+    successor = replace(credential, username=naming.other_username(pair.pair, username))
+    step = _ensure(pair, successor, delivery, templates)
+    return replace(step, check=readiness.user_ready(user.document))
+
+
+def _ensure(pair: DeliverablePair, credential: Credential, delivery: RemoteDelivery, templates: Templates) -> StepPlan:
+    """Plan a login over REST."""
+    api_version = pair.cluster.api_versions.get("MessagingUser", LATEST_USER_VERSION)
+    identity = _identity(pair, api_version, credential)
+    document = templates.render("messaginguser", identity, variables(pair, credential=credential))
+    known, platform = pair.remote.user, pair.space.uid
+    confirmed, actions = ensure_remote(pair, "MessagingUser", delivery, document, credential, known, platform=platform)
+    if confirmed:
+        check = Check.success("UserReady", f"made by {delivery} as {credential.username}")
+    else:
+        check = Check.failure("UserPending", f"user {credential.username} is being created by {delivery}")
+    return StepPlan(check, actions)
+
+
+def _close_logins_that_exceed(pair: DeliverablePair) -> Iterator[Action]:
+    """Yield the actions that delete a login with more rights than the giver allows. Over REST the rights are unknown."""
+    user, known = pair.children.user, pair.remote.user
+    if user is not None and not user.deleting and authorization.exceeds(user, pair.space):
+        allowed = ", ".join(sorted(pair.space.allowed_operations)) or "nothing"
+        yield Delete.of("MessagingUser", user, f"the giver allows only {allowed}")
+    if not known.absent and known.delivery is not None:
+        username = known.id or pair.facts.login.username
+        ref, why = naming.user_ref(pair.pair, username), "its rights may exceed what the giver allows"
+        yield DeleteRemote("MessagingUser", known.delivery, pair.pair, ref, known, why, username, pair.space)
+
+
+def _identity(pair: DeliverablePair, api_version: str, credential: Credential) -> Identity:
+    ref = naming.user_ref(pair.pair, credential.username)
+    owners = manifests.owners_of_user(pair.space)
+    return manifests.identity(pair.pair, api_version, "MessagingUser", ref, owners, retain=pair.retain)

@@ -1,0 +1,107 @@
+"""How each side of a pair is delivered: what was asked for, and what the cluster serves.
+
+``spec.delivery`` comes before the settings, and both before ``auto``, which is native if the kind is served and
+something reconciles it. Keycloak needs its admin's password, the power over all tenants: ``auto`` chooses it only if
+there is no other way, on an EnMasse that keeps its AddressSpaces in ConfigMaps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from integration_operator.api import names
+from integration_operator.domain.model.facts import Facts
+from integration_operator.runtime.conditions import Condition
+
+UserDelivery = Literal["native", "aggregated", "keycloak"]
+ConnectionDelivery = Literal["native", "rest"]
+
+SOURCES = {
+    "crd": "AddressSpaces are watched",
+    "aggregated": "AddressSpaces are polled, because EnMasse's aggregated API cannot be watched",
+    "configmap": "AddressSpaces are read from ConfigMaps",
+}
+
+KEYCLOAK_REFUSED = (
+    "spec.delivery.user: keycloak has no effect, because the operator's setting allow_keycloak is false; the "
+    "administrator of the cluster must set it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryMode:
+    """The deliveries of both sides, with reasons for users. ``refused`` says which part of the spec has no effect."""
+
+    source: str
+    user: UserDelivery
+    user_reason: str
+    connection: ConnectionDelivery
+    connection_reason: str
+    refused: str = ""
+
+    @property
+    def condition(self) -> Condition:
+        """The deliveries as the condition DeliveryChosen."""
+        message = (
+            f"{SOURCES[self.source]}; user: {self.user}, because {self.user_reason}; "
+            f"connection: {self.connection}, because {self.connection_reason}"
+        )
+        if self.refused:
+            return Condition("DeliveryChosen", "False", "KeycloakNotAllowed", f"{self.refused}; {message}")
+        reason = f"{self.user.capitalize()}User{self.connection.capitalize()}Connection"
+        return Condition("DeliveryChosen", "True", reason, message)
+
+
+def delivery_mode(facts: Facts) -> DeliveryMode:
+    """Return the deliveries of a pair's two sides."""
+    user, user_reason = _user(facts)
+    connection, connection_reason = _connection(facts)
+    refused = KEYCLOAK_REFUSED if _is_keycloak_refused(facts) else ""
+    return DeliveryMode(facts.cluster.source, user, user_reason, connection, connection_reason, refused)
+
+
+def _user(facts: Facts) -> tuple[UserDelivery, str]:
+    spec = facts.integration.spec.delivery if facts.integration else None
+    from_spec = spec.user if spec and not _is_keycloak_refused(facts) else None
+    asked, who = _asked(from_spec, facts.settings.user_delivery, "user")
+    watched = "MessagingUser" not in facts.cluster.unwatched
+    if asked == "keycloak":
+        return "keycloak", f"{who} asks for it"
+    if asked == "native":
+        return "native" if watched else "aggregated", f"{who} asks for MessagingUser"
+    if "MessagingUser" in facts.cluster.absent and facts.cluster.source == "configmap":
+        return "keycloak", "this release of EnMasse has no MessagingUser"
+    if not watched:
+        return "aggregated", "EnMasse's aggregated API takes MessagingUsers by plain requests only"
+    return "native", "EnMasse reconciles MessagingUsers"
+
+
+def _connection(facts: Facts) -> tuple[ConnectionDelivery, str]:
+    spec = facts.integration.spec.delivery if facts.integration else None
+    asked, who = _asked(spec.connection if spec else None, facts.settings.connection_delivery, "connection")
+    if asked == "native":
+        return "native", f"{who} asks for it"
+    if asked == "rest":
+        return "rest", f"{who} asks for it"
+    if facts.syndesis is not None and facts.syndesis.native_connections:
+        return "native", f"the Syndesis is annotated {names.CONNECTION_DELIVERY}=native"
+    if "Connection" in facts.cluster.absent:
+        return "rest", "the cluster does not serve Connection"
+    if facts.cluster.placeholder:
+        return "rest", "the kind Connection is the operator's own placeholder, and nothing is said to reconcile it"
+    return "native", "the cluster serves a Connection that is not the operator's placeholder"
+
+
+def _asked(from_spec: str | None, setting: str, side: str) -> tuple[str, str]:
+    """Return which delivery is asked for, and by what."""
+    if from_spec not in (None, "auto"):
+        return str(from_spec), f"spec.delivery.{side}"
+    return setting, "the setting"
+
+
+def _is_keycloak_refused(facts: Facts) -> bool:
+    """Check if the Integration asks for Keycloak, whose admin has power over all tenants, and may not."""
+    spec = facts.integration.spec.delivery if facts.integration else None
+    asks = spec is not None and spec.user == "keycloak"
+    return asks and not facts.settings.allow_keycloak and facts.settings.user_delivery != "keycloak"

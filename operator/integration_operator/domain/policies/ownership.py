@@ -1,0 +1,268 @@
+"""Whose an object is: the only place that reads labels, annotations and field managers to tell.
+
+The operator acts with permissions that no tenant has, so a mistake here changes or deletes a foreign object. The
+rules, as docs/ownership.md tells them:
+
+* A label or an annotation proves nothing by itself: users copy them, tenants forge them. What counts are the fields
+  that our field manager applied last (``managedFields``).
+* A *generated* name identifies the pair. Under it an object is this pair's if our manager applied it, or if it names
+  this pair and lost its managers (a backup tool put it back).
+* A user name that a user *chose* says nothing. Under it an object is this pair's only if our manager applied the fields
+  that name this pair.
+* What cannot be told is foreign. Foreign objects are never changed and never deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from integration_operator.api import names
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.live_object import LiveObject
+from integration_operator.runtime.ref import Ref
+
+Document = dict[str, Any]
+
+
+class Owner(Enum):
+    """Whose an object is, seen from one pair."""
+
+    THIS_PAIR = "this pair"
+    RESTORED = "this pair, put back without its field managers"
+    CONVERTED = "this pair, made over REST and turned into a resource by EnMasse"
+    OTHER_PAIR = "another pair"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Whose an object is, and the evidence."""
+
+    owner: Owner
+    why: str
+
+    @property
+    def ours(self) -> bool:
+        """True if the object may be changed and deleted for this pair."""
+        return self.owner in (Owner.THIS_PAIR, Owner.RESTORED, Owner.CONVERTED)
+
+
+def named_pair(live: LiveObject) -> Pair | None:
+    """Return the pair that an object's annotations name, whoever wrote them. No proof of anything."""
+    space = Ref.parse(live.annotations.get(names.ADDRESS_SPACE_ANNOTATION, ""))
+    syndesis = Ref.parse(live.annotations.get(names.SYNDESIS_ANNOTATION, ""))
+    return Pair(space, syndesis) if space and syndesis else None
+
+
+def applied_pair(live: LiveObject) -> Pair | None:
+    """Return the pair that an object names in annotations which our field manager applied last."""
+    ours = all(
+        live.owns("metadata", "annotations", key) for key in (names.ADDRESS_SPACE_ANNOTATION, names.SYNDESIS_ANNOTATION)
+    )
+    return named_pair(live) if ours else None
+
+
+def judge_secret(live: LiveObject, pair: Pair) -> Ownership:
+    """Judge the Secret that has the pair's generated name."""
+    return _judge_generated(live, pair)
+
+
+def judge_connection(live: LiveObject, pair: Pair) -> Ownership:
+    """Judge the Connection that has the pair's generated name."""
+    return _judge_generated(live, pair)
+
+
+def judge_user(live: LiveObject, pair: Pair, username: str, *, made_over_rest: bool = False) -> Ownership:
+    """Judge the MessagingUser that has the name of the pair's login.
+
+    ``made_over_rest`` says that the pair's login was made over REST under this name. EnMasse 0.31 turns such a user
+    into a MessagingUser without a password (upgrader.go:204-293 @0.33.1); one with a password is foreign.
+    """
+    if username not in naming.usernames(pair) and not naming.is_from_proof_of_concept(username, pair.space):
+        return _judge_chosen(live, pair)
+    judged = _judge_generated(live, pair)
+    spec = live.document.get("spec")
+    authentication = spec.get("authentication") if isinstance(spec, dict) else None
+    without_password = not (isinstance(authentication, dict) and authentication.get("password"))
+    if judged.owner is Owner.FOREIGN and made_over_rest and without_password and named_pair(live) is None:
+        return Ownership(Owner.CONVERTED, "it has this pair's login and no password, as EnMasse's upgrade makes it")
+    return judged
+
+
+def is_former_user(live: LiveObject, pair: Pair) -> bool:
+    """Check if a MessagingUser was made for this pair under a name that the pair's login had before.
+
+    Each field that tells is one that our manager applied: a copy under another name does not match its own user name.
+    """
+    spec = live.document.get("spec")
+    username = spec.get("username") if isinstance(spec, dict) else None
+    return (
+        isinstance(username, str)
+        and live.ref == naming.user_ref(pair, username)
+        and live.owns("spec", "username")
+        and applied_pair(live) == pair
+    )
+
+
+def is_generated_secret(live: LiveObject) -> bool:
+    """Check if a Secret is one that the operator generated, for whichever pair; it is never a user's own credential."""
+    pair = named_pair(live)
+    return live.applied or (pair is not None and live.ref == naming.secret_ref(pair))
+
+
+def is_released(live: LiveObject, space: Ref) -> bool:
+    """Check if whoever may write a Secret has released it for an AddressSpace of another namespace.
+
+    Its password is carried there, where others may read it. Whoever may write Integrations alone must not cause that.
+    """
+    named = live.annotations.get(names.ADDRESS_SPACE_ANNOTATION, "").split(",")
+    return any(Ref.parse(name.strip()) == space for name in named)
+
+
+def is_retained(live: LiveObject) -> bool:
+    """Check if an object was created to outlive its Integration (``deletionPolicy: Retain``)."""
+    return live.annotations.get(names.DELETION_POLICY) == "Retain"
+
+
+def is_offer(live: LiveObject) -> bool:
+    """Check if an Integration was offered by the operator: our manager applied its label, under a generated name."""
+    return live.owns("metadata", "labels", names.MANAGED_BY_LABEL) and live.labels.get(names.MANAGED_BY_LABEL) == (
+        names.FIELD_MANAGER
+    )
+
+
+def is_unanswered_offer(live: LiveObject) -> bool:
+    """Check if an Integration is an offer in whose spec only the operator wrote."""
+    return is_offer(live) and not live.spec_has_other_managers
+
+
+def judge_aggregated_user(pair: Pair, username: str) -> Ownership:
+    """Judge a user on EnMasse's aggregated API, which shows nothing but the name (0.22 to 0.30 drop all metadata)."""
+    if username in naming.usernames(pair):
+        return Ownership(Owner.THIS_PAIR, "its name was generated for this pair")
+    if naming.is_from_proof_of_concept(username, pair.space):
+        return Ownership(Owner.THIS_PAIR, "the proof of concept made it for this AddressSpace")
+    return Ownership(Owner.FOREIGN, "EnMasse up to 0.30 does not tell who made a user")
+
+
+Attributes = Mapping[str, Sequence[str]]
+
+KEYCLOAK_MARK = "integrationOperatorPair"
+"""Attribute of a Keycloak user that names the pair it was made for; ≤ 255 characters in all releases of Keycloak."""
+
+ENMASSE_ATTRIBUTES = frozenset(
+    {
+        "resourceName",
+        "resourceNamespace",
+        "authenticationType",
+        "creationTimestamp",
+        "fromCrd",  # since 0.31; the upgrade to it passes over users that have it
+        "ownerReferences",  # since 0.27
+        "annotations",  # since 0.30
+    }
+)
+"""What EnMasse writes on its users (KeycloakUserApi.java:92-97 @0.22.0, :186-195 @0.30.3; client.go:145-164
+@0.33.1)."""
+
+
+def keycloak_mark(pair: Pair) -> str:
+    """Return the value of ``KEYCLOAK_MARK`` for a pair."""
+    return naming.integration_label(pair)
+
+
+def judge_keycloak_user(attributes: Attributes, pair: Pair, username: str) -> Ownership:
+    """Judge the Keycloak user that has the name of the pair's login.
+
+    A user that carries no attribute of EnMasse's is the proof of concept's, if it has the name that it gave. One whose
+    attributes are half lost is foreign.
+    """
+    mark = list(attributes.get(KEYCLOAK_MARK) or ())
+    if mark and mark != [keycloak_mark(pair)]:
+        return Ownership(Owner.OTHER_PAIR, "its mark names another pair")
+    proof_of_concept = naming.is_from_proof_of_concept(username, pair.space)
+    if not any(attributes.get(name) for name in ENMASSE_ATTRIBUTES):
+        if proof_of_concept and not mark:
+            return Ownership(Owner.RESTORED, "the proof of concept made it for this AddressSpace")
+        return Ownership(Owner.FOREIGN, "it has no attributes of EnMasse's")
+    of_resource = (
+        list(attributes.get("resourceName") or ()) == [naming.user_ref(pair, username).name]
+        and list(attributes.get("resourceNamespace") or ()) == [pair.space.namespace]
+        and list(attributes.get("authenticationType") or ()) in ([], ["password"])  # else a service account
+    )
+    if not of_resource:
+        return Ownership(Owner.FOREIGN, "its attributes are those of another user")
+    if mark:
+        return Ownership(Owner.THIS_PAIR, "its mark names this pair")
+    if username in naming.usernames(pair):
+        return Ownership(Owner.THIS_PAIR, "its name was generated for this pair")
+    return Ownership(Owner.FOREIGN, "nothing tells that it was made for this pair")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionEvidence:
+    """What tells that a connection on a Syndesis server was made for one pair.
+
+    ``marker`` names the pair in the connection's metadata. ``generated`` is the id that it is created with, ``others``
+    are more ids that follow from the pair: releases before 1.5 keep no metadata (ConnectionBase.java:33 @1.5).
+    ``noted`` is the id in the Integration's status, which a tenant can write: it counts only for a connection that logs
+    in with one of ``usernames``, the pair's own.
+    """
+
+    marker: str
+    generated: str
+    others: frozenset[str] = frozenset()
+    noted: str | None = None
+    usernames: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, pair: Pair, noted: str | None, login: str, *, adopted_id: str | None = None) -> ConnectionEvidence:
+        """Return the evidence for a pair; ``adopted_id`` is the id in the status of the pair's own Connection."""
+        generated, others = naming.connection_id(pair), {naming.controller_connection_id(naming.connection_ref(pair))}
+        if adopted_id:
+            others.add(adopted_id)
+        usernames = frozenset({*naming.usernames(pair), naming.proof_of_concept_name(pair.space), login})
+        return cls(naming.integration_label(pair), generated, frozenset(others), noted, usernames)
+
+
+def judge_syndesis_connection(connection: Document, evidence: ConnectionEvidence) -> Ownership:
+    """Judge a connection on a Syndesis server."""
+    if connection.get("id") in (evidence.generated, *evidence.others):
+        return Ownership(Owner.THIS_PAIR, "its id was generated for this pair")
+    metadata = connection.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    mark = metadata.get("integration")
+    if metadata.get("managed-by") == names.FIELD_MANAGER and mark:
+        if mark == evidence.marker:
+            return Ownership(Owner.THIS_PAIR, "its metadata names this pair")
+        return Ownership(Owner.OTHER_PAIR, "its metadata names another pair")
+    properties = connection.get("configuredProperties")
+    username = properties.get("username") if isinstance(properties, dict) else None
+    if evidence.noted is not None and connection.get("id") == evidence.noted and username in evidence.usernames:
+        return Ownership(Owner.RESTORED, "its id was noted, and it logs in as this pair's user")
+    return Ownership(Owner.FOREIGN, "neither its metadata nor its id tells that it was made for this pair")
+
+
+def _judge_generated(live: LiveObject, pair: Pair) -> Ownership:
+    """Judge an object under a name that identifies the pair."""
+    applied = applied_pair(live)
+    if applied is not None and applied != pair:
+        return Ownership(Owner.OTHER_PAIR, f"our field manager applied it for {applied}")
+    if live.applied:
+        return Ownership(Owner.THIS_PAIR, "our field manager applied it under this pair's name")
+    if named_pair(live) == pair:
+        return Ownership(Owner.RESTORED, "it has this pair's name and annotations, and no fields of our field manager")
+    return Ownership(Owner.FOREIGN, "our field manager did not apply it")
+
+
+def _judge_chosen(live: LiveObject, pair: Pair) -> Ownership:
+    """Judge an object under a name that a user chose."""
+    applied = applied_pair(live)
+    if applied == pair:
+        return Ownership(Owner.THIS_PAIR, "our field manager applied it for this pair")
+    if applied is not None:
+        return Ownership(Owner.OTHER_PAIR, f"our field manager applied it for {applied}")
+    return Ownership(Owner.FOREIGN, "our field manager did not apply it for this pair")

@@ -1,0 +1,134 @@
+"""When an AddressSpace and a Syndesis may be paired: rules that answer yes or no, and why.
+
+The first yes of the chosen rules makes the pair; the chosen rules and their order are a setting. Across namespaces the
+receiver has a say too: the Syndesis may limit from where it accepts offers.
+
+A no is made of the two names alone. Whoever may write an Integration sees it, and must not learn from it whether an
+AddressSpace of another namespace exists, or what is written on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from integration_operator.api import names
+from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.model.platforms import AddressSpace, Syndesis
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``allows`` answers yes with a reason, or None; ``denial`` is the no, which tells nothing of the AddressSpace."""
+
+    allows: Callable[[AddressSpace, Syndesis], Check | None]
+    denial: Callable[[Pair], Check]
+
+
+def _same_namespace(space: AddressSpace, syndesis: Syndesis) -> Check | None:
+    """Allow within one namespace: nothing crosses a border unasked."""
+    if space.ref.namespace != syndesis.ref.namespace:
+        return None
+    return Check.success("SameNamespace", f"both are in namespace {space.ref.namespace}")
+
+
+def _other_namespace(pair: Pair) -> Check:
+    return Check.failure(
+        "OtherNamespace",
+        f"AddressSpace {pair.space} and Syndesis {pair.syndesis} are not in one namespace, as this rule requires",
+    )
+
+
+def _allowed_namespaces(space: AddressSpace, syndesis: Syndesis) -> Check | None:
+    """Allow if the AddressSpace's annotation names the Syndesis's namespace: the owner of the messages consents."""
+    pattern = space.allowed_namespaces.match(syndesis.ref.namespace)
+    if pattern is None:
+        return None
+    return Check.success("NamespaceAllowed", f"AddressSpace {space.ref} allows namespace {syndesis.ref.namespace}")
+
+
+def _namespace_not_allowed(pair: Pair) -> Check:
+    return Check.failure(
+        "NamespaceNotAllowed",
+        f"AddressSpace {pair.space} does not exist, or does not allow namespace {pair.syndesis.namespace}; its owner "
+        f"must add {pair.syndesis.namespace} to its annotation {names.ALLOWED_NAMESPACES}, beside what is in it",
+    )
+
+
+def _created_by(space: AddressSpace, syndesis: Syndesis) -> Check | None:
+    """Allow if one user created both, as the proof of concept did (its pkg/fuse/consumer.go:59).
+
+    Not a default: a tenant can write the annotation on its own Syndesis.
+    """
+    if space.created_by is None or space.created_by != syndesis.created_by:
+        return None
+    return Check.success("SameCreator", f"both were created by {space.created_by}")
+
+
+def _other_creator(pair: Pair) -> Check:
+    return Check.failure(
+        "OtherCreator",
+        f"AddressSpace {pair.space} does not exist, or its annotation {names.ENMASSE_CREATED_BY} is not the "
+        f"{names.SYNDESIS_CREATED_BY} of Syndesis {pair.syndesis}",
+    )
+
+
+RULES: dict[str, Rule] = {
+    "same-namespace": Rule(_same_namespace, _other_namespace),
+    "allowed-namespaces": Rule(_allowed_namespaces, _namespace_not_allowed),
+    "created-by": Rule(_created_by, _other_creator),
+}
+"""All rules, by the name that the settings use."""
+
+DEFAULT_RULES = ("same-namespace", "allowed-namespaces")
+
+
+def rules_named(text: str) -> tuple[str, ...]:
+    """Return the rules that a comma-separated text names, in its order. Raises ``ValueError``."""
+    named = tuple(part.strip() for part in text.split(",") if part.strip())
+    if unknown := [rule for rule in named if rule not in RULES]:
+        raise ValueError(f"there is no rule {unknown[0]!r}; there are {', '.join(RULES)}")
+    if not named:
+        raise ValueError(f"name at least one of {', '.join(RULES)}")
+    return named
+
+
+def accepts(space: AddressSpace, syndesis: Syndesis) -> Check:
+    """Check that the receiver accepts offers from the AddressSpace's namespace; its own needs no word."""
+    wanted = space.ref.namespace
+    if wanted == syndesis.ref.namespace or syndesis.accept_from is None or syndesis.accept_from.match(wanted):
+        return Check.success("NamespaceAccepted", f"Syndesis {syndesis.ref} accepts offers from namespace {wanted}")
+    return Check.failure(
+        "NamespaceNotAccepted",
+        f"Syndesis {syndesis.ref} does not accept offers from namespace {wanted}; its owner must add {wanted} to its "
+        f"annotation {names.ACCEPT_FROM} (now {str(syndesis.accept_from)!r})",
+    )
+
+
+def checks(space: AddressSpace, syndesis: Syndesis, rules: Sequence[str]) -> list[tuple[str, Check]]:
+    """Return what each chosen rule says, in order, up to and including the first yes; across namespaces then what the
+    receiver says. The last one decides.
+    """
+    said: list[tuple[str, Check]] = []
+    for name in rules:
+        allowed = RULES[name].allows(space, syndesis)
+        said.append((name, allowed or RULES[name].denial(Pair(space.ref, syndesis.ref))))
+        if allowed:
+            accepted = accepts(space, syndesis)
+            return said if accepted else [*said, ("accept-from", accepted)]
+    return said
+
+
+def may_pair(space: AddressSpace, syndesis: Syndesis, rules: Sequence[str]) -> Check:
+    """Return the one answer of all; a no names what would make the last of them say yes."""
+    said = checks(space, syndesis, rules)
+    return said[-1][1] if said else NO_RULE
+
+
+def denied(pair: Pair, rules: Sequence[str]) -> Check:
+    """Return the answer for an AddressSpace that does not exist: the same as for one that does not allow the pair."""
+    return RULES[rules[-1]].denial(pair) if rules else NO_RULE
+
+
+NO_RULE = Check.failure("NoRule", "no pairing rule is in use; the administrator must set pairing_rules")

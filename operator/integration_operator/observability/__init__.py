@@ -1,1 +1,0 @@
-"""What the operator shows of itself: metrics and logs."""

@@ -1,0 +1,171 @@
+"""What is kept in memory of an object that tenants can write: what decisions read, bounded, and of the shape they
+expect.
+
+A tenant may store Secrets, MessagingUsers, Connections and Integrations of a megabyte each, by the hundred. Of what our
+field manager applied everything is kept, because a repair compares it; of everything else a bounded part. What is of
+another shape than its schema promises is left out, so that no decision meets it: EnMasse's schemas are not structural,
+and a Secret's labels are anyone's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integration_operator.api import names
+from integration_operator.domain.model.credential import MAX_VALUE
+from integration_operator.runtime.text import LONGEST_MESSAGE, sanitized
+
+Document = dict[str, Any]
+
+LONGEST_ENCODED = (MAX_VALUE + 2) // 3 * 4
+"""Characters of base64 of the longest value that is used."""
+
+MOST_KEYS = 16
+"""Keys of a user's Secret that are kept, user name and password first: one Secret may serve a few Integrations."""
+
+MOST_REFERENCES = 32
+"""Owner references and finalizers; no object needs more than a handful."""
+
+PREFIX = "integreatly.org/"
+
+
+def secret(document: Document) -> Document:
+    """Keep the values that may be a user name or a password."""
+    owned = _owned(document, "f:data")
+    data = _mapping(document.get("data"))
+    ours = {key: value for key, value in data.items() if f"f:{key}" in owned}
+    first = (names.USERNAME_KEY, names.PASSWORD_KEY)
+    others = sorted((key for key in data if key not in ours), key=lambda key: (key not in first, key))
+    short = [key for key in others if isinstance(data[key], str) and len(data[key]) <= LONGEST_ENCODED]
+    kept = {**ours, **{key: data[key] for key in short[:MOST_KEYS]}}
+    rest: Document = {key: document[key] for key in ("type", "immutable") if key in document}
+    return {**_identity(document), **rest, "data": kept}
+
+
+def messaging_user(document: Document) -> Document:
+    """Keep the login; rights only of one that our manager applied."""
+    spec, status = _mapping(document.get("spec")), _mapping(document.get("status"))
+    if not _is_applied(document):
+        authentication = _mapping(spec.get("authentication"))
+        password = _short(authentication.get("password"))
+        spec = {
+            **({"username": username} if (username := _short(spec.get("username"))) else {}),
+            "authentication": {"password": password} if password else {},
+        }
+    elif not isinstance(spec.get("authorization", []), list):
+        spec = {key: value for key, value in spec.items() if key != "authorization"}
+    said = {key: status[key] for key in ("phase", "generation") if isinstance(status.get(key), (str, int))}
+    if status.get("message"):
+        said["message"] = sanitized(status["message"])
+    return {**_identity(document), "spec": spec, **({"status": said} if said else {})}
+
+
+def connection(document: Document) -> Document:
+    """Keep what our manager applied, and what whoever reconciles it says."""
+    spec, status = _mapping(document.get("spec")), _mapping(document.get("status"))
+    if not _is_applied(document):
+        identifier = _short(spec.get("connectionId"))
+        spec = {"connectionId": identifier} if identifier else {}
+    said = {
+        key: status[key]
+        for key in ("phase", "observedGeneration", "connectionId")
+        if isinstance(status.get(key), int) or _short(status.get(key))
+    }
+    if conditions := [_condition(c) for c in _sequence(status.get("conditions"))[:8] if isinstance(c, dict)]:
+        said["conditions"] = conditions
+    return {**_identity(document), "spec": spec, **({"status": said} if said else {})}
+
+
+def integration(document: Document) -> Document:
+    """Keep the spec, whose size the schema bounds, and of the status what is ours and what the proof of concept
+    wrote."""
+    kept = {**_identity(document), "spec": _mapping(document.get("spec"))}
+    if isinstance(document.get("status"), dict):
+        kept["status"] = _bounded(document["status"], depth=6)
+    return kept
+
+
+def _identity(document: Document) -> Document:
+    """Keep what tells which object it is, and whose; the field managers are read and dropped elsewhere."""
+    metadata = document["metadata"]
+    kept: Document = {
+        key: metadata[key]
+        for key in (
+            "name",
+            "namespace",
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "deletionTimestamp",
+        )
+        if metadata.get(key) is not None
+    }
+    if isinstance(metadata.get("managedFields"), list):
+        kept["managedFields"] = metadata["managedFields"]
+    for key, fields in (("labels", "f:labels"), ("annotations", "f:annotations")):
+        owned = _owned(document, "f:metadata", fields)
+        texts = {k: v for k, v in _mapping(metadata.get(key)).items() if isinstance(v, str)}
+        ours = {k: v for k, v in texts.items() if f"f:{k}" in owned or k == names.MANAGED_BY_LABEL}
+        known = {k: v for k, v in texts.items() if k.startswith(PREFIX) and len(v) <= LONGEST_MESSAGE}
+        if found := {**dict(list(known.items())[:MOST_KEYS]), **ours}:
+            kept[key] = found
+    if references := _sequence(metadata.get("ownerReferences"))[:MOST_REFERENCES]:
+        kept["ownerReferences"] = references
+    finalizers = sorted(_sequence(metadata.get("finalizers")), key=lambda name: name != names.REST_STATE_FINALIZER)
+    if finalizers:
+        kept["finalizers"] = finalizers[:MOST_REFERENCES]  # ours first, so that it is among them
+    return {**{key: document[key] for key in ("apiVersion", "kind") if key in document}, "metadata": kept}
+
+
+def _owned(document: Document, *path: str) -> Document:
+    """Return the fields below a path that our field manager applied."""
+    for entry in _sequence(document["metadata"].get("managedFields")):
+        if _is_ours(entry):
+            fields = entry.get("fieldsV1")
+            for name in path:
+                fields = _mapping(fields).get(name)
+            return _mapping(fields)
+    return {}
+
+
+def _is_applied(document: Document) -> bool:
+    return any(_is_ours(entry) for entry in _sequence(document["metadata"].get("managedFields")))
+
+
+def _is_ours(entry: object) -> bool:
+    return isinstance(entry, dict) and (
+        entry.get("manager"),
+        entry.get("operation"),
+        entry.get("subresource") or "",
+    ) == (
+        names.FIELD_MANAGER,
+        "Apply",
+        "",
+    )
+
+
+def _condition(condition: Document) -> Document:
+    return {key: sanitized(condition[key]) for key in ("type", "status", "reason", "message") if key in condition}
+
+
+def _bounded(value: Any, *, depth: int) -> Any:
+    """Keep a status as it is, but for texts, lists and mappings that no status of ours holds."""
+    if isinstance(value, dict):
+        found = list(value.items())[: 2 * MOST_KEYS] if depth else []
+        return {key: _bounded(inner, depth=depth - 1) for key, inner in found}
+    if isinstance(value, list):
+        return [_bounded(inner, depth=depth - 1) for inner in value[:MOST_REFERENCES]] if depth else []
+    return value[: 2 * LONGEST_MESSAGE] if isinstance(value, str) else value
+
+
+def _short(value: object) -> str | None:
+    return value if isinstance(value, str) and len(value) <= LONGEST_ENCODED else None
+
+
+def _mapping(value: object) -> Document:
+    return value if isinstance(value, dict) else {}
+
+
+def _sequence(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,374 @@
+"""One HTTP client for everything the operator asks of the API server.
+
+It is ``kubernetes.aio``'s ``ApiClient`` with its authentication, used with raw paths and raw dicts: no generated model
+is on the hot path. ``trust_env`` is off, because with it each request costs two thread hops (half of the throughput).
+
+All requests of the process share one session, one limit of requests in flight and, where set, one rate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import config as kubernetes_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from integration_operator.runtime import kubeconfig
+from integration_operator.runtime.errors import Invalid, TooLarge, Unauthorized, Unavailable, error_of
+from integration_operator.runtime.json_text import Malformed, parse_pruned
+from integration_operator.runtime.kubeconfig import ClusterNotFound, Kubeconfig, KubeconfigInvalid
+from integration_operator.runtime.network_errors import in_words
+from integration_operator.runtime.responses import UNPACKED, Unreadable, unpacked
+from integration_operator.runtime.responses import TooLarge as AnswerTooLarge
+from integration_operator.runtime.responses import body as body_of
+from integration_operator.runtime.text import sanitized
+from integration_operator.runtime.token_bucket import TokenBucket
+
+Document = dict[str, Any]
+Query = Mapping[str, str]
+Observer = Callable[[str, str, int, float], None]
+"""Called after each request with (verb, path, status, seconds)."""
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
+PATH = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._:~-]+)+")
+"""A path whose segments are names; ``..`` in one would be resolved before the request is sent."""
+
+CONNECT_TIMEOUT = 5.0
+ERROR_BYTES = 256 * 1024  # of a Status; one of a refused document repeats its faults, not the document
+SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
+SERVICE_ACCOUNT_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+TOKEN_FILE_PERIOD = 60.0  # a kubelet renews a projected token at 80 % of its life, at least 10 minutes (KEP-1205)
+PAGE_BYTES = 8 * 1024 * 1024
+"""Most bytes of an answer, and of an event of a watch. etcd refuses objects over 1.5 MiB (its --max-request-bytes); 500
+AddressSpaces or Secrets have 1 to 3 MiB. Parsed it takes two to ten times as much for a moment."""
+
+READ_BUFFER = 256 * 1024
+"""Bytes that aiohttp holds of each answer before they are read; the library's own 2 MiB are for lines read at once."""
+
+DEEPEST = 100
+"""Levels of nesting that are read of a document. The API server takes 10,000, in fields that a schema leaves open."""
+
+
+class Client:
+    """GET, POST, PUT, PATCH, DELETE and watch of raw paths; answers are dicts, failures are ``ApiError``."""
+
+    def __init__(
+        self,
+        configure: Callable[[], Awaitable[Configuration]],
+        *,
+        max_in_flight: int = 32,
+        rate: float = 0.0,
+        burst: int = 100,
+        timeout: float = 30.0,
+        page_bytes: int = PAGE_BYTES,
+        user_agent: str = "kubernetes-controller",
+        observe: Observer | None = None,
+    ) -> None:
+        self._configure = configure
+        self._slots = asyncio.Semaphore(max_in_flight)
+        self._bucket = TokenBucket(rate, burst, time.monotonic()) if rate > 0 else None
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=CONNECT_TIMEOUT)
+        self._page_bytes = page_bytes
+        self._user_agent = user_agent
+        self._observe = observe
+        self._api: ApiClient | None = None
+        self.namespace = "default"
+        """The namespace that commands use if they are given none."""
+
+    @classmethod
+    def find(cls, given: Path | None = None, context: str | None = None, **limits: Any) -> Self:
+        """Return a client for the cluster that kubectl would talk to; ``limits`` are the constructor's.
+
+        Raises ``NoCluster`` for a kubeconfig that is wrong. Without any, the client is that of the pod it runs in.
+        """
+        found = kubeconfig.find(given, context)
+        return cls.in_cluster(**limits) if found is None else cls.of(found, **limits)
+
+    @classmethod
+    def from_kubeconfig(cls, path: Path, context: str | None = None, **limits: Any) -> Self:
+        """Return a client for the cluster that one file names. Raises ``NoCluster``."""
+        return cls.of(kubeconfig.load([path], context), **limits)
+
+    @classmethod
+    def of(cls, found: Kubeconfig, **limits: Any) -> Self:
+        """Return a client for the cluster of a kubeconfig."""
+
+        async def configure() -> Configuration:
+            configuration = type.__call__(Configuration)
+            document, context = found.document, found.document["current-context"]
+            try:
+                await kubernetes_config.load_kube_config_from_dict(document, context, configuration)
+            except Exception as error:  # the library takes a document apart without looking at its types
+                raise KubeconfigInvalid(f"{found.origin}: {sanitized(error)}") from error
+            if found.token_file is not None:
+                configuration.refresh_api_key_hook = TokenFile(found.token_file)
+            return configuration
+
+        client = cls(configure, **limits)
+        client.namespace = found.namespace
+        return client
+
+    @classmethod
+    def in_cluster(cls, **limits: Any) -> Self:
+        """Return a client that uses the service account of the pod; the token is read again each minute."""
+
+        async def configure() -> Configuration:
+            configuration = type.__call__(Configuration)
+            try:
+                kubernetes_config.load_incluster_config(configuration, try_refresh_token=False)
+            except kubernetes_config.ConfigException as error:
+                raise ClusterNotFound(kubeconfig.NOWHERE) from error
+            configuration.refresh_api_key_hook = TokenFile(Path(SERVICE_ACCOUNT_TOKEN))
+            return configuration
+
+        client = cls(configure, **limits)
+        with suppress(OSError):
+            client.namespace = Path(SERVICE_ACCOUNT_NAMESPACE).read_text().strip() or client.namespace
+        return client
+
+    async def __aenter__(self) -> Self:
+        configuration = await self._configure()
+        configuration.client_session_kwargs = {
+            "trust_env": False,
+            "auto_decompress": False,
+            "read_bufsize": READ_BUFFER,
+        }
+        configuration.connection_pool_maxsize = 128
+        configuration.retries = None
+        try:
+            self._api = ApiClient(configuration)
+        except OSError as error:  # ssl.SSLError is one
+            raise KubeconfigInvalid(f"the certificate or key of the kubeconfig: {sanitized(error)}") from error
+        self._api.user_agent = self._user_agent
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the session; open watches end."""
+        if self._api is not None:
+            await self._api.close()
+            self._api = None
+
+    @property
+    def server(self) -> str:
+        """The address of the API server, for messages."""
+        return str(self._api.configuration.host) if self._api else "(not connected)"
+
+    def session(self) -> aiohttp.ClientSession:
+        """A session of its own on the same connections and credentials, for the library that hosts the process.
+
+        Closing it leaves ours open.
+        """
+        if self._api is None:
+            raise Unavailable(0, "Closed", "the client is closed")
+        api = self._api
+        if api.rest_client.pool_manager is None:
+            api.rest_client.pool_manager = api.rest_client._create_pool_manager()
+
+        async def authenticate(
+            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
+            headers: dict[str, str] = {}
+            await api.update_params_for_auth(headers, [], ["BearerToken"], request.url.path, request.method, None)
+            request.headers.update(headers)
+            return await handler(request)
+
+        return aiohttp.ClientSession(
+            connector=api.rest_client.pool_manager.connector, connector_owner=False, middlewares=(authenticate,)
+        )
+
+    async def get(
+        self, path: str, query: Query | None = None, *, accept: str = "application/json", most: int | None = None
+    ) -> Document:
+        """GET a path, with an answer of at most ``most`` bytes. Raises ``TooLarge``."""
+        return await self._request("GET", path, query, accept=accept, most=most)
+
+    async def post(self, path: str, body: Document, query: Query | None = None) -> Document:
+        """POST a document."""
+        return await self._request("POST", path, query, body=body)
+
+    async def put(self, path: str, body: Document, query: Query | None = None) -> Document:
+        """PUT a document."""
+        return await self._request("PUT", path, query, body=body)
+
+    async def patch(
+        self, path: str, body: Document, query: Query | None = None, *, content_type: str = MERGE
+    ) -> Document:
+        """PATCH with a merge patch, or what ``content_type`` names."""
+        return await self._request("PATCH", path, query, body=body, content_type=content_type)
+
+    async def apply(self, path: str, body: Document, *, manager: str, force: bool) -> Document:
+        """Server-side apply; without ``force`` a field that another manager owns is a ``Conflict``."""
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
+        return await self.patch(path, body, query, content_type=APPLY)
+
+    async def delete(self, path: str, body: Document | None = None) -> Document:
+        """DELETE a path; ``body`` are DeleteOptions."""
+        return await self._request("DELETE", path, None, body=body)
+
+    async def watch(
+        self,
+        path: str,
+        query: Query,
+        *,
+        accept: str = "application/json",
+        silence: float = 330.0,
+        opened: Callable[[], None] = lambda: None,
+    ) -> AsyncIterator[Document]:
+        """Yield the events of a watch until the server ends it.
+
+        Raises ``ApiError`` where the server refuses or the connection breaks. ``silence`` is the longest time in
+        seconds without a byte: the caller asks the server for bookmarks. ``opened`` is called once the server has
+        said yes.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=silence)
+        try:
+            response = await self._send("GET", path, {**query, "watch": "true"}, None, None, accept, timeout)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(0, "NoAnswer", f"watch of {self.server}{path}: {in_words(error)}") from error
+        try:
+            if response.status != 200:
+                raise error_of(response.status, await body_of(response, ERROR_BYTES))
+            opened()
+            async for line in _lines(response, self._page_bytes):
+                yield parse_pruned(line, deepest=DEEPEST)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(0, "ConnectionLost", f"watch of {self.server}{path}: {in_words(error)}") from error
+        except Unreadable as error:
+            raise Unavailable(0, "Unreadable", f"watch of {path}: {error}") from None
+        except Malformed as error:
+            raise Unavailable(0, "NotJSON", f"watch of {path} was cut in the middle of an event") from error
+        finally:
+            response.close()
+
+    async def _request(
+        self,
+        verb: str,
+        path: str,
+        query: Query | None,
+        *,
+        body: Document | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        most: int | None = None,
+    ) -> Document:
+        if self._bucket is not None and (wait := self._bucket.reserve(time.monotonic())) > 0:
+            await asyncio.sleep(wait)
+        async with self._slots:
+            began = time.perf_counter()
+            status = 0
+            try:
+                response = await self._send(verb, path, query, body, content_type, accept, self._timeout)
+                try:
+                    status = response.status
+                    data = await body_of(response, (most or self._page_bytes) if status < 300 else ERROR_BYTES)
+                    retry_after = response.headers.get("Retry-After")
+                finally:
+                    response.release()
+                if status >= 300:
+                    raise error_of(status, data, retry_after=retry_after)
+                document = parse_pruned(data, deepest=DEEPEST) if data else {}
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise Unavailable(
+                    0, "NoAnswer", f"{verb} {self.server}{path}: {in_words(error, seconds=self._timeout.total)}"
+                ) from error
+            except AnswerTooLarge as error:
+                kind = TooLarge if status < 300 else Unavailable
+                raise kind(status, "TooLarge", f"{verb} {path}: {error}") from None
+            except Unreadable as error:
+                raise Unavailable(status, "Unreadable", f"{verb} {path}: {error}") from None
+            except Malformed as error:
+                raise Unavailable(status, "NotJSON", f"{verb} {path}: the answer is not JSON") from error
+            finally:
+                if self._observe is not None:
+                    self._observe(verb, path, status, time.perf_counter() - began)
+        return document if isinstance(document, dict) else {}
+
+    async def _send(
+        self,
+        verb: str,
+        path: str,
+        query: Query | None,
+        body: Document | None,
+        content_type: str | None,
+        accept: str,
+        limits: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        if self._api is None:
+            raise Unavailable(0, "Closed", "the client is closed")
+        if not PATH.fullmatch(path):  # a name in it that someone chose would lead to another path
+            raise Invalid(0, "PathUnusable", f"{verb} of an unusable path: {path}")
+        url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        for attempt in (1, 2):
+            headers = {"Accept": accept, "User-Agent": self._api.user_agent, **UNPACKED}
+            if content_type is not None:
+                headers["Content-Type"] = content_type
+            await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, verb, body)
+            answer = await self._api.call_api(verb, url, headers, body, _request_timeout=limits)
+            response: aiohttp.ClientResponse = answer.response
+            if response.status == 401 and attempt == 1 and _forget_token(self._api.configuration):
+                response.release()
+                continue
+            return response
+        raise Unauthorized(401, "Unauthorized", "the API server does not accept the token")  # pragma: no cover
+
+
+async def _lines(response: aiohttp.ClientResponse, longest: int) -> AsyncIterator[bytes]:
+    """Split a stream at newlines, with our limit on the length of a line in place of aiohttp's."""
+    unpacked(response)
+    rest = b""
+    async for chunk in response.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
+        for line in lines:
+            if line:
+                yield line
+        if len(rest) > longest:
+            raise AnswerTooLarge(f"an event has more than {longest} bytes")
+    if rest.strip():
+        yield rest
+
+
+class TokenFile:
+    """A token that is read again from its file each minute, and at once after a 401.
+
+    The library reads a kubeconfig's ``tokenFile`` once only, and does not read a pod's token again after a 401.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._fresh_until = 0.0
+
+    def __call__(self, configuration: Configuration) -> None:
+        """Put the token into the configuration; the library calls this before each request."""
+        if self._clock() >= self._fresh_until:
+            with suppress(OSError):  # between two versions of a mounted file: the old token is still good
+                configuration.api_key["BearerToken"] = f"Bearer {self._path.read_text().strip()}"
+                self._fresh_until = self._clock() + TOKEN_FILE_PERIOD
+
+    def forget(self) -> None:
+        """Read the file again before the next request."""
+        self._fresh_until = 0.0
+
+
+def _forget_token(configuration: Configuration) -> bool:
+    """Make the next request read the token again. False where the token comes from no file."""
+    hook = configuration.refresh_api_key_hook
+    if isinstance(hook, TokenFile):
+        hook.forget()
+        return True
+    return False

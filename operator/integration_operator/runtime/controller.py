@@ -1,0 +1,94 @@
+"""One controller loop: workers take keys from a work queue and reconcile them, until the controller is stopped.
+
+``reconcile`` answers with a ``Result`` or raises. A ``Failure`` says by its type how it is retried; any other exception
+is a defect, which is logged and retried, and never stops the other keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+
+from integration_operator.runtime.errors import Failure
+from integration_operator.runtime.metrics import ControllerMetrics
+from integration_operator.runtime.workqueue import WorkQueue
+
+K = TypeVar("K", bound=Hashable)
+
+DEFECT_DELAY = 1.0
+"""Seconds, at least, before a key is retried that met a defect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a reconcile returns. ``requeue_after`` is in seconds; 0 waits for the next change."""
+
+    requeue_after: float = 0.0
+
+
+class Controller(Generic[K]):
+    """Runs ``reconcile`` for the keys of a queue, once ``synced`` has returned."""
+
+    def __init__(
+        self,
+        reconcile: Callable[[K], Awaitable[Result]],
+        queue: WorkQueue[K],
+        *,
+        workers: int,
+        synced: Callable[[], Awaitable[object]],
+        metrics: ControllerMetrics,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._reconcile = reconcile
+        self._queue = queue
+        self._workers = workers
+        self._synced = synced
+        self._metrics = metrics
+        self._clock = clock or asyncio.get_running_loop().time
+        self._log = structlog.get_logger(__name__)
+
+    async def run(self) -> None:
+        """Run the workers until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._workers):
+                group.create_task(self._work(), name=f"worker {number}")
+
+    async def stop(self) -> None:
+        """Hand out no more keys; return when all reconciles have ended."""
+        self._queue.shut_down()
+        await self._queue.drained()
+
+    async def _work(self) -> None:
+        await self._synced()
+        while (key := await self._queue.get()) is not None:
+            began = self._clock()
+            try:
+                outcome = await self._process(key)
+            finally:
+                self._queue.done(key)
+            self._metrics.observe_reconcile(outcome, self._clock() - began)
+
+    async def _process(self, key: K) -> str:
+        """Reconcile a key and requeue it; return the outcome for the metrics."""
+        try:
+            result = await self._reconcile(key)
+        except Failure as error:
+            if error.deferred:
+                self._queue.add_after(key, error.retry_after or 0.0)
+                return "retry"
+            if not error.quiet:
+                self._log.info("reconcile failed", key=str(key), error=str(error))
+            self._queue.add_rate_limited(key, at_least=error.retry_after or 0.0, longest=error.longest_delay)
+            return "retry" if error.quiet else "error"
+        except Exception:
+            self._log.exception("reconcile panicked", key=str(key))
+            self._queue.add_rate_limited(key, at_least=DEFECT_DELAY)
+            return "defect"
+        self._queue.forget(key)
+        if result.requeue_after > 0:
+            self._queue.add_after(key, result.requeue_after)
+        return "ok"

@@ -1,0 +1,30 @@
+"""References to objects."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Ref(NamedTuple):
+    """Namespace and name of an object. The context says of which kind it is."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Ref | None:
+        """Parse ``namespace/name``; return None for any other text."""
+        namespace, slash, name = text.partition("/")
+        return cls(namespace, name) if slash and namespace and name and "/" not in name else None
+
+
+class ObjectReference(NamedTuple):
+    """One object, with its kind and uid (``core/v1.ObjectReference``)."""
+
+    api_version: str
+    kind: str
+    ref: Ref
+    uid: str

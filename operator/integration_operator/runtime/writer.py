@@ -1,0 +1,100 @@
+"""Writes to one resource: apply, record the answer in the store, and never touch another object of the same name.
+
+Each write names the object by uid if it is known, so that an object that was deleted and created again is left alone.
+Each answer goes into the store at once: the next reconcile sees it without waiting for the watch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import NotFound
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.reflector import Reflector
+from integration_operator.runtime.resources import APIResource
+
+T = TypeVar("T")
+Document = dict[str, Any]
+
+
+class Writer(Generic[T]):
+    """Writes objects of a reflector's resource under a field manager."""
+
+    def __init__(self, client: Client, reflector: Reflector[T], manager: str) -> None:
+        self._client = client
+        self._reflector = reflector
+        self._manager = manager
+
+    async def apply(self, document: Document, *, uid: str | None = None, force: bool = False) -> T:
+        """Apply a document and return the object as it is stored.
+
+        With ``uid`` the server compares it. Without ``force`` a field that another manager owns is a ``Conflict``.
+        """
+        ref = Ref(document["metadata"]["namespace"], document["metadata"]["name"])
+        if uid is not None:
+            document = {**document, "metadata": {**document["metadata"], "uid": uid}}
+        return await self._apply(self._served().item(*ref), document, self._manager, force=force)
+
+    async def apply_status(self, ref: Ref, uid: str, status: Document) -> T:
+        """Apply the status of an object and return the object."""
+        path = f"{self._served().item(*ref)}/status"
+        return await self._apply(path, {**self._identity(ref, uid), "status": status}, self._manager, force=True)
+
+    async def set_finalizer(
+        self, ref: Ref, uid: str, finalizer: str, *, present: bool, manager: str | None = None
+    ) -> T:
+        """Add or remove a finalizer and return the object.
+
+        ``manager`` is a field manager that applies nothing else. A finalizer that another manager wrote too stays when
+        ours is removed, and would hold the object for ever: it is then taken out of the list.
+        """
+        path = self._served().item(*ref)
+        document = self._identity(ref, uid)
+        document["metadata"]["finalizers"] = [finalizer] if present else []
+        answer = await self._client.apply(path, document, manager=manager or self._manager, force=True)
+        remaining = answer["metadata"].get("finalizers") or []
+        if not present and finalizer in remaining:
+            precondition = {key: answer["metadata"][key] for key in ("uid", "resourceVersion")}
+            kept = [name for name in remaining if name != finalizer]
+            answer = await self._client.patch(path, {"metadata": {**precondition, "finalizers": kept}})
+        return self._record(answer)
+
+    async def delete(self, ref: Ref, uid: str) -> None:
+        """Delete the object of this name and uid. One that does not exist any more is a success."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        try:
+            answer = await self._client.delete(self._served().item(*ref), options)
+        except NotFound:
+            answer = {}
+        if "deletionTimestamp" in (answer.get("metadata") or {}):
+            self._record(answer)  # finalizers keep it; its end comes with the watch
+        else:
+            self._reflector.store.removed(ref, uid)
+
+    async def _apply(self, path: str, document: Document, manager: str, *, force: bool) -> T:
+        return self._record(await self._client.apply(path, document, manager=manager, force=force))
+
+    def _record(self, answer: Document) -> T:
+        served = self._served()
+        answer["apiVersion"], answer["kind"] = served.api_version, served.kind
+        return self._reflector.store.wrote(answer)
+
+    def _identity(self, ref: Ref, uid: str) -> Document:
+        served = self._served()
+        return {
+            "apiVersion": served.api_version,
+            "kind": served.kind,
+            "metadata": {"name": ref.name, "namespace": ref.namespace, "uid": uid},
+        }
+
+    def _served(self) -> APIResource:
+        served = self._reflector.served
+        if served is None:
+            raise NotFound(404, "NotFound", f"the cluster does not serve {self._reflector.resource.kind}")
+        return served
