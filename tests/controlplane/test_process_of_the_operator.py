@@ -178,9 +178,9 @@ async def test_defect_of_the_engine_ends_the_process(world: World) -> None:
     kubeconfig = str(world.control_plane.kubeconfig("operator"))
     broken = (
         "import sys\n"
-        "from integration_operator.cluster import Cluster\n"
+        "from integration_operator.cache import Cache\n"
         "async def run(self): raise RuntimeError('a defect')\n"
-        "Cluster.run = run\n"
+        "Cache.run = run\n"
         "from integration_operator.cli import app\n"
         "app(sys.argv[1:])\n"
     )

@@ -5,7 +5,7 @@ each change up to 0.24 (HttpUserService.java @0.24.0). A POST is not atomic: a u
 password, and the same POST then meets 409. So what is not confirmed is written whole, as often as it takes.
 
 Nothing but name and namespace stands in the metadata: 0.22 to 0.24 answer 400 to any other key, later releases drop
-it. Only a name tells whose a user is (domain/ownership.py), so no other is ever created, changed or deleted.
+it. Only a name tells whose a user is (domain/policies/ownership.py), so no other is ever created, changed or deleted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A messaging user as it should be. Whose a user is that is there, domain/ownership.py tells.
+"""A messaging user as it should be. Whose a user is that is there, domain/policies/ownership.py tells.
 
 The attributes are those that EnMasse writes itself and dereferences without a check when it reads a user back: one
 user without them makes it answer 500 to every list of the namespace (``KeycloakUserApi.java:375-388`` in 0.22.0,

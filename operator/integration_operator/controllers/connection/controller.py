@@ -171,7 +171,7 @@ class ConnectionController:
         async with asyncio.TaskGroup() as group:
             for reflector in self.reflectors.values():
                 group.create_task(reflector.run(), name=f"reflector {reflector.resource}")
-            group.create_task(self._controller.run(), name="workers")
+            await self._controller.run()
 
     async def stop(self) -> None:
         """Hand out no more keys; return once everything that runs has finished."""

@@ -155,8 +155,8 @@ class IntegrationController:
     async def run(self) -> None:
         """Reconcile everything once the cache is in sync, then what changes, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._controller.run(), name="workers")
             group.create_task(self._resync(), name="resync")
+            await self._controller.run()
 
     async def stop(self) -> None:
         """Hand out no more keys; return once everything that runs has finished."""
