@@ -27,7 +27,7 @@ Document = dict[str, Any]
 DEFAULT_ENMASSE_NAMESPACE = "enmasse-infra"
 
 ENMASSE_RESOURCES = (resources.SPACE_CONFIG_MAP, resources.AUTHENTICATION_SERVICE)
-"""Resources that are read only in EnMasse's own namespace: elsewhere a tenant could speak for another's AddressSpace."""
+"""Resources that are read only in EnMasse's namespace: elsewhere a tenant could speak for another's AddressSpace."""
 
 ReadSpaces = Literal["auto", "crd", "aggregated", "configmap"]
 """How AddressSpaces are read: ``crd`` and ``aggregated`` are the kind, watched or polled as the server serves it."""

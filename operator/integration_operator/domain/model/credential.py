@@ -10,7 +10,7 @@ from integration_operator.api import names
 from integration_operator.runtime.live_object import LiveObject
 
 MAX_VALUE = 1024
-"""Bytes of a user name or password. Keycloak and SASL PLAIN take less; no longer value of a Secret is kept in memory."""
+"""Bytes of a user name or password. Keycloak and SASL PLAIN take less. Longer values are not kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)

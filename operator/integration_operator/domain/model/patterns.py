@@ -1,7 +1,7 @@
-"""Namespaces that an annotation names: exact names, and patterns in which ``*`` stands for any characters.
+"""Namespaces that an annotation names: exact names, and patterns in which ``*`` matches any characters.
 
-A tenant writes them, and they are asked for every pair: their number and length are bounded, and matching is linear in
-the length of the name, whatever the pattern is.
+A tenant writes them, and every pair is matched against them: their number and length are bounded, and matching is
+linear in the length of the name for every pattern.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 MOST_PATTERNS = 64
-"""Patterns of one annotation; each costs about a microsecond for each namespace that it is compared with. Exact names
-cost nothing, but count too: beside this many a pattern is the better way to say it."""
+"""Names and patterns of one annotation. A pattern costs about a microsecond for each namespace that is matched. Exact
+names cost nothing, but count too: a pattern is the better way to write more of them."""
 
 LONGEST_PATTERN = 63
-"""Characters: a namespace's name is a DNS label (RFC 1123)."""
+"""Characters of a pattern: the name of a namespace is a DNS label (RFC 1123)."""
 
 _USABLE = re.compile(rf"[a-z0-9*-]{{1,{LONGEST_PATTERN}}}")
 
 LONGEST_TEXT = MOST_PATTERNS * (LONGEST_PATTERN + 2)
-"""Characters of the annotation that are read: all patterns, with a comma and a space behind each."""
+"""Characters of the annotation that are read: all patterns, each with a comma and a space."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamespacePatterns:
-    """The names and patterns of one annotation. ``ignored`` counts those that cannot be used or are too many."""
+    """The names and patterns of one annotation. ``ignored`` counts those that are invalid or too many."""
 
     names: frozenset[str] = frozenset()
     patterns: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class NamespacePatterns:
 
     @classmethod
     def parse(cls, text: str) -> NamespacePatterns:
-        """Read names and patterns between commas."""
+        """Parse names and patterns that are separated by commas."""
         parts = [part.strip() for part in text[:LONGEST_TEXT].split(",")]
         written = [part for part in parts if part]
         usable = list(dict.fromkeys(part for part in written if _USABLE.fullmatch(part)))
@@ -49,18 +49,18 @@ class NamespacePatterns:
         return ",".join((*sorted(self.names), *self.patterns))
 
     def match(self, namespace: str) -> str | None:
-        """Return the name or pattern that a namespace matches, None if there is none."""
+        """Return the name or pattern that matches a namespace, None if there is none."""
         if namespace in self.names:
             return namespace
         return next((pattern for pattern in self.patterns if _matches(pattern, namespace)), None)
 
     def among(self, namespaces: Iterable[str]) -> Iterator[str]:
-        """Yield those of the namespaces that match."""
+        """Yield the namespaces that match."""
         return (namespace for namespace in namespaces if self.match(namespace))
 
 
 def _matches(pattern: str, name: str) -> bool:
-    """Compare piece by piece: each piece between two ``*`` is looked for once, from where the last one ended."""
+    """Match piece by piece: each piece between two ``*`` is searched once, after the end of the last one."""
     first, *middle, last = pattern.split("*")
     if not name.startswith(first) or len(name) < len(first) + len(last):
         return False

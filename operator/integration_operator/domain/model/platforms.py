@@ -1,4 +1,4 @@
-"""AddressSpace and Syndesis, normalised: one shape for every release and every way of reading them."""
+"""AddressSpaces and Syndesis instances in one form, for every release and every source."""
 
 from __future__ import annotations
 
@@ -10,32 +10,30 @@ from integration_operator.runtime.ref import ObjectReference, Ref
 NO_NAMESPACE = NamespacePatterns()
 
 DEFAULT_OPERATIONS = frozenset({"send", "recv"})
-"""What another namespace may ask for if the AddressSpace's owner does not say."""
+"""Operations that other namespaces may ask for, unless the AddressSpace's owner says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an AddressSpace's ``messaging`` endpoint listens inside the cluster; ports by name (``amqp``,
-    ``amqps``).
-    """
+    """The ``messaging`` endpoint of an AddressSpace inside the cluster; ports by name (``amqp``, ``amqps``)."""
 
     host: str
     ports: tuple[tuple[str, int], ...]
 
     def port(self, name: str) -> int | None:
-        """The port of that name; their order in the status is not stable, so nothing else identifies one."""
+        """Return the port with a name. Their order in the status is not stable: only the name identifies a port."""
         return dict(self.ports).get(name)
 
 
 @dataclass(frozen=True, slots=True)
 class AddressSpace:
-    """What the operator needs to know of an AddressSpace.
+    """An AddressSpace, as far as the operator needs it.
 
-    ``can_own`` is False where the uid does not outlive an upgrade of EnMasse (spaces not read from a watched kind).
+    ``can_own`` is False if the uid does not outlive an upgrade of EnMasse, because the kind is not watched.
     ``certificate`` is the CA of the endpoint as PEM. ``authentication`` is the name of the authentication service, or
-    its type if the spec has no name (EnMasse ≤ 0.26); ``authentication_type`` is the type that the spec says itself.
-    ``allowed_operations`` is what Integrations of other namespaces may ask for. ``defects`` are facts that are there
-    but unusable.
+    its type if the spec has no name (EnMasse up to 0.26); ``authentication_type`` is the type in the spec.
+    ``allowed_operations`` bound what Integrations of other namespaces may ask for. ``defects`` are facts that are
+    present but unusable.
     """
 
     ref: Ref
@@ -60,11 +58,11 @@ class AddressSpace:
 
 @dataclass(frozen=True, slots=True)
 class Syndesis:
-    """What the operator needs to know of a Syndesis instance.
+    """A Syndesis instance, as far as the operator needs it.
 
-    ``native_connections`` is True if it is annotated that something reconciles Connections for it. ``accept_from`` are
-    the namespaces whose AddressSpaces it accepts, None for all. ``enable_new`` says that what is offered to it starts
-    enabled.
+    ``native_connections`` means that an annotation says that something reconciles its Connections. ``accept_from`` are
+    the namespaces whose AddressSpaces it accepts, None for all. ``enable_new`` enables Integrations when they are
+    offered.
     """
 
     ref: Ref

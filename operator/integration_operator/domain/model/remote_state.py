@@ -24,7 +24,7 @@ RemoteDelivery = Literal["aggregated", "keycloak", "rest"]
 REMOTE_DELIVERIES = frozenset({"aggregated", "keycloak", "rest"})
 
 PROOF_OF_CONCEPT_ID = "connectionID"
-"""Key of ``status.metaData`` for the connection's id (the proof of concept's pkg/apis/integration/v1alpha1/types.go)."""
+"""Key in ``status.metaData`` of the connection's id (proof of concept, pkg/apis/integration/v1alpha1/types.go)."""
 
 VERIFIED = "ConnectionVerified"
 

@@ -1,7 +1,7 @@
-"""What is wanted for a pair, as the variables that the templates get and the identity that they may not change.
+"""The input of the templates: the variables that they get, and the identity that they must not change.
 
-The variables are documented in docs/templates.md; the four templates get the same ones, except that ``credential`` is
-there only where a credential is.
+docs/templates.md documents the variables. The four templates get the same ones, except that ``credential`` is set only
+if there is a credential, and ``transport`` only for the Connection.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DEFAULT_AUTHORIZATION: tuple[Document, ...] = ({"operations": list(DEFAULT_OPERA
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What makes a document the one that is wanted; a template that changes any of it is refused."""
+    """What identifies the desired document. A template that changes any of it is refused."""
 
     api_version: str
     kind: str
@@ -40,18 +40,18 @@ class Identity:
 
 
 class TemplateRefused(Exception):
-    """A template gave what may not be used; the message says file, line and reason."""
+    """A template produced a document that must not be used; the message says file, line and reason."""
 
 
 class Templates(Protocol):
-    """Rendering, as the decisions need it: pure, and the same for the operator and for the offline commands."""
+    """Rendering as plans need it: pure, and the same for the operator and for the offline commands."""
 
     def render(self, name: TemplateName, identity: Identity, variables: Document) -> Document:
-        """Return the document; raises ``TemplateRefused``."""
+        """Return the rendered document. Raises ``TemplateRefused``."""
 
 
 def owner_reference(api_version: str, kind: str, name: str, uid: str) -> OwnerReference:
-    """An owner reference without ``blockOwnerDeletion``.
+    """Return an owner reference without ``blockOwnerDeletion``.
 
     With it, foreground deletion of an AddressSpace whose users hang never ends (observed on EnMasse 0.33.1), and
     OpenShift asks for one more permission.
@@ -60,14 +60,14 @@ def owner_reference(api_version: str, kind: str, name: str, uid: str) -> OwnerRe
 
 
 def owner_of_integration(pair: Pair, space: AddressSpace, syndesis: Syndesis) -> OwnerReference:
-    """The AddressSpace where it is in the Integration's namespace, else the Syndesis: an owner never crosses one."""
+    """Return the owner of an Integration: the AddressSpace if it is in the same namespace, else the Syndesis."""
     if pair.space.namespace == pair.syndesis.namespace and space.can_own:
         return owner_reference(space.api_version, "AddressSpace", space.ref.name, space.uid)
     return owner_reference(syndesis.api_version, "Syndesis", syndesis.ref.name, syndesis.uid)
 
 
 def owners_in_syndesis_namespace(integration: Integration) -> tuple[OwnerReference, ...]:
-    """The Integration, except where its children are to outlive it."""
+    """Return the owners of a Secret or Connection: the Integration, unless its children outlive it."""
     if integration.spec.deletion_policy == "Retain":
         return ()
     document = integration.live.document
@@ -75,7 +75,7 @@ def owners_in_syndesis_namespace(integration: Integration) -> tuple[OwnerReferen
 
 
 def owners_of_user(space: AddressSpace) -> tuple[OwnerReference, ...]:
-    """The AddressSpace, where its uid lasts."""
+    """Return the owners of a MessagingUser: the AddressSpace, if its uid outlives an upgrade of EnMasse."""
     if not space.can_own:
         return ()
     return (owner_reference(space.api_version, "AddressSpace", space.ref.name, space.uid),)
@@ -84,7 +84,7 @@ def owners_of_user(space: AddressSpace) -> tuple[OwnerReference, ...]:
 def identity(
     pair: Pair, api_version: str, kind: str, ref: Ref, owners: tuple[OwnerReference, ...], *, retain: bool = False
 ) -> Identity:
-    """The identity of a document made for a pair, with the labels and annotations that everything we make carries."""
+    """Return the identity of a document for a pair, with the labels and annotations that all our objects carry."""
     annotations = {names.ADDRESS_SPACE_ANNOTATION: str(pair.space), names.SYNDESIS_ANNOTATION: str(pair.syndesis)}
     if retain:
         annotations[names.DELETION_POLICY] = "Retain"
@@ -105,10 +105,10 @@ def variables(
     transport: Transport | None = None,
     enabled: bool = False,
 ) -> Document:
-    """The variables that templates get, apart from ``metadata``, which the identity gives."""
+    """Return the variables of a template, without ``metadata``, which the identity provides."""
     spec = integration.spec if integration else None
     rules = [rule.model_dump(by_alias=True, exclude_none=True) for rule in (spec and spec.authorization) or ()]
-    found: Document = {
+    variables: Document = {
         "space": {
             "namespace": space.ref.namespace,
             "name": space.ref.name,
@@ -125,20 +125,20 @@ def variables(
         "secret": _secret(pair, integration),
     }
     if credential is not None:
-        found["credential"] = {"username": credential.username, "password": credential.password}
+        variables["credential"] = {"username": credential.username, "password": credential.password}
     if transport is not None:
-        found["transport"] = {
+        variables["transport"] = {
             "scheme": transport.scheme,
             "host": transport.host,
             "port": transport.port,
             "uri": transport.uri,
             "certificate": transport.certificate,
         }
-    return found
+    return variables
 
 
 def _secret(pair: Pair, integration: Integration | None) -> Document:
-    """Where the credential is: in the Secret that a person brought, else in ours."""
+    """Return the Secret that holds the credential: the one that a user provides, else ours."""
     reference = integration.spec.credentials_secret_ref if integration else None
     return {
         "name": reference.name if reference else naming.secret_name(pair),

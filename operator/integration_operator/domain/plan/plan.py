@@ -1,6 +1,6 @@
-"""The plan for a pair: from facts to conditions and actions, the same for ``run``, ``render``, ``explain``, ``migrate``.
+"""The plan for a pair: from facts to conditions and actions.
 
-``plan_pair`` is pure. It returns all that can be done now, in the order in which it must be done: the Secret before the
+``plan_pair`` is pure, and the same for ``run``, ``render``, ``explain`` and ``migrate``. It returns all that can be done now, in the order in which it must be done: the Secret before the
 user that gets its password, the user before the connection that uses it.
 """
 

@@ -120,7 +120,7 @@ def _ensure(pair: DeliverablePair, credential: Credential, delivery: RemoteDeliv
 
 
 def _close_logins_that_exceed(pair: DeliverablePair) -> Iterator[Action]:
-    """Yield the actions that delete a login with more rights than the giver allows. Over REST the rights are unknown."""
+    """Delete a login that has more rights than the giver allows. Over REST the rights are unknown."""
     user, known = pair.children.user, pair.remote.user
     if user is not None and not user.deleting and authorization.exceeds(user, pair.space):
         allowed = ", ".join(sorted(pair.space.allowed_operations)) or "nothing"

@@ -80,8 +80,8 @@ def kinds_in_sync(facts: Facts) -> LifecycleDecision | None:
 def upgrade_done(facts: Facts) -> LifecycleDecision | None:
     """Ensure that AddressSpaces which vanish from the earlier API during an upgrade of EnMasse do not count as deleted.
 
-    The upgrade turns ConfigMaps into AddressSpaces and deletes them (upgrader.go and AddressSpaceController.java:161-187
-    @0.33.1).
+    The upgrade converts ConfigMaps to AddressSpaces and deletes them (upgrader.go and
+    AddressSpaceController.java:161-187 @0.33.1).
     """
     if facts.holds.overdue or not facts.cluster.upgrading:
         return None
@@ -246,8 +246,8 @@ def _space_moved(facts: Facts) -> Condition | None:
         return None
     consent = f", or does not allow namespace {facts.pair.syndesis.namespace}" if facts.pair.crosses_namespaces else ""
     message = (
-        f"AddressSpace {facts.pair.space} was read by {before} and is not shown by {facts.cluster.source} yet{consent}; "
-        f"if it is gone for good: {_confirm_command(facts)}"
+        f"AddressSpace {facts.pair.space} was read by {before} and is not shown by {facts.cluster.source} yet"
+        f"{consent}; if it is gone for good: {_confirm_command(facts)}"
     )
     return _unpaired("AddressSpaceMoved", message, "Unknown")
 

@@ -1,15 +1,15 @@
-"""Whose an object is: the only place that reads labels, annotations and field managers to tell.
+"""Ownership: whose an object is. No other module reads labels, annotations or field managers to decide that.
 
-The operator acts with permissions that no tenant has, so a mistake here changes or deletes a foreign object. The
-rules, as docs/ownership.md tells them:
+The operator has permissions that no tenant has, so that a mistake here changes or deletes a foreign object. The rules
+(docs/ownership.md):
 
-* A label or an annotation proves nothing by itself: users copy them, tenants forge them. What counts are the fields
-  that our field manager applied last (``managedFields``).
-* A *generated* name identifies the pair. Under it an object is this pair's if our manager applied it, or if it names
-  this pair and lost its managers (a backup tool put it back).
-* A user name that a user *chose* says nothing. Under it an object is this pair's only if our manager applied the fields
-  that name this pair.
-* What cannot be told is foreign. Foreign objects are never changed and never deleted.
+* A label or an annotation alone proves nothing: users copy them, tenants forge them. Only fields that our field
+  manager applied last count (``managedFields``).
+* A *generated* name identifies the pair. An object with it is this pair's if our manager applied it, or if it names
+  this pair and has lost its managers (a backup tool restored it).
+* A user name that a user *chose* proves nothing. An object with it is this pair's only if our manager applied the
+  fields that name this pair.
+* An object of which this is unknown is foreign. Foreign objects are never changed and never deleted.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ Document = dict[str, Any]
 
 
 class Owner(Enum):
-    """Whose an object is, seen from one pair."""
+    """The owner of an object, from the view of one pair."""
 
     THIS_PAIR = "this pair"
-    RESTORED = "this pair, put back without its field managers"
-    CONVERTED = "this pair, made over REST and turned into a resource by EnMasse"
+    RESTORED = "this pair, restored without its field managers"
+    CONVERTED = "this pair, created over REST and converted to a resource by EnMasse"
     OTHER_PAIR = "another pair"
     FOREIGN = "foreign"
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Whose an object is, and the evidence."""
+    """The owner of an object, and the evidence."""
 
     owner: Owner
     why: str
@@ -52,7 +52,7 @@ class Ownership:
 
 
 def named_pair(live: LiveObject) -> Pair | None:
-    """Return the pair that an object's annotations name, whoever wrote them. No proof of anything."""
+    """Return the pair that an object's annotations name, whoever wrote them. It proves nothing."""
     space = Ref.parse(live.annotations.get(names.ADDRESS_SPACE_ANNOTATION, ""))
     syndesis = Ref.parse(live.annotations.get(names.SYNDESIS_ANNOTATION, ""))
     return Pair(space, syndesis) if space and syndesis else None
@@ -67,20 +67,20 @@ def applied_pair(live: LiveObject) -> Pair | None:
 
 
 def judge_secret(live: LiveObject, pair: Pair) -> Ownership:
-    """Judge the Secret that has the pair's generated name."""
+    """Judge a Secret with the pair's generated name."""
     return _judge_generated(live, pair)
 
 
 def judge_connection(live: LiveObject, pair: Pair) -> Ownership:
-    """Judge the Connection that has the pair's generated name."""
+    """Judge a Connection with the pair's generated name."""
     return _judge_generated(live, pair)
 
 
 def judge_user(live: LiveObject, pair: Pair, username: str, *, made_over_rest: bool = False) -> Ownership:
-    """Judge the MessagingUser that has the name of the pair's login.
+    """Judge a MessagingUser with the user name of the pair's login.
 
-    ``made_over_rest`` says that the pair's login was made over REST under this name. EnMasse 0.31 turns such a user
-    into a MessagingUser without a password (upgrader.go:204-293 @0.33.1); one with a password is foreign.
+    ``made_over_rest`` means that the login was created over REST under this name. EnMasse 0.31 converts such a user to
+    a MessagingUser without a password (upgrader.go:204-293 @0.33.1); one with a password is foreign.
     """
     if username not in naming.usernames(pair) and not naming.is_from_proof_of_concept(username, pair.space):
         return _judge_chosen(live, pair)
@@ -89,14 +89,14 @@ def judge_user(live: LiveObject, pair: Pair, username: str, *, made_over_rest: b
     authentication = spec.get("authentication") if isinstance(spec, dict) else None
     without_password = not (isinstance(authentication, dict) and authentication.get("password"))
     if judged.owner is Owner.FOREIGN and made_over_rest and without_password and named_pair(live) is None:
-        return Ownership(Owner.CONVERTED, "it has this pair's login and no password, as EnMasse's upgrade makes it")
+        return Ownership(Owner.CONVERTED, "it has this pair's login and no password, as after EnMasse's upgrade")
     return judged
 
 
 def is_former_user(live: LiveObject, pair: Pair) -> bool:
-    """Check if a MessagingUser was made for this pair under a name that the pair's login had before.
+    """Check if a MessagingUser was created for this pair under an earlier user name.
 
-    Each field that tells is one that our manager applied: a copy under another name does not match its own user name.
+    Only fields that our manager applied count: a copy under another name does not match its own user name.
     """
     spec = live.document.get("spec")
     username = spec.get("username") if isinstance(spec, dict) else None
@@ -109,15 +109,15 @@ def is_former_user(live: LiveObject, pair: Pair) -> bool:
 
 
 def is_generated_secret(live: LiveObject) -> bool:
-    """Check if a Secret is one that the operator generated, for whichever pair; it is never a user's own credential."""
+    """Check if the operator generated a Secret, for any pair: it is never a credential that a user provides."""
     pair = named_pair(live)
     return live.applied or (pair is not None and live.ref == naming.secret_ref(pair))
 
 
 def is_released(live: LiveObject, space: Ref) -> bool:
-    """Check if whoever may write a Secret has released it for an AddressSpace of another namespace.
+    """Check if a user who may write a Secret has released it for an AddressSpace of another namespace.
 
-    Its password is carried there, where others may read it. Whoever may write Integrations alone must not cause that.
+    Its password is copied there, and others may read it. The permission to write Integrations must not suffice.
     """
     named = live.annotations.get(names.ADDRESS_SPACE_ANNOTATION, "").split(",")
     return any(Ref.parse(name.strip()) == space for name in named)
@@ -129,30 +129,30 @@ def is_retained(live: LiveObject) -> bool:
 
 
 def is_offer(live: LiveObject) -> bool:
-    """Check if an Integration was offered by the operator: our manager applied its label, under a generated name."""
+    """Check if the operator offered an Integration: our manager applied its label."""
     return live.owns("metadata", "labels", names.MANAGED_BY_LABEL) and live.labels.get(names.MANAGED_BY_LABEL) == (
         names.FIELD_MANAGER
     )
 
 
 def is_unanswered_offer(live: LiveObject) -> bool:
-    """Check if an Integration is an offer in whose spec only the operator wrote."""
+    """Check if an Integration is an offer whose spec only the operator has written."""
     return is_offer(live) and not live.spec_has_other_managers
 
 
 def judge_aggregated_user(pair: Pair, username: str) -> Ownership:
-    """Judge a user on EnMasse's aggregated API, which shows nothing but the name (0.22 to 0.30 drop all metadata)."""
+    """Judge a user on EnMasse's aggregated API, which shows only the name (0.22 to 0.30 drop all metadata)."""
     if username in naming.usernames(pair):
         return Ownership(Owner.THIS_PAIR, "its name was generated for this pair")
     if naming.is_from_proof_of_concept(username, pair.space):
-        return Ownership(Owner.THIS_PAIR, "the proof of concept made it for this AddressSpace")
+        return Ownership(Owner.THIS_PAIR, "the proof of concept created it for this AddressSpace")
     return Ownership(Owner.FOREIGN, "EnMasse up to 0.30 does not tell who made a user")
 
 
 Attributes = Mapping[str, Sequence[str]]
 
 KEYCLOAK_MARK = "integrationOperatorPair"
-"""Attribute of a Keycloak user that names the pair it was made for; ≤ 255 characters in all releases of Keycloak."""
+"""Attribute of a Keycloak user that names its pair; at most 255 characters in all releases of Keycloak."""
 
 ENMASSE_ATTRIBUTES = frozenset(
     {
@@ -165,7 +165,7 @@ ENMASSE_ATTRIBUTES = frozenset(
         "annotations",  # since 0.30
     }
 )
-"""What EnMasse writes on its users (KeycloakUserApi.java:92-97 @0.22.0, :186-195 @0.30.3; client.go:145-164
+"""Attributes that EnMasse sets on its users (KeycloakUserApi.java:92-97 @0.22.0, :186-195 @0.30.3; client.go:145-164
 @0.33.1)."""
 
 
@@ -175,10 +175,10 @@ def keycloak_mark(pair: Pair) -> str:
 
 
 def judge_keycloak_user(attributes: Attributes, pair: Pair, username: str) -> Ownership:
-    """Judge the Keycloak user that has the name of the pair's login.
+    """Judge a Keycloak user with the user name of the pair's login.
 
-    A user that carries no attribute of EnMasse's is the proof of concept's, if it has the name that it gave. One whose
-    attributes are half lost is foreign.
+    A user without attributes of EnMasse is the proof of concept's if it has the name that it gave. A user that has lost
+    some of its attributes is foreign.
     """
     mark = list(attributes.get(KEYCLOAK_MARK) or ())
     if mark and mark != [keycloak_mark(pair)]:
@@ -186,7 +186,7 @@ def judge_keycloak_user(attributes: Attributes, pair: Pair, username: str) -> Ow
     proof_of_concept = naming.is_from_proof_of_concept(username, pair.space)
     if not any(attributes.get(name) for name in ENMASSE_ATTRIBUTES):
         if proof_of_concept and not mark:
-            return Ownership(Owner.RESTORED, "the proof of concept made it for this AddressSpace")
+            return Ownership(Owner.RESTORED, "the proof of concept created it for this AddressSpace")
         return Ownership(Owner.FOREIGN, "it has no attributes of EnMasse's")
     of_resource = (
         list(attributes.get("resourceName") or ()) == [naming.user_ref(pair, username).name]
@@ -199,17 +199,17 @@ def judge_keycloak_user(attributes: Attributes, pair: Pair, username: str) -> Ow
         return Ownership(Owner.THIS_PAIR, "its mark names this pair")
     if username in naming.usernames(pair):
         return Ownership(Owner.THIS_PAIR, "its name was generated for this pair")
-    return Ownership(Owner.FOREIGN, "nothing tells that it was made for this pair")
+    return Ownership(Owner.FOREIGN, "nothing shows that it was created for this pair")
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionEvidence:
-    """What tells that a connection on a Syndesis server was made for one pair.
+    """The evidence that a connection on a Syndesis server was created for one pair.
 
     ``marker`` names the pair in the connection's metadata. ``generated`` is the id that it is created with, ``others``
-    are more ids that follow from the pair: releases before 1.5 keep no metadata (ConnectionBase.java:33 @1.5).
+    are further ids that follow from the pair: releases before 1.5 keep no metadata (ConnectionBase.java:33 @1.5).
     ``noted`` is the id in the Integration's status, which a tenant can write: it counts only for a connection that logs
-    in with one of ``usernames``, the pair's own.
+    in with one of the pair's ``usernames``.
     """
 
     marker: str
@@ -242,12 +242,12 @@ def judge_syndesis_connection(connection: Document, evidence: ConnectionEvidence
     properties = connection.get("configuredProperties")
     username = properties.get("username") if isinstance(properties, dict) else None
     if evidence.noted is not None and connection.get("id") == evidence.noted and username in evidence.usernames:
-        return Ownership(Owner.RESTORED, "its id was noted, and it logs in as this pair's user")
-    return Ownership(Owner.FOREIGN, "neither its metadata nor its id tells that it was made for this pair")
+        return Ownership(Owner.RESTORED, "the status has its id, and it logs in as this pair's user")
+    return Ownership(Owner.FOREIGN, "neither its metadata nor its id shows that it was created for this pair")
 
 
 def _judge_generated(live: LiveObject, pair: Pair) -> Ownership:
-    """Judge an object under a name that identifies the pair."""
+    """Judge an object with a name that identifies the pair."""
     applied = applied_pair(live)
     if applied is not None and applied != pair:
         return Ownership(Owner.OTHER_PAIR, f"our field manager applied it for {applied}")
@@ -259,7 +259,7 @@ def _judge_generated(live: LiveObject, pair: Pair) -> Ownership:
 
 
 def _judge_chosen(live: LiveObject, pair: Pair) -> Ownership:
-    """Judge an object under a name that a user chose."""
+    """Judge an object with a name that a user chose."""
     applied = applied_pair(live)
     if applied == pair:
         return Ownership(Owner.THIS_PAIR, "our field manager applied it for this pair")

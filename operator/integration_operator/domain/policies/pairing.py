@@ -1,10 +1,10 @@
-"""When an AddressSpace and a Syndesis may be paired: rules that answer yes or no, and why.
+"""Pairing rules: which AddressSpace and Syndesis may be paired, and why.
 
-The first yes of the chosen rules makes the pair; the chosen rules and their order are a setting. Across namespaces the
-receiver has a say too: the Syndesis may limit from where it accepts offers.
+The first rule that passes makes the pair; a setting chooses the rules and their order. Across namespaces the Syndesis
+may limit from which namespaces it accepts offers.
 
-A no is made of the two names alone. Whoever may write an Integration sees it, and must not learn from it whether an
-AddressSpace of another namespace exists, or what is written on it.
+A failed check contains only the two names. Whoever may write an Integration reads it, and must not learn from it
+whether an AddressSpace of another namespace exists, or what its annotations say.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from integration_operator.domain.model.platforms import AddressSpace, Syndesis
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``allows`` answers yes with a reason, or None; ``denial`` is the no, which tells nothing of the AddressSpace."""
+    """A pairing rule: ``allows`` returns a passed check or None, ``denial`` the failed check."""
 
     allows: Callable[[AddressSpace, Syndesis], Check | None]
     denial: Callable[[Pair], Check]
 
 
 def _same_namespace(space: AddressSpace, syndesis: Syndesis) -> Check | None:
-    """Allow within one namespace: nothing crosses a border unasked."""
+    """Allow pairs within one namespace."""
     if space.ref.namespace != syndesis.ref.namespace:
         return None
     return Check.success("SameNamespace", f"both are in namespace {space.ref.namespace}")
@@ -41,7 +41,7 @@ def _other_namespace(pair: Pair) -> Check:
 
 
 def _allowed_namespaces(space: AddressSpace, syndesis: Syndesis) -> Check | None:
-    """Allow if the AddressSpace's annotation names the Syndesis's namespace: the owner of the messages consents."""
+    """Allow pairs whose AddressSpace names the Syndesis's namespace: the owner of the messages consents."""
     pattern = space.allowed_namespaces.match(syndesis.ref.namespace)
     if pattern is None:
         return None
@@ -57,9 +57,9 @@ def _namespace_not_allowed(pair: Pair) -> Check:
 
 
 def _created_by(space: AddressSpace, syndesis: Syndesis) -> Check | None:
-    """Allow if one user created both, as the proof of concept did (its pkg/fuse/consumer.go:59).
+    """Allow pairs that one user created, as the proof of concept did (its pkg/fuse/consumer.go:59).
 
-    Not a default: a tenant can write the annotation on its own Syndesis.
+    It is not a default rule: a tenant can write the annotation on its own Syndesis.
     """
     if space.created_by is None or space.created_by != syndesis.created_by:
         return None
@@ -85,7 +85,7 @@ DEFAULT_RULES = ("same-namespace", "allowed-namespaces")
 
 
 def rules_named(text: str) -> tuple[str, ...]:
-    """Return the rules that a comma-separated text names, in its order. Raises ``ValueError``."""
+    """Return the rules in a comma-separated text, in its order. Raises ``ValueError``."""
     named = tuple(part.strip() for part in text.split(",") if part.strip())
     if unknown := [rule for rule in named if rule not in RULES]:
         raise ValueError(f"there is no rule {unknown[0]!r}; there are {', '.join(RULES)}")
@@ -95,7 +95,7 @@ def rules_named(text: str) -> tuple[str, ...]:
 
 
 def accepts(space: AddressSpace, syndesis: Syndesis) -> Check:
-    """Check that the receiver accepts offers from the AddressSpace's namespace; its own needs no word."""
+    """Check that the receiver accepts offers from the AddressSpace's namespace; it always accepts its own."""
     wanted = space.ref.namespace
     if wanted == syndesis.ref.namespace or syndesis.accept_from is None or syndesis.accept_from.match(wanted):
         return Check.success("NamespaceAccepted", f"Syndesis {syndesis.ref} accepts offers from namespace {wanted}")
@@ -107,8 +107,9 @@ def accepts(space: AddressSpace, syndesis: Syndesis) -> Check:
 
 
 def checks(space: AddressSpace, syndesis: Syndesis, rules: Sequence[str]) -> list[tuple[str, Check]]:
-    """Return what each chosen rule says, in order, up to and including the first yes; across namespaces then what the
-    receiver says. The last one decides.
+    """Return the check of each rule, in order, up to the first that passes, then that of the receiver if it fails.
+
+    The last one decides.
     """
     said: list[tuple[str, Check]] = []
     for name in rules:
@@ -121,13 +122,13 @@ def checks(space: AddressSpace, syndesis: Syndesis, rules: Sequence[str]) -> lis
 
 
 def may_pair(space: AddressSpace, syndesis: Syndesis, rules: Sequence[str]) -> Check:
-    """Return the one answer of all; a no names what would make the last of them say yes."""
+    """Check that a pair is allowed. A failed check says what would make the last rule pass."""
     said = checks(space, syndesis, rules)
     return said[-1][1] if said else NO_RULE
 
 
 def denied(pair: Pair, rules: Sequence[str]) -> Check:
-    """Return the answer for an AddressSpace that does not exist: the same as for one that does not allow the pair."""
+    """Return the check for an AddressSpace that does not exist: the same as for one that does not allow the pair."""
     return RULES[rules[-1]].denial(pair) if rules else NO_RULE
 
 

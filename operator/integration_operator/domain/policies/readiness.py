@@ -1,6 +1,6 @@
-"""Whether the platforms have done their part: an AddressSpace that can be used, a user that can log in, a connection.
+"""Readiness of the platforms: an AddressSpace that can be used, a user that can log in, a connection that works.
 
-Losing readiness later tears nothing down; these functions only decide what may be made and what a condition says.
+Losing readiness later deletes nothing: these checks only decide what may be created, and what a condition says.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ TlsMode = Literal["auto", "required", "disabled"]
 Document = dict[str, Any]
 
 WITHOUT_USERS = frozenset({"none", "external"})
-"""Authentication services for which EnMasse makes no user: it stays Pending and its deletion hangs
+"""Types of authentication services without users: a MessagingUser stays Pending there, and its deletion hangs
 (messaginguser_controller.go:205-305 @0.33.1)."""
 
 SPACE_NAME = re.compile(r"[a-z0-9-]{1,60}")
-"""AddressSpaceNameValidator.java:17; a dot would end the space's part of a MessagingUser's name."""
+"""Names of AddressSpaces (AddressSpaceNameValidator.java:17). A dot would end the space's part of a MessagingUser's."""
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-"""A user name that every release of EnMasse and Keycloak takes (Keycloak 26 wants at least 3 characters)."""
+"""User names that every release of EnMasse and Keycloak takes (Keycloak 26 requires at least 3 characters)."""
 
 USERNAME_IN_WORDS = (
     "the user name must have 3 to 63 characters of a-z, 0-9 and '-', and begin and end with a letter or a digit"
 )
 
-LONGEST_SAID = 900
-"""Bytes of what a platform said, so that a message with it stays under 1 KiB."""
+MAX_QUOTE = 900
+"""Bytes of a platform's message, so that a message that quotes it stays under 1 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """How Syndesis reaches the broker; ``certificate`` is the CA to trust, as PEM, if there is one."""
+    """The way from Syndesis to the broker. ``certificate`` is the CA to trust as PEM, if there is one."""
 
     scheme: Literal["amqp", "amqps"]
     host: str
@@ -50,7 +50,7 @@ class Transport:
 
 
 def can_serve(space: AddressSpace, authentication_type: str | None) -> Check:
-    """Check if a messaging user can be created for the space. ``authentication_type`` is its service's, if known."""
+    """Check that an AddressSpace can serve a login. ``authentication_type`` is its service's, if it is known."""
     if not SPACE_NAME.fullmatch(space.ref.name):
         return Check.failure(
             "InvalidName", f"EnMasse cannot serve an AddressSpace named {space.ref.name!r}: 1 to 60 of a-z, 0-9 and '-'"
@@ -76,12 +76,11 @@ def can_serve(space: AddressSpace, authentication_type: str | None) -> Check:
 
 
 def transport(space: AddressSpace, tls: TlsMode, *, was_secure: bool = False) -> Transport | Check:
-    """Return the way to the broker, or a no that says which fact is missing.
+    """Return the way to the broker, or a failed check that says which fact is missing.
 
-    ``auto`` takes TLS if the space has both a TLS port and a CA; ``required`` takes it with the CA, or with the trust
-    of Syndesis's Java if EnMasse shows none (a certificate of a public CA); ``disabled`` never takes it. ``was_secure``
-    says that the connection was delivered over TLS: then ``auto`` never goes back to plain text, whatever fact is
-    missing.
+    ``auto`` uses TLS if the space has both a TLS port and a CA. ``required`` uses it with the CA, or with the trust
+    store of Syndesis's Java if EnMasse shows no CA (a certificate of a public CA). ``disabled`` never uses it.
+    ``was_secure`` means that the connection was delivered over TLS: ``auto`` then never falls back to plain text.
     """
     if space.endpoint is None:
         return Check.failure("NoMessagingEndpoint", f"AddressSpace {space.ref} shows no messaging endpoint")
@@ -107,7 +106,7 @@ def transport(space: AddressSpace, tls: TlsMode, *, was_secure: bool = False) ->
 
 
 def can_connect(syndesis: Syndesis) -> Check:
-    """Check that the Syndesis is installed and the one of its namespace."""
+    """Check that a Syndesis is installed, and is not a duplicate in its namespace."""
     if syndesis.status_reason == "Duplicate":
         return Check.failure(
             "SyndesisDuplicate", f"Syndesis {syndesis.ref} is a second one in its namespace; delete one of them"
@@ -120,17 +119,17 @@ def can_connect(syndesis: Syndesis) -> Check:
 
 
 def user_ready(user: Document) -> Check:
-    """Check that EnMasse has made the user's login what the MessagingUser says.
+    """Check that EnMasse has applied a MessagingUser to its login.
 
-    The phase alone misleads: it stays Active while a change is not applied yet, and with an error. EnMasse has applied
-    this generation without an error only if phase is Active, ``status.generation`` is the object's, and there is no
-    message (observed on EnMasse 0.33.1).
+    The phase alone misleads: it stays Active while a change is not applied yet, and after an error. EnMasse has applied
+    this generation only if the phase is Active, ``status.generation`` is the object's, and there is no message
+    (observed on EnMasse 0.33.1).
     """
     status = _mapping(user.get("status"))
     if user["metadata"].get("deletionTimestamp"):
         return Check.failure("UserTerminating", "the MessagingUser is being deleted")
     if status.get("message"):
-        return Check.failure("UserFailed", f"EnMasse says: {sanitized(status['message'], LONGEST_SAID)}")
+        return Check.failure("UserFailed", f"EnMasse says: {sanitized(status['message'], MAX_QUOTE)}")
     if status.get("phase") == "Active" and status.get("generation") == user["metadata"].get("generation"):
         username = sanitized(_mapping(user.get("spec")).get("username"), 255)
         return Check.success("UserActive", f"user {username!r} can log in")
@@ -138,7 +137,7 @@ def user_ready(user: Document) -> Check:
 
 
 def connection_ready(connection: Document, *, reconciled: bool) -> Check:
-    """Check that Syndesis has taken the Connection. ``reconciled`` is True if something is said to do so."""
+    """Check that Syndesis has a Connection. ``reconciled`` means that something reconciles Connections."""
     status = _mapping(connection.get("status"))
     metadata = connection["metadata"]
     if metadata.get("deletionTimestamp"):
@@ -152,7 +151,7 @@ def connection_ready(connection: Document, *, reconciled: bool) -> Check:
         conditions = status.get("conditions")
         listed = [_mapping(condition) for condition in conditions] if isinstance(conditions, list) else []
         said = next((c.get("message") for c in listed if c.get("status") == "False"), None)
-        return Check.failure("ConnectionFailed", f"Syndesis says: {sanitized(said or 'Error', LONGEST_SAID)}")
+        return Check.failure("ConnectionFailed", f"Syndesis says: {sanitized(said or 'Error', MAX_QUOTE)}")
     pending = "Syndesis has not taken the Connection yet"
     if not reconciled:
         pending += "; no release of Syndesis takes Connections by itself (Syndesis issue 3692)"
