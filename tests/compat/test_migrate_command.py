@@ -38,7 +38,7 @@ async def test_shown_then_done_then_undone(world: World, syndesis_server: Syndes
         asked = len(syndesis_server.requests)
         code, output = await migrate(world, "--to", "native", "--dry-run")
         assert code == 0, output
-        wanted = ("apply Connection", "release Connection", "take the finalizer off")
+        wanted = ("apply Connection", "release Connection", "remove the finalizer")
         at = [output.index(step) for step in wanted]
         assert at == sorted(at), output
         assert "release MessagingUser" not in output, "the user was always native"

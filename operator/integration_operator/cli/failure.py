@@ -1,4 +1,4 @@
-"""How a command ends if it cannot do what was asked: one line, and an exit code that programs can tell apart."""
+"""How a command fails: with one line, and an exit code that programs can distinguish."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from integration_operator.cli.output import LONGEST_LINE
+from integration_operator.cli.output import MAX_LINE
 from integration_operator.domain.plan.manifests import TemplateRefused
 from integration_operator.runtime.kubeconfig import ClusterNotFound, KubeconfigInvalid
 from integration_operator.runtime.text import sanitized
@@ -16,33 +16,33 @@ from integration_operator.runtime.yaml_documents import UnreadableFile, reason, 
 from integration_operator.settings import SettingsError
 
 DEFECT = 1
-"""Something happened that must not."""
+"""A defect, or a process that stopped unexpectedly."""
 WRONG_INPUT = 2
-"""A flag, a setting, a template or a file is wrong."""
+"""A flag, a setting, a template or a file is invalid."""
 NO_PAIR = 3
-"""Everything was read, and there is no pair in it."""
+"""There is no pair in what was read."""
 NO_CLUSTER = 4
-"""The cluster cannot be reached, or does not allow what was asked."""
+"""The cluster cannot be reached, or refuses the request."""
 UNFINISHED = 5
-"""What was asked for goes on, and was not done in time."""
+"""The operation was not finished in time, and continues."""
 
 
 def fail(message: object, code: int) -> NoReturn:
-    """Print what is wrong in one line and end with ``code``."""
-    typer.echo(f"integration-operator: {sanitized(message, LONGEST_LINE)}", err=True)
+    """Print an error in one line and exit with ``code``."""
+    typer.echo(f"integration-operator: {sanitized(message, MAX_LINE)}", err=True)
     raise typer.Exit(code)
 
 
 @contextmanager
 def one_line() -> Iterator[None]:
-    """End the command with one line for everything that a user can get wrong."""
+    """End the command with one line for every error that a user can cause."""
     try:
         yield
     except (UnreadableFile, SettingsError, TemplateRefused, KubeconfigInvalid) as error:
         fail(error, WRONG_INPUT)
     except ClusterNotFound as error:
         fail(error, NO_CLUSTER)
-    except OSError as error:  # a path that cannot even be looked at: its name is too long, a directory is closed
+    except OSError as error:  # a path that cannot be opened: its name is too long, or a directory is not readable
         if error.filename is None:
             raise
         fail(f"{shown(error.filename)}: {reason(error)}", WRONG_INPUT)

@@ -1,4 +1,4 @@
-"""``integration-operator migrate``: from REST to resources and back, shown before, and watched while it is done."""
+"""``integration-operator migrate``: moves Integrations from REST to resources and back."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ DELIVERIES: dict[Target, dict[str, str]] = {
     "native": {"user": "native", "connection": "native"},
     "rest": {"user": "auto", "connection": "rest"},
 }
-"""What is asked of the two sides. A user stays a MessagingUser if there is such a kind: Keycloak is the last choice,
-and a user's to make."""
+"""``spec.delivery`` for each target. A user stays a MessagingUser if the kind is served: Keycloak is the last choice,
+and a user makes it."""
 
 POLL = 0.5
-"""Seconds between two looks at an Integration that is being migrated."""
+"""Seconds between two requests for an Integration that is being migrated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How one Integration gets to its target: ``delivery`` for its spec, and why a side cannot be ``auto``."""
+    """How an Integration gets to its target: ``delivery`` for its spec, and why a side cannot be ``auto``."""
 
     delivery: dict[str, str]
     pinned: tuple[str, ...]
@@ -86,9 +86,9 @@ def migrate(
     enmasse_namespace: EnMasseNamespace = None,
     within: Annotated[float, typer.Option(help="Seconds to wait for each Integration.")] = 120.0,
 ) -> None:
-    """Move Integrations between deliveries, with the same credential and the same connection.
+    """Move Integrations between deliveries; credential and connection stay the same.
 
-    The running operator does the steps. If it is interrupted, it continues with the next one.
+    The running operator carries out the steps. If it is interrupted, it continues with the next one.
     """
     from integration_operator.rendering.templates import TemplateFiles
 
@@ -168,11 +168,12 @@ def _plan_settings(settings: Settings, integrations: list[Integration]) -> PlanS
         found = replace(found, user_delivery=_setting(integrations, "user"))
     if found.connection_delivery == "auto":
         found = replace(found, connection_delivery=_setting(integrations, "connection"))
-    return replace(found, enable_new=False)
+    refused = any("KeycloakNotAllowed" in str(i.status.get("conditions")) for i in integrations)
+    return replace(found, enable_new=False, allow_keycloak=not refused)
 
 
 def _setting(integrations: list[Integration], side: str) -> str:
-    """Return the operator's setting of a side as the conditions of any Integration tell it, else ``auto``."""
+    """Return the operator's setting for a side, as the conditions of any Integration say, else ``auto``."""
     for integration in integrations:
         conditions = integration.status.get("conditions") or ()
         message = next((str(c.get("message")) for c in conditions if c.get("type") == "DeliveryChosen"), "")
@@ -182,7 +183,7 @@ def _setting(integrations: list[Integration], side: str) -> str:
 
 
 def _chosen(there: list[Integration], names: list[str], namespace: str | None, default: str) -> list[Integration]:
-    """Return the enabled Integrations that are named, or all of them; end the command for a name that is none."""
+    """Return the enabled Integrations that are named, or all; end the command if a name does not exist."""
     enabled = sorted((i for i in there if i.enabled), key=lambda i: i.ref)
     known = f"; enabled ones: {', '.join(str(i.ref) for i in enabled)}" if enabled else "; none is enabled"
     if not names:
@@ -205,7 +206,7 @@ def _chosen(there: list[Integration], names: list[str], namespace: str | None, d
 
 
 def way_to(dry_run: DryRun, integration: Integration, pair: Pair, to: Target) -> Way:
-    """Return what spec.delivery has to say: ``auto`` for each side if that chooses the target, else the target."""
+    """Return ``spec.delivery`` for a target: ``auto`` for each side for which that chooses it, else the target."""
     from integration_operator.domain.policies.delivery_mode import delivery_mode
 
     facts = dry_run.facts(pair)
@@ -230,7 +231,7 @@ def way_to(dry_run: DryRun, integration: Integration, pair: Pair, to: Target) ->
 
 
 def steps(dry_run: DryRun, integration: Integration, pair: Pair, way: Way, templates: Templates) -> list[Action]:
-    """Return what the operator would do, decided by its own functions on what the cluster shows."""
+    """Return the actions that the operator would do, from its own plan."""
     document = integration.live.document
     dry_run.merge("Integration", integration.ref, {"spec": {**document["spec"], "delivery": way.delivery}})
     actions, _ = dry_run.settle(pair, templates)
@@ -240,26 +241,24 @@ def steps(dry_run: DryRun, integration: Integration, pair: Pair, way: Way, templ
 
 
 def described(action: Action) -> str:
-    """Return one step in plain words."""
+    """Return a step as a line."""
     match action:
         case Apply():
             return f"apply {action.kind} {action.ref}: {action.why}"
         case Delete():
             return f"delete {action.kind} {action.ref}: {action.why}"
         case EnsureRemote():
-            return f"deliver {action.kind} {action.ref} by {action.delivery}: {action.why}"
+            return f"ensure {action.kind} {action.ref} by {action.delivery}: {action.why}"
         case DeleteRemote():
             return f"delete {action.kind} {action.ref} by {action.delivery}: {action.why}"
         case Release():
             return f"release {action.kind} {action.ref}: {action.why}"
         case SetFinalizer():
-            return (
-                f"{'put' if action.present else 'take'} the finalizer {'on' if action.present else 'off'}: {action.why}"
-            )
+            return f"{'add' if action.present else 'remove'} the finalizer: {action.why}"
 
 
 async def _drive(client: Client, served: APIResource, integration: Integration, way: Way, request: Request) -> None:
-    """Ask for the delivery, and wait until the operator says that it is done."""
+    """Write ``spec.delivery``, and wait until the operator reports that it is done."""
     from integration_operator.runtime.errors import NotFound
 
     path = served.item(*integration.ref)

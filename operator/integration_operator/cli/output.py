@@ -1,7 +1,7 @@
-"""What commands print: lines that are safe for a terminal, and a quiet end if nobody reads on.
+"""Output of the commands: lines that are safe for a terminal, and a quiet end if the reader closes the pipe.
 
-Names, annotations and messages of tenants pass through here; an escape sequence in one of them would rewrite the
-reader's terminal.
+Names, annotations and messages of tenants are printed here. An escape sequence in one of them would rewrite the user's
+terminal.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import typer
 
 from integration_operator.runtime.text import sanitized
 
-LONGEST_LINE = 4096
-"""Bytes of one printed line: four foreign texts of the longest kind."""
+MAX_LINE = 4096
+"""Bytes of one printed line: four messages of other systems at their limit."""
 
 
 def say(line: object, *, indent: int = 0) -> None:
     """Print one line without control characters."""
-    echo(" " * indent + sanitized(line, LONGEST_LINE) + "\n")
+    echo(" " * indent + sanitized(line, MAX_LINE) + "\n")
 
 
 def echo(text: str) -> None:
-    """Print text that is safe as it is, such as YAML or JSON; die of SIGPIPE as other tools do if the reader is gone.
+    """Print text that is safe, such as YAML or JSON; end by SIGPIPE, as other tools do, if the reader is gone.
 
-    Python ignores SIGPIPE, and so it must while there are sockets; only standard output ends the process.
+    Python ignores SIGPIPE, as it must for sockets: only a closed standard output ends the process.
     """
     try:
         typer.echo(text, nl=False)

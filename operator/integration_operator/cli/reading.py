@@ -1,7 +1,7 @@
-"""A cluster read once: what commands look at, as documents. Nothing is watched, so nothing is left running.
+"""A cluster that is read once, without a watch: what the commands decide from.
 
-Commands run as a user who may read little. A kind that the command needs and the user may not read ends it at once,
-with one line; a kind that only adds to what is known is noted as unread.
+Commands run with a user's permissions. A kind that a command needs and the user may not read ends the command with one
+line. A kind that only adds to what is known is noted as unread.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-PATIENCE = 10.0
-"""Seconds to wait for each answer of a cluster."""
+TIMEOUT = 10.0
+"""Seconds for each answer of a cluster."""
 PAGE = 500
 """Objects of one LIST; client-go's default page."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """What was read. ``namespaces`` None stands for all of them."""
+    """What was read. ``namespaces`` None means all namespaces."""
 
     namespaces: tuple[str, ...] | None
     documents: dict[str, list[Document]] = field(default_factory=dict)
@@ -38,40 +38,40 @@ class Reading:
 
     @property
     def scope(self) -> str:
-        """What was looked at, in words."""
+        """The namespaces that were read, for messages."""
         if self.namespaces is None:
             return "all namespaces"
         return f"namespace{'s' if len(self.namespaces) > 1 else ''} {', '.join(self.namespaces)}"
 
     def saw(self, namespace: str) -> bool:
-        """Return True if the objects of a namespace were read."""
+        """Check if the objects of a namespace were read."""
         return self.namespaces is None or namespace in self.namespaces
 
 
 @asynccontextmanager
 async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[Client]:
-    """Open a client for the cluster that the flags name; end the command if the cluster refuses or does not answer."""
+    """Open a client for a cluster; end the command if the cluster refuses a request or does not answer."""
     from integration_operator.runtime import logs
     from integration_operator.runtime.client import Client
     from integration_operator.runtime.errors import ApiError
 
     logs.configure("error", "auto")
-    async with Client.find(kubeconfig, context, timeout=PATIENCE) as client:
+    async with Client.find(kubeconfig, context, timeout=TIMEOUT) as client:
         try:
             yield client
         except ApiError as error:
-            fail(f"{client.server}: {_in_words(error)}", NO_CLUSTER)
+            fail(f"{client.server}: {_explain(error)}", NO_CLUSTER)
 
 
-def _in_words(error: ApiError) -> str:
-    """Return why a cluster did not do what was asked, in words of the one who asked."""
+def _explain(error: ApiError) -> str:
+    """Return why a request to the cluster failed, for the user who made it."""
     from integration_operator.runtime.errors import Unauthorized
     from integration_operator.runtime.network_errors import in_words
 
     if error.status == 0 and error.__cause__ is not None:
-        return in_words(error.__cause__, seconds=PATIENCE)
+        return in_words(error.__cause__, seconds=TIMEOUT)
     if isinstance(error, Unauthorized):
-        return "Unauthorized: it does not accept the credentials of the kubeconfig"
+        return "Unauthorized: the cluster does not accept the credentials of the kubeconfig"
     return str(error)
 
 
@@ -84,9 +84,9 @@ async def read(
     everywhere: bool = False,
     enmasse_namespace: str = "enmasse-infra",
 ) -> Reading:
-    """Read kinds once, in the given namespaces.
+    """Read resources in namespaces.
 
-    Without any: in all, or in the context's own if the user may not list in all. ``everywhere`` insists on all.
+    Without ``namespaces``, read all, or the context's own if the user may not list in all; ``everywhere`` requires all.
     Raises ``ApiError``.
     """
     from integration_operator.runtime.errors import Forbidden
@@ -119,7 +119,7 @@ async def _read(
     for resource in optional:
         try:
             served = reading.served[resource.kind] = await discover(client, resource)
-            if served is not None:  # of EnMasse's namespace or of none, so the namespaces asked for do not count
+            if served is not None:  # in EnMasse's namespace, or cluster-wide
                 where = (enmasse_namespace,) if resource.namespaced else None
                 reading.documents[resource.kind] = await _everything(client, served, where)
         except (Forbidden, NotFound) as error:
@@ -128,7 +128,7 @@ async def _read(
 
 
 async def _everything(client: Client, served: APIResource, namespaces: tuple[str, ...] | None) -> list[Document]:
-    """Return all objects of a kind in some namespaces, or in all."""
+    """Return all objects of a resource in namespaces, or in all."""
     from integration_operator.resources import NAMESPACE
     from integration_operator.runtime.errors import NotFound
     from integration_operator.runtime.resources import discover
@@ -166,7 +166,7 @@ async def _pages(client: Client, served: APIResource, collection: str) -> list[D
             limit = max(1, limit // 8)
             query = {**query, "limit": str(limit)}
             continue
-        # A LIST of a built-in kind does not say of its items what they are.
+        # The items of a LIST of a built-in resource have neither apiVersion nor kind.
         found += [
             {**item, "apiVersion": served.api_version, "kind": served.kind} for item in items_of(page, collection)
         ]

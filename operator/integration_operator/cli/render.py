@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from integration_operator.api.schema import to_yaml
-from integration_operator.cli.explain import explanations
+from integration_operator.cli.explanation import explanations
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Config, PairingRules, Templates
 from integration_operator.cli.output import echo
@@ -23,6 +23,7 @@ from integration_operator.settings import load
 if TYPE_CHECKING:
     from integration_operator.controllers.integration.dry_run import DryRun
     from integration_operator.controllers.integration.gather import Key
+    from integration_operator.rendering.templates import TemplateFiles
 
 MASK = "********"
 
@@ -65,7 +66,7 @@ def render(
             reasons.append(f"{pair}: {ready.reason}: {ready.message}")
     if not delivered:
         reasons += [_why_unpaired(dry_run, ref) for ref in dry_run.unpaired()]
-        fail("; ".join(reasons or _why_no_pair(dry_run, settings.pairing_rules)), NO_PAIR)
+        fail("; ".join(reasons or _why_no_pair(dry_run, settings.pairing_rules, files)), NO_PAIR)
 
 
 def masked(document: dict[str, Any]) -> dict[str, Any]:
@@ -87,8 +88,8 @@ def _why_unpaired(dry_run: DryRun, key: Key) -> str:
     return f"Integration {key} has no pair{why}"
 
 
-def _why_no_pair(dry_run: DryRun, rules: tuple[str, ...]) -> list[str]:
-    if explained := explanations(dry_run, rules):
+def _why_no_pair(dry_run: DryRun, rules: tuple[str, ...], templates: TemplateFiles) -> list[str]:
+    if explained := explanations(dry_run, rules, templates):
         return [f"{e.pair}: {check.reason}: {check.message}" for e in explained for check in e.obstacles]
     return [
         f"the files hold {len(dry_run.cache.spaces)} AddressSpaces and {len(dry_run.cache.syndesises)} Syndesis; "

@@ -1,7 +1,8 @@
 """The plan for a pair: from facts to conditions and actions.
 
-``plan_pair`` is pure, and the same for ``run``, ``render``, ``explain`` and ``migrate``. It returns all that can be done now, in the order in which it must be done: the Secret before the
-user that gets its password, the user before the connection that uses it.
+``plan_pair`` is pure, and the same for ``run``, ``render``, ``explain`` and ``migrate``. It returns all that can be
+done now, in the order in which it must be done: the Secret before the user that gets its password, the user before the
+connection that uses it.
 """
 
 from __future__ import annotations
