@@ -70,7 +70,7 @@ SHARED = space(annotations=ALLOW)
 SAID: dict[str, tuple[tuple[Document, ...], str]] = {
     "not enabled": (
         (SHARED, syndesis("fuse"), integration("fuse")),
-        'NotEnabled: enable it: kubectl patch integration mine -n fuse --type=merge -p \'{"spec":{"enabled":true}}\'',
+        'NotEnabled: Enable it: kubectl patch integration mine -n fuse --type=merge -p \'{"spec":{"enabled":true}}\'',
     ),
     "no consent of the giver": (
         (space(annotations={names.ALLOWED_NAMESPACES: "team-*"}), syndesis("fuse"), mine()),
@@ -103,7 +103,7 @@ SAID: dict[str, tuple[tuple[Document, ...], str]] = {
     ),
     "a user name that is taken": (
         (SHARED, syndesis("fuse"), secret(), user("boss"), mine(**BYO)),
-        "NameTaken: user name 'boss' is taken in AddressSpace shop/orders; choose another in Secret byo",
+        "NameTaken: User name 'boss' is taken in AddressSpace shop/orders; choose another in Secret byo",
     ),
     "operations that the giver does not allow": (
         (SHARED, syndesis("fuse"), mine(authorization=[{"operations": ["view"]}])),
@@ -198,6 +198,6 @@ def test_render_says_why_an_integration_stands_for_no_pair(tmp_path: Path) -> No
     result = CliRunner().invoke(app, ["render", "-f", str(file)])
     assert result.exit_code == 3
     assert (
-        "Integration fuse/mine has no pair: AddressSpaceMissing: set spec.addressSpaceRef to the AddressSpace's "
+        "Integration fuse/mine has no pair: AddressSpaceMissing: Set spec.addressSpaceRef to the AddressSpace's "
         "namespace and name"
     ) in result.output

@@ -143,7 +143,7 @@ async def _migrate(request: Request, settings: Settings, templates: Templates) -
         dry_run = DryRun(cache, _plan_settings(settings, integrations))
         served = reading.served["Integration"]
         if served is None:
-            fail("the cluster does not serve Integration: apply the CustomResourceDefinitions first", NO_PAIR)
+            fail("The cluster does not serve Integration: apply the CustomResourceDefinitions first", NO_PAIR)
         for integration in _chosen(integrations, request.names, request.namespace, client.namespace):
             pair = dry_run.gatherer.key_of(integration)
             if not isinstance(pair, Pair):

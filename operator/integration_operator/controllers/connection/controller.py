@@ -190,7 +190,7 @@ class ConnectionController:
         """Check that the namespace has a Syndesis that can take connections."""
         checks = [can_connect(instance) for instance in self.instances.by("namespace", namespace)]
         if not checks:
-            return Check.failure("NoSyndesis", f"there is no Syndesis in namespace {namespace}")
+            return Check.failure("NoSyndesis", f"There is no Syndesis in namespace {namespace}")
         best = next((check for check in checks if check), checks[0])
         return best if best else Check.failure("NoSyndesis", best.message)
 

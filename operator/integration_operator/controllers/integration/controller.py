@@ -245,7 +245,7 @@ class IntegrationController:
     def _record_offers_exhausted(self, syndesis: Syndesis) -> None:
         """Report to the receiver that it has as many offers as it may have."""
         message = (
-            f"namespace {syndesis.ref.namespace} has {self._options.max_offers} offers from other namespaces that no "
+            f"Namespace {syndesis.ref.namespace} has {self._options.max_offers} offers from other namespaces that no "
             f"user answered, and gets no more until some are enabled, disabled or deleted; limit who may offer with "
             f"the annotation {names.ACCEPT_FROM} on the Syndesis"
         )

@@ -134,7 +134,7 @@ def _ensured(pair: Pair, action: EnsureRemote) -> RemoteState:
         id=naming.connection_id(pair) if connection else action.credential.username,
         applied=action.applied,
         credentials=action.credentials,
-        verified=Check.failure("NotTried", "nothing is verified offline") if connection else None,
+        verified=Check.failure("NotTried", "Nothing is verified offline") if connection else None,
         platform=action.platform,
     )
 

@@ -198,7 +198,7 @@ class Executor:
         """Start a call over REST; return True if it is done already."""
         integration = self._integration_of(pair)
         if isinstance(action, EnsureRemote) and not integration.holds_rest_state:
-            raise FinalizerMissing("FinalizerMissing", "the finalizer was removed just now")
+            raise FinalizerMissing("FinalizerMissing", "The finalizer was removed just now")
         if failure := await self._remote_calls.start(integration, action):
             raise RemoteCallFailed(failure)
         return not self._remote_calls.is_busy(integration)
@@ -215,7 +215,7 @@ class Executor:
     def _integration_of(self, pair: Pair) -> Integration:
         integration = self._gatherer.integration_of(pair)
         if integration is None:
-            raise FinalizerMissing("IntegrationGone", "the Integration was deleted just now")
+            raise FinalizerMissing("IntegrationGone", "The Integration was deleted just now")
         return integration
 
     def _is_futile(self, action: Action) -> bool:

@@ -153,7 +153,7 @@ class RemoteCalls:
             raise
         except Exception as error:  # a defect in one call must not stop the others
             log.exception("remote call panicked")
-            message = f"internal error ({type(error).__name__}); see the operator's log"
+            message = f"Internal error ({type(error).__name__}); see the operator's log"
             self._fail(side, Failure("Defect", message), log)
         else:
             side.failure, side.tries = None, 0
@@ -165,7 +165,7 @@ class RemoteCalls:
     async def _call(self, integration: Integration, call: Call) -> None:
         backend = self._backends.get(call.delivery)
         if backend is None:
-            raise Failure("DeliveryNotAvailable", f"this operator has no delivery {call.delivery!r}")
+            raise Failure("DeliveryNotAvailable", f"This operator has no delivery {call.delivery!r}")
         warning, platform = None, ""
         try:
             if isinstance(call, EnsureRemote):

@@ -47,7 +47,7 @@ def condition(type_: ConditionType, check: Check) -> Condition:
 
 def waiting(side: ConditionType, needed: ConditionType) -> Condition:
     """Return the condition of a side that waits for another one."""
-    return Condition(side, "False", "Waiting", f"waits for {needed}")
+    return Condition(side, "False", "Waiting", f"Waits for {needed}")
 
 
 def verification(check: Check) -> Condition:
@@ -66,7 +66,7 @@ def summarize(conditions: Iterable[Condition]) -> list[Condition]:
     ordered = [by_type[type_] for type_ in ORDER if type_ in by_type]
     open_ = [condition for condition in ordered if condition.status != "True"]
     if not open_:
-        ready = Condition("Ready", "True", "Ready", "the user can log in and Syndesis has the connection")
+        ready = Condition("Ready", "True", "Ready", "The user can log in, and Syndesis has the connection")
     else:
         cause = next((condition for condition in open_ if condition.reason not in PROGRESS), open_[0])
         ready = Condition("Ready", cause.status, cause.reason, cause.message)

@@ -79,7 +79,7 @@ def _plan_native(pair: DeliverablePair, credential: Credential, transport: Trans
         document = with_id(document, identifier)
     actions = apply_if_changed("Connection", connection, document)
     if connection is None:
-        return StepPlan(Check.failure("ConnectionPending", "the Connection is being created"), actions)
+        return StepPlan(Check.failure("ConnectionPending", "The Connection is being created"), actions)
     ready = _ready(pair, connection)
     if ready and not known.absent and adopted_id(connection) == identifier:
         actions += (Release("Connection", connection.ref, "its Connection is Ready under the same id"),)
@@ -111,7 +111,7 @@ def _plan_remote(
     )
     actions = (*released, *ensured)
     if not confirmed:
-        pending = Check.failure("ConnectionPending", "the connection is being created on Syndesis's server")
+        pending = Check.failure("ConnectionPending", "The connection is being created on Syndesis's server")
         return StepPlan(pending, actions)
     if resource is not None:
         actions += (Delete.of("Connection", resource, "the connection is kept over REST now"),)

@@ -22,7 +22,7 @@ def plan_credential(pair: DeliverablePair, user_delivery: str, serving: Check, t
         return CredentialPlan(credential)
     if pair.children.user is None and not serving:
         return CredentialPlan(serving)
-    message = f"in Secret {pair.integration.ref.namespace}/{reference.name}"
+    message = f"Credential provided in Secret {pair.integration.ref.namespace}/{reference.name}"
     return CredentialPlan(Check.success("Provided", message), credential=credential)
 
 
@@ -46,7 +46,7 @@ def _plan_generated(pair: DeliverablePair, serving: Check, templates: Templates)
     inherited = naming.space_of_proof_of_concept(username) is not None
     replaced = "; the proof of concept kept no password, so it is a new one" if inherited else ""
     return CredentialPlan(
-        Check.success("Stored", f"in Secret {ref.name}{replaced}"),
+        Check.success("Stored", f"Credential stored in Secret {ref.name}{replaced}"),
         apply_if_changed("Secret", secret, document, first=surviving is None),
         credential,
     )

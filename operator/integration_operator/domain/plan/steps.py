@@ -61,7 +61,7 @@ def check_served(pair: DeliverablePair, kind: Literal["MessagingUser", "Connecti
     """Check that the cluster serves a kind."""
     if kind in pair.cluster.api_versions:
         return Check.success("Served")
-    return Check.failure(f"{kind}NotServed", f"the cluster does not serve {kind}; {ALTERNATIVES[kind]}")
+    return Check.failure(f"{kind}NotServed", f"The cluster does not serve {kind}; {ALTERNATIVES[kind]}")
 
 
 def identity_in_syndesis_namespace(pair: DeliverablePair, api_version: str, kind: ChildKind, ref: Ref) -> Identity:

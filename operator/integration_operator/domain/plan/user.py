@@ -63,7 +63,7 @@ def _plan_native(pair: DeliverablePair, credential: Credential, templates: Templ
     document = templates.render("messaginguser", identity, variables(pair, credential=credential))
     actions = apply_if_changed("MessagingUser", user, document)
     if user is None:
-        return StepPlan(Check.failure("UserPending", "the MessagingUser is being created"), actions)
+        return StepPlan(Check.failure("UserPending", "The MessagingUser is being created"), actions)
     ready = readiness.user_ready(user.document)
     if ready and not pair.remote.user.absent:
         actions += (Release("MessagingUser", user.ref, "EnMasse reconciles it natively now"),)
@@ -81,7 +81,7 @@ def _plan_remote(
         ref = naming.user_ref(pair.pair, known.id)
         why = "the login has another name now"
         delete = DeleteRemote("MessagingUser", known.delivery, pair.pair, ref, known, why, known.id, pair.space)
-        pending = f"user {known.id} is deleted before {username} is created"
+        pending = f"User {known.id!r} is deleted before {username!r} is created"
         return StepPlan(Check.failure("UserTerminating", pending), (delete,))
     return _ensure(pair, credential, delivery, templates)
 
@@ -113,9 +113,9 @@ def _ensure(pair: DeliverablePair, credential: Credential, delivery: RemoteDeliv
     known, platform = pair.remote.user, pair.space.uid
     confirmed, actions = ensure_remote(pair, "MessagingUser", delivery, document, credential, known, platform=platform)
     if confirmed:
-        check = Check.success("UserReady", f"made by {delivery} as {credential.username}")
+        check = Check.success("UserReady", f"User {credential.username!r} created by {delivery}")
     else:
-        check = Check.failure("UserPending", f"user {credential.username} is being created by {delivery}")
+        check = Check.failure("UserPending", f"User {credential.username!r} is being created by {delivery}")
     return StepPlan(check, actions)
 
 

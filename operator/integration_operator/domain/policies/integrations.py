@@ -65,7 +65,7 @@ def resolve_pair(
         candidates = [s for s in syndesises if s.status_reason != "Duplicate"]
         if len(candidates) != 1:
             return Check.failure(
-                "ClientMissing", f"set spec.client: namespace {namespace} has {len(candidates)} Syndesis"
+                "ClientMissing", f"Set spec.client: namespace {namespace} has {len(candidates)} Syndesis"
             )
         client = candidates[0].ref.name
     syndesis = Ref(namespace, client)
@@ -73,12 +73,12 @@ def resolve_pair(
         return Pair(Ref(reference.namespace, reference.name), syndesis)
     name = naming.space_of_proof_of_concept(integration.ref.name)
     if name is None:
-        return Check.failure("AddressSpaceMissing", "set spec.addressSpaceRef to the AddressSpace's namespace and name")
+        return Check.failure("AddressSpaceMissing", "Set spec.addressSpaceRef to the AddressSpace's namespace and name")
     instance = next((s for s in syndesises if s.ref == syndesis), None)
     allowed = [space for space in spaces if instance is not None and may_pair(space, instance, rules)]
     if len(allowed) != 1:
         return Check.failure(
             "AddressSpaceAmbiguous" if allowed else "AddressSpaceNotFound",
-            f"set spec.addressSpaceRef: {len(allowed)} AddressSpaces named {name!r} may be paired with {syndesis}",
+            f"Set spec.addressSpaceRef: {len(allowed)} AddressSpaces named {name!r} may be paired with {syndesis}",
         )
     return Pair(allowed[0].ref, syndesis)

@@ -98,7 +98,7 @@ def integration_stays(facts: Facts) -> LifecycleDecision | None:
     Nothing is created for it, and our finalizer holds it no longer than state over REST exists.
     """
     if facts.integration and facts.integration.live.deleting:
-        return TakeDown(_unpaired("IntegrationDeleting", "the Integration is being deleted"))
+        return TakeDown(_unpaired("IntegrationDeleting", "The Integration is being deleted"))
     return None
 
 
@@ -106,7 +106,7 @@ def platforms_served(facts: Facts) -> LifecycleDecision | None:
     """Ensure that a platform which is not installed, or is being upgraded, is no reason to delete anything."""
     for kind in SOURCE_KINDS:
         if kind in facts.cluster.absent:
-            message = f"the cluster does not serve {kind}; everything stays as it is"
+            message = f"The cluster does not serve {kind}; everything stays as it is"
             return Hold(_unpaired(f"{kind}NotServed", message, "Unknown"), paired_only=True)
     return None
 
@@ -141,7 +141,7 @@ def namespaces_active(facts: Facts) -> LifecycleDecision | None:
     """Ensure that objects in a namespace which is being deleted count as deleted, and are left alone."""
     for namespace in (facts.pair.space.namespace, facts.pair.syndesis.namespace):
         if namespace in facts.terminating:
-            message = f"namespace {namespace} is being deleted"
+            message = f"Namespace {namespace} is being deleted"
             return TakeDown(_unpaired("NamespaceTerminating", message), withdraw=True)
     return None
 
@@ -186,7 +186,7 @@ def enabled(facts: Facts) -> LifecycleDecision | None:
         return None
     name, namespace = facts.integration.ref.name, facts.integration.ref.namespace
     enable = f'kubectl patch integration {name} -n {namespace} --type=merge -p \'{{"spec":{{"enabled":true}}}}\''
-    return TakeDown(Condition("CredentialsReady", "False", "NotEnabled", f"enable it: {enable}"))
+    return TakeDown(Condition("CredentialsReady", "False", "NotEnabled", f"Enable it: {enable}"))
 
 
 def deliverable(facts: Facts) -> LifecycleDecision | None:

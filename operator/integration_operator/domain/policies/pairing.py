@@ -30,7 +30,7 @@ def _same_namespace(space: AddressSpace, syndesis: Syndesis) -> Check | None:
     """Allow pairs within one namespace."""
     if space.ref.namespace != syndesis.ref.namespace:
         return None
-    return Check.success("SameNamespace", f"both are in namespace {space.ref.namespace}")
+    return Check.success("SameNamespace", f"Both are in namespace {space.ref.namespace}")
 
 
 def _other_namespace(pair: Pair) -> Check:
@@ -63,7 +63,7 @@ def _created_by(space: AddressSpace, syndesis: Syndesis) -> Check | None:
     """
     if space.created_by is None or space.created_by != syndesis.created_by:
         return None
-    return Check.success("SameCreator", f"both were created by {space.created_by}")
+    return Check.success("SameCreator", f"Both were created by {space.created_by}")
 
 
 def _other_creator(pair: Pair) -> Check:
@@ -132,4 +132,4 @@ def denied(pair: Pair, rules: Sequence[str]) -> Check:
     return RULES[rules[-1]].denial(pair) if rules else NO_RULE
 
 
-NO_RULE = Check.failure("NoRule", "no pairing rule is in use; the administrator must set pairing_rules")
+NO_RULE = Check.failure("NoRule", "No pairing rule is in use; the administrator must set pairing_rules")

@@ -29,7 +29,7 @@ def provided_credential(pair: DeliverablePair, reference: SecretRef, user_delive
         form = "user names that end in '-' and 8 or 20 hexadecimal digits are generated ones; choose another"
         return Check.failure("UsernameInvalid", f"{secret}: {form}")
     if pair.facts.login.username_taken:
-        return Check.failure("UsernameTaken", f"{secret}: {username_taken(pair, username)}")
+        return Check.failure("UsernameTaken", username_taken(pair, username))
     if user_delivery == "aggregated" and not judge_aggregated_user(pair.pair, username).ours:
         return Check.failure(
             "UsernameNotProvable",
@@ -41,7 +41,7 @@ def provided_credential(pair: DeliverablePair, reference: SecretRef, user_delive
 
 def username_taken(pair: DeliverablePair, username: str) -> str:
     """Return what the receiver, who may have no rights in the AddressSpace's namespace, can do about a user name."""
-    taken = f"user name {username!r} is taken in AddressSpace {pair.pair.space}"
+    taken = f"User name {username!r} is taken in AddressSpace {pair.pair.space}"
     if (reference := pair.integration.spec.credentials_secret_ref) is not None:
         return f"{taken}; choose another in Secret {reference.name}"
     return f"{taken} by a MessagingUser that was not made for this pair; its owner must rename or delete it"

@@ -127,12 +127,12 @@ def user_ready(user: Document) -> Check:
     """
     status = _mapping(user.get("status"))
     if user["metadata"].get("deletionTimestamp"):
-        return Check.failure("UserTerminating", "the MessagingUser is being deleted")
+        return Check.failure("UserTerminating", "The MessagingUser is being deleted")
     if status.get("message"):
         return Check.failure("UserFailed", f"EnMasse says: {sanitized(status['message'], MAX_QUOTE)}")
     if status.get("phase") == "Active" and status.get("generation") == user["metadata"].get("generation"):
         username = sanitized(_mapping(user.get("spec")).get("username"), 255)
-        return Check.success("UserActive", f"user {username!r} can log in")
+        return Check.success("UserActive", f"User {username!r} can log in")
     return Check.failure("UserPending", "EnMasse has not applied the MessagingUser yet")
 
 
@@ -141,7 +141,7 @@ def connection_ready(connection: Document, *, reconciled: bool) -> Check:
     status = _mapping(connection.get("status"))
     metadata = connection["metadata"]
     if metadata.get("deletionTimestamp"):
-        return Check.failure("ConnectionTerminating", "the Connection is being deleted")
+        return Check.failure("ConnectionTerminating", "The Connection is being deleted")
     current = status.get("observedGeneration") in (None, metadata.get("generation"))
     phase = status.get("phase")
     if phase == "Ready" and current:
