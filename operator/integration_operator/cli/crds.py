@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from integration_operator.api import schema
 from integration_operator.cli.failure import WRONG_INPUT, fail
 from integration_operator.cli.output import echo, say
 from integration_operator.runtime.yaml_documents import reason
@@ -20,6 +19,8 @@ Output = Annotated[
 
 def crds(output: Output = None) -> None:
     """Print the CustomResourceDefinitions of the operator's kinds, for `kubectl apply -f -`."""
+    from integration_operator.api import schema
+
     if output is None:
         for _, text in schema.manifests():
             echo(f"---\n{text}")

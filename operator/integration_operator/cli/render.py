@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from integration_operator.api.schema import to_yaml
 from integration_operator.cli.explanation import explanations
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Config, PairingRules, Templates
@@ -41,6 +40,7 @@ def render(
     A pair whose Integration is not in the files is rendered as if it were enabled. Exits with 3 if nothing would be
     delivered.
     """
+    from integration_operator.api.schema import to_yaml
     from integration_operator.controllers.integration.dry_run import DryRun
     from integration_operator.controllers.integration.offline import cache_of_documents, read
     from integration_operator.rendering.templates import TemplateFiles
