@@ -25,6 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from integration_operator_sandbox.deployment import install_all
+from integration_operator_sandbox.localhost import parent_death_signal as tether
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from rich.console import Console
 from rich.table import Table
 from tests.support.dry_runs import dry_run
@@ -36,10 +39,7 @@ from integration_operator.domain.plan.status import integration_status
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import ApiError
-from integration_operator_sandbox import tether
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.enmasse import CERTIFICATE
-from integration_operator_sandbox.installation import install_all
 
 ROOT = Path(__file__).parents[1]
 OPERATOR = "system:serviceaccount:integration-operator:integration-operator"

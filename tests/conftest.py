@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
+from integration_operator_sandbox.deployment import install_all
 
 from integration_operator.runtime import logs as operator_logging
 from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import install_all
 from tests.support.clocks import Clock
 from tests.support.planes import before_enmasse_031
 from tests.support.world import World
@@ -58,7 +58,7 @@ def control_plane() -> Iterator[ControlPlane]:
 @pytest.fixture
 async def world(control_plane: ControlPlane) -> AsyncIterator[World]:
     """A test's own part of the control plane, removed afterwards."""
-    async with Client.from_kubeconfig(control_plane.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(control_plane.kubeconfig("user"), user_agent="kubectl") as person:
         made = World(control_plane, person)
         yield made
         await made.clean()
@@ -74,7 +74,7 @@ def old_plane() -> Iterator[ControlPlane]:
 @pytest.fixture
 async def old(old_plane: ControlPlane) -> AsyncIterator[World]:
     """A test's own part of that one; the test takes its AddressSpaces back."""
-    async with Client.from_kubeconfig(old_plane.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(old_plane.kubeconfig("user"), user_agent="kubectl") as person:
         made = World(old_plane, person)
         yield made
         await made.clean()

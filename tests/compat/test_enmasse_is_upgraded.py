@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.keycloak.controller import KeptLogins
-from integration_operator_sandbox.kinds import install_kinds
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.compat.test_migration_there_and_back import always_one
 from tests.compat.test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm
 from tests.support.keycloak_fixture import realms_of
@@ -42,7 +42,7 @@ async def convert_users(world: World, keycloak: Keycloak, pair: Pair) -> None:
 async def test_upgrade(
     upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer, restarted: bool
 ) -> None:
-    async with Client.from_kubeconfig(upgradable.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(upgradable.kubeconfig("user"), user_agent="kubectl") as person:
         world = World(upgradable, person)
         settings = {"poll_seconds": 1, "syndesis_url": syndesis_server.url}
         operator = world.operator(**settings)
@@ -57,7 +57,7 @@ async def test_upgrade(
                     await api.unregister()
                     if restarted:
                         await operator.__aexit__(None, None, None)
-                    install_kinds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
+                    install_crds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
                     if restarted:
                         operator = world.operator(**settings)
                         await operator.__aenter__()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import delivered, pair_of
 from tests.compat.test_migration_there_and_back import always_one, annotate, said, settled
@@ -18,7 +19,7 @@ from tests.support.world import World
 async def migrate(world: World, *flags: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "integration_operator", "migrate", *flags,
-        env={"PATH": "/usr/bin:/bin", "KUBECONFIG": str(world.control_plane.kubeconfig("person"))},
+        env={"PATH": "/usr/bin:/bin", "KUBECONFIG": str(world.control_plane.kubeconfig("user"))},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await process.communicate()

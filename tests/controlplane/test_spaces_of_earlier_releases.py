@@ -6,6 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.keycloak.realms import Realms
 
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
@@ -13,9 +16,6 @@ from integration_operator.manager import Operator
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.reflector import State
-from integration_operator_sandbox.aggregated.server import AggregatedApi
-from integration_operator_sandbox.keycloak.realms import Realms
-from integration_operator_sandbox.kinds import install_kinds
 from tests.support.planes import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
 from tests.support.world import World, condition, space_status
 
@@ -86,7 +86,7 @@ async def test_config_maps_that_an_upgrade_deletes_are_no_reason_to_tear_down(ol
         offered = await old.offered(pair)
         crd = f"{CRDS}/addressspaces.enmasse.io"
         try:
-            install_kinds(old.control_plane.kubeconfig(), [DEFINITIONS["AddressSpace"]])
+            install_crds(old.control_plane.kubeconfig(), [DEFINITIONS["AddressSpace"]])
             await drop_space(old, pair.space)
             await in_state(operator, "AddressSpace", State.SYNCED)
             await old.space(pair.space.namespace)

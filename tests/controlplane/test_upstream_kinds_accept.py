@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds
 
 from integration_operator.api import names
 from integration_operator.rendering.templates import TemplateFiles
@@ -20,8 +22,6 @@ from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import Invalid
 from integration_operator.runtime.live_object import LiveObject, differences
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import grant_permissions, own_definitions
-from integration_operator_sandbox.kinds import install_kinds
 from tests.support.dry_runs import dry_run
 from tests.support.world import World, path, space_status
 
@@ -45,10 +45,10 @@ def definitions() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[ControlPlane]:
-    kinds = [*definitions(), *own_definitions()]
+    kinds = [*definitions(), *operator_crds()]
 
     def prepare(plane: ControlPlane) -> None:
-        install_kinds(plane.kubeconfig(), kinds)
+        install_crds(plane.kubeconfig(), kinds)
         grant_permissions(plane.kubeconfig())
 
     with ControlPlane.start(before_controllers=prepare) as plane:
@@ -57,7 +57,7 @@ def upstream() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 async def real(upstream: ControlPlane) -> AsyncIterator[World]:
-    async with Client.from_kubeconfig(upstream.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(upstream.kubeconfig("user"), user_agent="kubectl") as person:
         made = World(upstream, person)
         yield made
         await made.clean()

@@ -6,11 +6,11 @@ import base64
 from typing import Any
 
 import pytest
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.client import APPLY, Client
 from integration_operator.runtime.errors import ApiError
-from integration_operator_sandbox.keycloak import Keycloak
 from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, realm
 from tests.support.planes import drop_space
 from tests.support.world import World

@@ -17,6 +17,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+
 from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
@@ -26,8 +29,6 @@ from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import ApiError, NotFound
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
-from integration_operator_sandbox.enmasse import CERTIFICATE
-from integration_operator_sandbox.keycloak.controller import KeptLogins
 from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
 
 Document = dict[str, Any]
