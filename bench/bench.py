@@ -36,10 +36,10 @@ from integration_operator.engine.snapshot import Snapshot
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
 from integration_operator.rendering.templates import TemplateFiles
-from integration_operator_sandbox import tether
+from integration_operator_sandbox.localhost import parent_death_signal as tether
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.enmasse import CERTIFICATE
-from integration_operator_sandbox.installation import install_all
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
+from integration_operator_sandbox.deployment import install_all
 
 ROOT = Path(__file__).parents[1]
 OPERATOR = "system:serviceaccount:integration-operator:integration-operator"

@@ -12,7 +12,7 @@ import structlog
 from integration_operator.kube.client import Client
 from integration_operator.observability import logging as operator_logging
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import install_all
+from integration_operator_sandbox.deployment import install_all
 from tests.support.clocks import Clock
 from tests.support.planes import before_enmasse_031
 from tests.support.world import World

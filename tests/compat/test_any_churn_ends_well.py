@@ -20,7 +20,7 @@ from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import NotFound
 from integration_operator_sandbox.platforms import Login, SimulatedEnMasse
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import finalizers
 from tests.compat.test_migration_there_and_back import annotate

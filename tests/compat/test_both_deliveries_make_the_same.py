@@ -11,8 +11,8 @@ from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.ownership import KEYCLOAK_MARK
 from integration_operator.shipped import shipped_directory
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import delivered, pair_of
 from tests.compat.test_migration_there_and_back import annotate, settled

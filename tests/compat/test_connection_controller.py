@@ -17,7 +17,7 @@ from integration_operator.delivery.peer import Peer
 from integration_operator.domain.pair import Ref
 from integration_operator.kube.client import Client
 from integration_operator.settings import Settings
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.world import World
 
 

@@ -10,7 +10,7 @@ import aiohttp
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.syndesis_data import HEADERS
 from tests.support.world import OPERATOR, World, condition, decoded
 

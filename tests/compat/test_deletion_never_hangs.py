@@ -6,7 +6,7 @@ from typing import Any
 
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_over_rest import delivered, pair_of
 from tests.support.world import World
 

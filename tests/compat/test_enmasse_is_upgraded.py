@@ -14,10 +14,10 @@ from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.keycloak.controller import KeptLogins
-from integration_operator_sandbox.kinds import install_kinds
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_migration_there_and_back import always_one
 from tests.compat.test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm
 from tests.support.keycloak_fixture import realms_of
@@ -56,7 +56,7 @@ async def test_upgrade(
                     await api.unregister()
                     if restarted:
                         await operator.__aexit__(None, None, None)
-                    install_kinds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
+                    install_crds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
                     if restarted:
                         operator = world.operator(**settings)
                         await operator.__aenter__()

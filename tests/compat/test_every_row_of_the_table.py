@@ -14,10 +14,10 @@ from integration_operator.api import names
 from integration_operator.domain.pair import Pair
 from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.keycloak.controller import KeptLogins
-from integration_operator_sandbox.kinds import install_kinds
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import pair_of
 from tests.compat.test_the_proof_of_concepts_cluster import let_in
@@ -109,7 +109,7 @@ async def test_keycloak_of_an_authentication_service_that_names_its_objects(
 ) -> None:
     """Since 0.27 an AuthenticationService says how its Secrets are called, and an AddressSpace which one it has."""
     came = [DEFINITIONS[kind] for kind in ("AddressSpace", "MessagingUser", "AuthenticationService")]
-    install_kinds(upgradable.kubeconfig(), came)
+    install_crds(upgradable.kubeconfig(), came)
     async with Client.from_kubeconfig(upgradable.kubeconfig("person"), user_agent="kubectl") as person:
         world = World(upgradable, person)
         await let_in(world, keycloak)

@@ -14,8 +14,8 @@ from integration_operator.delivery.keycloak.errors import AdminRefused, Keycloak
 from integration_operator.delivery.keycloak.wanted import WantedUser
 from integration_operator.delivery.peer import Peer
 from integration_operator.domain.failure import Deferred
-from integration_operator_sandbox.certificates import self_signed
-from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator_sandbox.localhost.certificates import self_signed
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.support.keycloak_fixture import access, key_of, wanted
 from tests.support.keycloak_front import LOG_IN, Front
 

@@ -14,7 +14,7 @@ from integration_operator.delivery.keycloak.errors import (
     KeycloakUnavailable,
     RealmMissing,
 )
-from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.support.keycloak_fixture import ATTRIBUTES, key_of, wanted
 from tests.support.keycloak_front import Front
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.support.keycloak_fixture import key_of, wanted
 
 

@@ -14,8 +14,8 @@ from integration_operator.domain.actions import Deliver, Withdraw
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.pair import Pair
 from integration_operator.domain.remote import Remote
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_over_rest import delivered, finalizers, pair_of
 from tests.compat.test_the_proof_of_concepts_cluster import encoded, let_in
 from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, realm

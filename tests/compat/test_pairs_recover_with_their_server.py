@@ -11,7 +11,7 @@ import pytest
 
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.syndesis_server import Stage, SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import Stage, SyndesisServer
 from tests.support.world import OPERATOR, World, condition, decoded, space_status
 
 PAIRS = 6

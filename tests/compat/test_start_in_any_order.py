@@ -18,8 +18,8 @@ from integration_operator.kube.errors import Unavailable
 from integration_operator.kube.kinds import Kind
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, ready
 from tests.support.world import OPERATOR, World
 

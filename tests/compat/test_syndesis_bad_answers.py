@@ -20,7 +20,7 @@ from integration_operator.delivery.peer import FAILURES, IN_FLIGHT, OPEN_FOR, Pe
 from integration_operator.delivery.syndesis.client import PAGES, SyndesisClient
 from integration_operator.delivery.syndesis.errors import AccessRefused, NotThere, Refused, SyndesisUnavailable
 from integration_operator.domain.failure import Deferred, Failure
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.clocks import Clock
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 

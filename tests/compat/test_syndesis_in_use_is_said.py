@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish
 
 WISH = Wish()

@@ -11,7 +11,7 @@ from integration_operator.delivery.syndesis.errors import ConnectorUnfit, Syndes
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.pair import Ref
 from integration_operator.domain.platforms import Syndesis
-from integration_operator_sandbox.syndesis_server import Stage, SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import Stage, SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
 WISH = Wish()

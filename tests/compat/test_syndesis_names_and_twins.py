@@ -15,7 +15,7 @@ from integration_operator.delivery.syndesis.client import PAGES
 from integration_operator.delivery.syndesis.errors import NameTaken, Refused
 from integration_operator.domain.failure import Failure
 from integration_operator.domain.remote import Remote
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
 WISH = Wish()

@@ -9,8 +9,8 @@ from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import ApiError
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_migration_there_and_back import always_one
 from tests.compat.test_users_on_the_aggregated_api import login, realm
 from tests.support.planes import INFRASTRUCTURE, drop_space, store_space

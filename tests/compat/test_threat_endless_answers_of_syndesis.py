@@ -22,7 +22,7 @@ from integration_operator.delivery.syndesis.errors import SyndesisUnavailable
 from integration_operator.delivery.syndesis.servers import Servers
 from integration_operator.domain.failure import Deferred, Failure
 from integration_operator.domain.ownership import ConnectionEvidence
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.deliveries import Wish, delivering
 
 WISH = Wish()

@@ -20,8 +20,8 @@ from integration_operator.domain import naming
 from integration_operator.domain.ownership import KEYCLOAK_MARK, keycloak_mark
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import ApiError
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.planes import INFRASTRUCTURE, drop_space, store_space
 from tests.support.scenes import OF_MALLORY, WITH_FINALIZER, Receiving, encoded
 from tests.support.tenants import tenant

@@ -13,9 +13,9 @@ from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
-from integration_operator_sandbox.aggregated.server import AggregatedApi
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.keycloak_fixture import realms_of
 from tests.support.planes import drop_space, store_space
 from tests.support.world import OPERATOR, World, condition, decoded

@@ -12,11 +12,11 @@ from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.keycloak.controller import KeptLogins
-from integration_operator_sandbox.kinds import install_kinds
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+from integration_operator_sandbox.platforms.crd import install_crds
 from integration_operator_sandbox.platforms import Login
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_migration_there_and_back import always_one
 from tests.compat.test_the_proof_of_concepts_cluster import let_in, settings
 from tests.compat.test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm
@@ -69,7 +69,7 @@ async def test_user_on_the_aggregated_api(old: World, keycloak: Keycloak, syndes
 async def test_from_keycloak_to_a_messaging_user_and_back(
     upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer
 ) -> None:
-    install_kinds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
+    install_crds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
     async with Client.from_kubeconfig(upgradable.kubeconfig("person"), user_agent="kubectl") as person:
         world = World(upgradable, person)
         await let_in(world, keycloak)

@@ -16,11 +16,11 @@ from integration_operator.kube.reflector import State
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import grant_permissions, own_definitions
-from integration_operator_sandbox.kinds import install_kinds, platform_definitions
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
 from tests.support.world import World
 
-OWN = {definition["spec"]["names"]["kind"]: definition for definition in own_definitions()}
+OWN = {definition["spec"]["names"]["kind"]: definition for definition in operator_crds()}
 ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/integration-operator"
 
 
@@ -88,7 +88,7 @@ def own_plane(tmp_path: Path) -> Iterator[ControlPlane]:
     """A control plane of this test's own, with nothing of the platforms on it."""
 
     def prepare(plane: ControlPlane) -> None:
-        install_kinds(plane.kubeconfig(), [OWN["Integration"]])
+        install_crds(plane.kubeconfig(), [OWN["Integration"]])
         grant_permissions(plane.kubeconfig())
 
     with ControlPlane.start(before_controllers=prepare) as plane:
@@ -96,7 +96,7 @@ def own_plane(tmp_path: Path) -> Iterator[ControlPlane]:
 
 
 async def test_api_server_restarts(own_plane: ControlPlane) -> None:
-    install_kinds(own_plane.kubeconfig(), [*platform_definitions(), OWN["Connection"]])
+    install_crds(own_plane.kubeconfig(), [*platform_crds(), OWN["Connection"]])
     async with Client.from_kubeconfig(own_plane.kubeconfig("person"), user_agent="kubectl") as person:
         world = World(own_plane, person)
         async with world.operator(enable_new=True) as operator:
@@ -127,13 +127,13 @@ async def test_kinds_appear_while_running_and_go_again(own_plane: ControlPlane) 
         async with world.operator(enable_new=True) as operator:
             assert operator.cluster.reflectors["AddressSpace"].state is State.ABSENT
             assert operator.cluster.reflectors["MessagingUser"].state is State.ABSENT
-            definitions = {d["spec"]["names"]["kind"]: d for d in platform_definitions()}
-            install_kinds(own_plane.kubeconfig(), [definitions["AddressSpace"], definitions["Syndesis"]])
+            definitions = {d["spec"]["names"]["kind"]: d for d in platform_crds()}
+            install_crds(own_plane.kubeconfig(), [definitions["AddressSpace"], definitions["Syndesis"]])
             pair = await world.pair()
             await world.has_reason(pair, "MessagingUserNotServed")
-            install_kinds(own_plane.kubeconfig(), [definitions["MessagingUser"]])
+            install_crds(own_plane.kubeconfig(), [definitions["MessagingUser"]])
             await world.has_reason(pair, "ConnectionNotServed")
-            install_kinds(own_plane.kubeconfig(), [OWN["Connection"]])
+            install_crds(own_plane.kubeconfig(), [OWN["Connection"]])
             await world.delivered(pair)
 
             crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -141,13 +141,13 @@ async def test_kinds_appear_while_running_and_go_again(own_plane: ControlPlane) 
             await in_state(operator, "AddressSpace", State.ABSENT, within=60)
             await world.taken_down(pair)  # with the definition the server deletes the objects, one by one
             assert operator.cluster.unsettled() == {}, "a kind that is not served is no outage"
-            install_kinds(own_plane.kubeconfig(), [definitions["AddressSpace"]])
+            install_crds(own_plane.kubeconfig(), [definitions["AddressSpace"]])
             await world.space(pair.space.namespace)
             await world.delivered(pair)
 
 
 async def test_no_cluster_at_start(own_plane: ControlPlane) -> None:
-    own_plane.stop_component("kube-controller-manager")  # it gives up without its server, and is not needed here
+    own_plane.stop_component("controller-manager")  # it gives up without its server, and is not needed here
     own_plane.stop_component("kube-apiserver")
     async with Client.from_kubeconfig(own_plane.kubeconfig("operator")) as client:
         operator = Operator(client, TemplateFiles(), Settings())

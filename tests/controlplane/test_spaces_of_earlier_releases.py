@@ -12,9 +12,9 @@ from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.kube.reflector import State
-from integration_operator_sandbox.aggregated.server import AggregatedApi
-from integration_operator_sandbox.keycloak.realms import Realms
-from integration_operator_sandbox.kinds import install_kinds
+from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
+from integration_operator_sandbox.platforms.keycloak.realms import Realms
+from integration_operator_sandbox.platforms.crd import install_crds
 from tests.support.planes import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
 from tests.support.world import World, condition, space_status
 
@@ -85,7 +85,7 @@ async def test_config_maps_that_an_upgrade_deletes_are_no_reason_to_tear_down(ol
         offered = await old.offered(pair)
         crd = f"{CRDS}/addressspaces.enmasse.io"
         try:
-            install_kinds(old.control_plane.kubeconfig(), [DEFINITIONS["AddressSpace"]])
+            install_crds(old.control_plane.kubeconfig(), [DEFINITIONS["AddressSpace"]])
             await drop_space(old, pair.space)
             await in_state(operator, "AddressSpace", State.SYNCED)
             await old.space(pair.space.namespace)

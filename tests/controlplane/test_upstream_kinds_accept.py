@@ -20,8 +20,8 @@ from integration_operator.kube.client import Client
 from integration_operator.kube.errors import Invalid
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import grant_permissions, own_definitions
-from integration_operator_sandbox.kinds import install_kinds
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds
 from tests.support.world import World, path, space_status
 
 UPSTREAM = Path(__file__).parents[3] / "shared" / "upstream"
@@ -44,10 +44,10 @@ def definitions() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[ControlPlane]:
-    kinds = [*definitions(), *own_definitions()]
+    kinds = [*definitions(), *operator_crds()]
 
     def prepare(plane: ControlPlane) -> None:
-        install_kinds(plane.kubeconfig(), kinds)
+        install_crds(plane.kubeconfig(), kinds)
         grant_permissions(plane.kubeconfig())
 
     with ControlPlane.start(before_controllers=prepare) as plane:

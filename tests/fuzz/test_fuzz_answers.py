@@ -31,7 +31,7 @@ from integration_operator.domain.remote import Remote
 from integration_operator.kube import kinds
 from integration_operator.kube.errors import error_of, watch_error
 from integration_operator.kube.kinds import Served
-from integration_operator_sandbox.enmasse import CERTIFICATE
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from tests.support.random_documents import is_safe, mutated, texts, values
 
 SECRET = "the-password-of-this-test"

@@ -23,7 +23,7 @@ from integration_operator.domain.readiness import (
 from integration_operator.sources.configmap import address_space_document
 from integration_operator.sources.enmasse import HOST, MOST_MESSAGES, MOST_PORTS, address_space, authentication_type
 from integration_operator.sources.syndesis import syndesis
-from integration_operator_sandbox.enmasse import CERTIFICATE
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from tests.support.random_documents import is_safe, mutated, texts, values
 
 NAME = (("metadata", "name"), ("metadata", "namespace"))

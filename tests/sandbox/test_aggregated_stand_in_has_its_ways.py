@@ -10,7 +10,7 @@ import pytest
 from integration_operator.domain.pair import Pair
 from integration_operator.kube.client import APPLY, Client
 from integration_operator.kube.errors import ApiError
-from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, realm
 from tests.support.planes import drop_space
 from tests.support.world import World

@@ -1,4 +1,4 @@
-"""``integration-operator demo``: every step happens, is said, and nothing is left running, however it ends."""
+"""``integration-operator-sandbox demo``: every step happens and is printed, and nothing keeps running afterwards."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ import pytest
 
 from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.kinds import install_platform_kinds
+from integration_operator_sandbox.platforms.crd import install_platform_crds
 
 STEPS = (
     "makes it ready",
-    "offers the pair as an Integration, disabled",
-    "Secret, MessagingUser and Connection appear",
+    "offers the pair as a disabled Integration",
+    "Secret, MessagingUser and Connection are created",
     "the Integration is Ready",
-    "log in with exactly the Secret's password",
+    "log in with the password of the Secret",
     "the Connection follows",
-    "Connection, MessagingUser and Secret are gone",
-    "the login opens nothing any more",
+    "Connection, MessagingUser and Secret are deleted",
+    "the login does not work any more",
     "enabled again: Ready",
-    "the garbage collector alone removes all",
+    "the garbage collector deletes everything",
 )
 
 
@@ -66,8 +66,11 @@ def test_the_whole_story() -> None:
 @pytest.mark.parametrize(
     ("delivery", "said"),
     [
-        ("rest", ("Secret, MessagingUser and connection in Syndesis appear", "the operator takes the connection back")),
-        ("connection-controller", ("and Connection appear", "the garbage collector alone removes all")),
+        (
+            "rest",
+            ("Secret, MessagingUser and connection in Syndesis are created", "the operator deletes the connection"),
+        ),
+        ("connection-controller", ("and Connection are created", "the garbage collector deletes everything")),
     ],
 )
 def test_the_story_with_a_syndesis_of_today(delivery: str, said: tuple[str, ...]) -> None:
@@ -138,7 +141,7 @@ def test_on_a_cluster_that_is_there_already() -> None:
         assert process.returncode == 0, output
         found = asyncio.run(definitions(plane))
         assert found == [], "what was installed is removed again"
-        install_platform_kinds(plane.kubeconfig())
+        install_platform_crds(plane.kubeconfig())
         process = demo("--kubeconfig", admin)
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 4

@@ -11,7 +11,7 @@ from integration_operator.domain.decisions import Decision
 from integration_operator.domain.pair import Pair
 from integration_operator.domain.report import status_of
 from integration_operator.engine.snapshot import Snapshot
-from integration_operator_sandbox.enmasse import CERTIFICATE
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 Document = dict[str, Any]
 

@@ -15,7 +15,7 @@ from integration_operator.domain.credentials import Credential
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.domain.platforms import AddressSpace
 from integration_operator.domain.remote import Remote, applied_hash, credentials_hash
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 PASSWORD = "pass-of-the-first-day"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")

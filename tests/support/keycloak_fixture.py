@@ -19,8 +19,8 @@ from integration_operator.domain import naming
 from integration_operator.domain.ownership import KEYCLOAK_MARK
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator_sandbox.errors import ToolchainMissing
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.keycloak.realms import Realms
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.realms import Realms
 
 NAMESPACE = "team-a"
 PAIR = Pair(Ref(NAMESPACE, "myspace"), Ref("fuse", "syndesis"))

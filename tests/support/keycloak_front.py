@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 
 LOG_IN = r".*/protocol/openid-connect/token"
 

@@ -9,18 +9,18 @@ from integration_operator.api import names
 from integration_operator.domain.pair import Ref
 from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import grant_permissions, own_definitions
-from integration_operator_sandbox.kinds import install_kinds, platform_definitions, waiting
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds, platform_crds, run_blocking
 from tests.support.world import World, space_status
 
 INFRASTRUCTURE = "enmasse-infra"
-DEFINITIONS = {d["spec"]["names"]["kind"]: d for d in (*platform_definitions(), *own_definitions())}
+DEFINITIONS = {d["spec"]["names"]["kind"]: d for d in (*platform_crds(), *operator_crds())}
 
 
 def before_enmasse_031(plane: ControlPlane) -> None:
     """Our kinds and Syndesis's, all permissions, and EnMasse's own namespace."""
-    waiting(_infrastructure(plane))
-    install_kinds(plane.kubeconfig(), [DEFINITIONS[kind] for kind in ("Integration", "Connection", "Syndesis")])
+    run_blocking(_infrastructure(plane))
+    install_crds(plane.kubeconfig(), [DEFINITIONS[kind] for kind in ("Integration", "Connection", "Syndesis")])
     grant_permissions(plane.kubeconfig())
     grant_permissions(plane.kubeconfig(), "compatibility")
     grant_permissions(plane.kubeconfig(), "configmaps")

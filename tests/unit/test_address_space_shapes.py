@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from integration_operator.api import names
 from integration_operator.domain.readiness import can_serve
 from integration_operator.sources.enmasse import address_space
-from integration_operator_sandbox.enmasse import CERTIFICATE
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from tests.support.builders import space
 
 anything = st.recursive(
