@@ -17,7 +17,6 @@ from tests.support.clocks import Clock
 from tests.support.planes import before_enmasse_031
 from tests.support.world import World
 
-
 pytest_plugins = ["tests.support.over_rest"]
 
 

@@ -14,9 +14,9 @@ from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.platforms.crd import install_crds
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
-from integration_operator_sandbox.platforms.crd import install_crds
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_migration_there_and_back import always_one
 from tests.compat.test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm

@@ -13,8 +13,8 @@ from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.kube.reflector import State
 from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
-from integration_operator_sandbox.platforms.keycloak.realms import Realms
 from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.keycloak.realms import Realms
 from tests.support.planes import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
 from tests.support.world import World, condition, space_status
 

@@ -25,9 +25,9 @@ from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError, NotFound
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
+from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
 from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
-from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
 
 Document = dict[str, Any]
 

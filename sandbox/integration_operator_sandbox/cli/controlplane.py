@@ -131,7 +131,8 @@ def _print_next_steps(plane: ControlPlane, name: str, *, with_operator: bool) ->
     example = plane.directory / "example.yaml"
     example.write_text(SPACE_AND_SYNDESIS, encoding="utf-8")
     typer.echo("EnMasse and Syndesis are SIMULATED: no message is transferred, and nothing is integrated.")
-    typer.echo(f"Simulated Syndesis server: {url}/api/v1/connections")
+    headers = "-H 'X-Forwarded-User: me' -H 'X-Forwarded-Access-Token: any'"
+    typer.echo(f"Simulated Syndesis server: curl {headers} {url}/api/v1/connections")
     if not with_operator:
         typer.echo("\nStart your operator with its service account's permissions:\n")
         kubeconfig = shlex.quote(str(plane.kubeconfig("operator")))

@@ -50,7 +50,11 @@ ABANDONED = 60.0  # seconds after which a temporary directory that is not locked
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A process that lives as long as the control plane. ``command`` gets the port on which it must serve ``ready``."""
+    """A process that lives as long as the control plane.
+
+    ``command`` gets the port to serve. The process is ready when it answers ``ready`` there with a status below 500:
+    a server that wants to know who asks is ready, too.
+    """
 
     name: str
     command: Callable[[int], list[str]]
@@ -327,7 +331,7 @@ class ControlPlane:
         if name == CONTROLLER_MANAGER:
             return probe.serves(port, "/healthz", context=probe.unverified())
         if name != API_SERVER:
-            return probe.serves(port, ready)
+            return probe.serves(port, ready, below=500)
         context = probe.trusting(self._certificate)
         return context is not None and probe.serves(port, "/readyz", context=context, token=self.token())
 

@@ -11,8 +11,8 @@ from integration_operator_sandbox.localhost.machine import LOOPBACK
 TIMEOUT = 5.0  # seconds
 
 
-def serves(port: int, path: str, *, context: ssl.SSLContext | None = None, token: str = "") -> bool:
-    """Return True if a GET of the path is answered with 200, over HTTPS if a context is given."""
+def serves(port: int, path: str, *, context: ssl.SSLContext | None = None, token: str = "", below: int = 300) -> bool:
+    """Return True if a GET of the path is answered with a status below ``below``, over HTTPS if a context is given."""
     connection = (
         http.client.HTTPSConnection(LOOPBACK, port, timeout=TIMEOUT, context=context)
         if context
@@ -20,7 +20,7 @@ def serves(port: int, path: str, *, context: ssl.SSLContext | None = None, token
     )
     try:
         connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
-        return connection.getresponse().status == http.HTTPStatus.OK
+        return connection.getresponse().status < below
     except (OSError, http.client.HTTPException):
         return False
     finally:
