@@ -58,7 +58,7 @@ def control_plane() -> Iterator[ControlPlane]:
 @pytest.fixture
 async def world(control_plane: ControlPlane) -> AsyncIterator[World]:
     """A test's own part of the control plane, removed afterwards."""
-    async with Client.from_kubeconfig(control_plane.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(control_plane.kubeconfig("user"), user_agent="kubectl") as person:
         made = World(control_plane, person)
         yield made
         await made.clean()
@@ -74,7 +74,7 @@ def old_plane() -> Iterator[ControlPlane]:
 @pytest.fixture
 async def old(old_plane: ControlPlane) -> AsyncIterator[World]:
     """A test's own part of that one; the test takes its AddressSpaces back."""
-    async with Client.from_kubeconfig(old_plane.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(old_plane.kubeconfig("user"), user_agent="kubectl") as person:
         made = World(old_plane, person)
         yield made
         await made.clean()

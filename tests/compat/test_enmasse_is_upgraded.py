@@ -41,7 +41,7 @@ async def convert_users(world: World, keycloak: Keycloak, pair: Pair) -> None:
 async def test_upgrade(
     upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer, restarted: bool
 ) -> None:
-    async with Client.from_kubeconfig(upgradable.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(upgradable.kubeconfig("user"), user_agent="kubectl") as person:
         world = World(upgradable, person)
         settings = {"poll_seconds": 1, "syndesis_url": syndesis_server.url}
         operator = world.operator(**settings)

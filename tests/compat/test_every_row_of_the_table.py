@@ -110,7 +110,7 @@ async def test_keycloak_of_an_authentication_service_that_names_its_objects(
     """Since 0.27 an AuthenticationService says how its Secrets are called, and an AddressSpace which one it has."""
     came = [DEFINITIONS[kind] for kind in ("AddressSpace", "MessagingUser", "AuthenticationService")]
     install_crds(upgradable.kubeconfig(), came)
-    async with Client.from_kubeconfig(upgradable.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(upgradable.kubeconfig("user"), user_agent="kubectl") as person:
         world = World(upgradable, person)
         await let_in(world, keycloak)
         described = {"type": "standard", "standard": {"credentialsSecret": {"name": "keycloak-credentials"}}}

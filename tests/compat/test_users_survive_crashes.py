@@ -70,7 +70,7 @@ async def test_from_keycloak_to_a_messaging_user_and_back(
     upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer
 ) -> None:
     install_crds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
-    async with Client.from_kubeconfig(upgradable.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(upgradable.kubeconfig("user"), user_agent="kubectl") as person:
         world = World(upgradable, person)
         await let_in(world, keycloak)
         chosen = {**settings(keycloak, syndesis_server), "address_spaces": "crd", "pairing_rules": ("same-namespace",)}

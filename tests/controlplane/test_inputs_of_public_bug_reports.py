@@ -147,7 +147,7 @@ async def test_our_own_kind_goes_and_comes_back(tmp_path: Any) -> None:
         grant_permissions(plane.kubeconfig())
 
     with ControlPlane.start(before_controllers=install) as plane:
-        async with Client.from_kubeconfig(plane.kubeconfig("person"), user_agent="kubectl") as person:
+        async with Client.from_kubeconfig(plane.kubeconfig("user"), user_agent="kubectl") as person:
             world = World(plane, person)
             async with world.operator() as operator:
                 pair = await world.pair()

@@ -97,7 +97,7 @@ def own_plane(tmp_path: Path) -> Iterator[ControlPlane]:
 
 async def test_api_server_restarts(own_plane: ControlPlane) -> None:
     install_crds(own_plane.kubeconfig(), [*platform_crds(), OWN["Connection"]])
-    async with Client.from_kubeconfig(own_plane.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(own_plane.kubeconfig("user"), user_agent="kubectl") as person:
         world = World(own_plane, person)
         async with world.operator(enable_new=True) as operator:
             pair = await world.pair()
@@ -122,7 +122,7 @@ async def _settled(operator: Operator) -> None:
 
 
 async def test_kinds_appear_while_running_and_go_again(own_plane: ControlPlane) -> None:
-    async with Client.from_kubeconfig(own_plane.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(own_plane.kubeconfig("user"), user_agent="kubectl") as person:
         world = World(own_plane, person)
         async with world.operator(enable_new=True) as operator:
             assert operator.cluster.reflectors["AddressSpace"].state is State.ABSENT

@@ -56,7 +56,7 @@ def upstream() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 async def real(upstream: ControlPlane) -> AsyncIterator[World]:
-    async with Client.from_kubeconfig(upstream.kubeconfig("person"), user_agent="kubectl") as person:
+    async with Client.from_kubeconfig(upstream.kubeconfig("user"), user_agent="kubectl") as person:
         made = World(upstream, person)
         yield made
         await made.clean()

@@ -15,20 +15,20 @@ NAMESPACES = "/api/v1/namespaces"
 
 
 @pytest.fixture
-async def person(control_plane: ControlPlane) -> AsyncIterator[Client]:
-    async with Client.from_kubeconfig(control_plane.kubeconfig("person")) as client:
+async def client(control_plane: ControlPlane) -> AsyncIterator[Client]:
+    async with Client.from_kubeconfig(control_plane.kubeconfig("user")) as client:
         yield client
 
 
 @pytest.fixture
-async def namespace(person: Client) -> AsyncIterator[str]:
+async def namespace(client: Client) -> AsyncIterator[str]:
     name = f"local-{uuid.uuid4().hex[:8]}"
-    await person.post(NAMESPACES, {"metadata": {"name": name}})
+    await client.post(NAMESPACES, {"metadata": {"name": name}})
     yield name
-    await person.delete(f"{NAMESPACES}/{name}")
+    await client.delete(f"{NAMESPACES}/{name}")
 
 
 @pytest.fixture
-async def simulation(control_plane: ControlPlane, person: Client, namespace: str) -> AsyncIterator[Simulation]:
-    async with simulated(control_plane, person, namespace) as made:
+async def simulation(control_plane: ControlPlane, client: Client, namespace: str) -> AsyncIterator[Simulation]:
+    async with simulated(control_plane, client, namespace) as made:
         yield made

@@ -26,9 +26,9 @@ NAMESPACES = "/api/v1/namespaces"
 
 
 async def test_serves_with_its_certificate_verified_and_on_loopback_only(
-    control_plane: ControlPlane, person: Client
+    control_plane: ControlPlane, client: Client
 ) -> None:
-    assert (await person.get("/version"))["gitVersion"].startswith("v1.")
+    assert (await client.get("/version"))["gitVersion"].startswith("v1.")
     for process in processes_in(control_plane.directory):
         listening = [c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
         assert set(listening) == {"127.0.0.1"}

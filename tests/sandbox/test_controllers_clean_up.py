@@ -50,11 +50,11 @@ async def orphan(client: Client, namespace: str, api_version: str, kind: str, pl
     return f"{NAMESPACES}/{namespace}/configmaps/of-{name}"
 
 
-async def test_orphan_of_a_kind_that_was_there_before_is_deleted_at_once(person: Client, namespace: str) -> None:
+async def test_orphan_of_a_kind_that_was_there_before_is_deleted_at_once(client: Client, namespace: str) -> None:
     spec = {"type": "standard", "plan": "small"}
-    path = await orphan(person, namespace, "enmasse.io/v1beta1", "AddressSpace", "addressspaces", spec=spec)
+    path = await orphan(client, namespace, "enmasse.io/v1beta1", "AddressSpace", "addressspaces", spec=spec)
     began = time.monotonic()
-    await eventually("the orphan is deleted", lambda: is_gone(person, path))
+    await eventually("the orphan is deleted", lambda: is_gone(client, path))
     assert time.monotonic() - began < 5.0, "the next look for new kinds is up to 30 s away"
 
 
@@ -72,39 +72,39 @@ async def test_orphan_of_a_kind_that_came_later_is_deleted_too(monkeypatch: pyte
             await eventually("the orphan is deleted", lambda: is_gone(admin, path), within=20)
 
 
-async def test_child_of_a_living_owner_is_kept(person: Client, namespace: str) -> None:
+async def test_child_of_a_living_owner_is_kept(client: Client, namespace: str) -> None:
     configmaps = f"{NAMESPACES}/{namespace}/configmaps"
-    owner = await person.post(configmaps, {"metadata": {"name": "owner"}})
+    owner = await client.post(configmaps, {"metadata": {"name": "owner"}})
     reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
-    await person.post(configmaps, {"metadata": {"name": "child", "ownerReferences": [reference]}})
+    await client.post(configmaps, {"metadata": {"name": "child", "ownerReferences": [reference]}})
     spec = {"type": "standard", "plan": "small"}
-    path = await orphan(person, namespace, "enmasse.io/v1beta1", "AddressSpace", "addressspaces", spec=spec)
-    await eventually("an orphan beside it is deleted", lambda: is_gone(person, path))
-    await person.get(f"{configmaps}/child")
+    path = await orphan(client, namespace, "enmasse.io/v1beta1", "AddressSpace", "addressspaces", spec=spec)
+    await eventually("an orphan beside it is deleted", lambda: is_gone(client, path))
+    await client.get(f"{configmaps}/child")
 
 
-async def test_namespace_gets_a_service_account_and_is_emptied_when_it_is_deleted(person: Client) -> None:
+async def test_namespace_gets_a_service_account_and_is_emptied_when_it_is_deleted(client: Client) -> None:
     name = f"emptied-{uuid.uuid4().hex[:8]}"
-    await person.post(NAMESPACES, {"metadata": {"name": name}})
+    await client.post(NAMESPACES, {"metadata": {"name": name}})
 
     async def account() -> bool:
-        return not await is_gone(person, f"{NAMESPACES}/{name}/serviceaccounts/default")
+        return not await is_gone(client, f"{NAMESPACES}/{name}/serviceaccounts/default")
 
     await eventually("the service account default is created", account)
-    await person.post(f"{NAMESPACES}/{name}/configmaps", {"metadata": {"name": "content"}})
-    await person.delete(f"{NAMESPACES}/{name}")
-    await eventually("the namespace is deleted", lambda: is_gone(person, f"{NAMESPACES}/{name}"), within=20)
+    await client.post(f"{NAMESPACES}/{name}/configmaps", {"metadata": {"name": "content"}})
+    await client.delete(f"{NAMESPACES}/{name}")
+    await eventually("the namespace is deleted", lambda: is_gone(client, f"{NAMESPACES}/{name}"), within=20)
     with pytest.raises(ApiError):
-        await person.get(f"{NAMESPACES}/{name}/configmaps/content")
+        await client.get(f"{NAMESPACES}/{name}/configmaps/content")
 
 
-async def test_token_of_a_service_account_comes_from_the_api_server(person: Client, namespace: str) -> None:
+async def test_token_of_a_service_account_comes_from_the_api_server(client: Client, namespace: str) -> None:
     """So no controller that signs tokens is needed."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
     path = f"{NAMESPACES}/{namespace}/serviceaccounts/default"
 
     async def account() -> bool:
-        return not await is_gone(person, path)
+        return not await is_gone(client, path)
 
     await eventually("the service account default is created", account)
-    assert (await person.post(f"{path}/token", request))["status"]["token"].count(".") == 2
+    assert (await client.post(f"{path}/token", request))["status"]["token"].count(".") == 2

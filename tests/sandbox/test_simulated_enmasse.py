@@ -15,7 +15,7 @@ async def test_space_becomes_ready(simulation: Simulation) -> None:
     status = await simulation.status(path, isReady=True, phase="Active")
     ports = {e["name"]: {p["name"]: p["port"] for p in e["servicePorts"]} for e in status["endpointStatuses"]}
     assert ports["messaging"] == {"amqp": 5672, "amqps": 5671, "amqp-wss": 443}
-    annotations = (await simulation.person.get(path))["metadata"]["annotations"]
+    annotations = (await simulation.client.get(path))["metadata"]["annotations"]
     assert annotations["enmasse.io/realm-name"] == f"{simulation.namespace}-orders"
 
 
@@ -23,17 +23,17 @@ async def test_status_that_somebody_wrote_is_left_alone(simulation: Simulation) 
     await simulation.space(status={"isReady": False, "phase": "Failed"})
     await asyncio.sleep(0.5)
     path = simulation.path("enmasse.io/v1beta1", "addressspaces", "orders")
-    assert (await simulation.person.get(path))["status"] == {"isReady": False, "phase": "Failed"}
+    assert (await simulation.client.get(path))["status"] == {"isReady": False, "phase": "Failed"}
 
 
 async def test_user_goes_through_its_states(simulation: Simulation) -> None:
     await simulation.space()
     path = simulation.path("user.enmasse.io/v1beta1", "messagingusers")
-    version = (await simulation.person.get(path))["metadata"]["resourceVersion"]
+    version = (await simulation.client.get(path))["metadata"]["resourceVersion"]
     await simulation.user()
     seen: list[tuple[bool, Any, Any]] = []
     query = {"resourceVersion": version, "timeoutSeconds": "20"}
-    async for event in simulation.person.watch(path, query):
+    async for event in simulation.client.watch(path, query):
         user = event["object"]
         status = user.get("status") or {}
         seen.append(("finalizers" in user["metadata"], status.get("phase"), status.get("generation")))
@@ -53,7 +53,7 @@ async def test_changed_password_is_applied_and_phase_stays(simulation: Simulatio
     path = await simulation.user()
     await simulation.status(path, phase="Active", generation=1)
     secret = base64.b64encode(b"correct horse").decode()
-    await simulation.person.patch(path, {"spec": {"authentication": {"password": secret}}})
+    await simulation.client.patch(path, {"spec": {"authentication": {"password": secret}}})
     assert (await simulation.status(path, generation=2))["phase"] == "Active"
     assert simulation.login() == "correct horse"
 
@@ -62,7 +62,7 @@ async def test_deleted_user_cannot_log_in(simulation: Simulation) -> None:
     await simulation.space()
     path = await simulation.user()
     await simulation.status(path, phase="Active", generation=1)
-    await simulation.person.delete(path)
+    await simulation.client.delete(path)
     await simulation.gone(path)
     assert simulation.login() is None
 
@@ -71,8 +71,8 @@ async def test_user_outlives_its_space_until_the_realm_goes(simulation: Simulati
     await simulation.space()
     path = await simulation.user()
     await simulation.status(path, phase="Active", generation=1)
-    await simulation.person.delete(simulation.path("enmasse.io/v1beta1", "addressspaces", "orders"))
-    await simulation.person.delete(path)
+    await simulation.client.delete(simulation.path("enmasse.io/v1beta1", "addressspaces", "orders"))
+    await simulation.client.delete(path)
     await simulation.gone(path)
 
     async def realm_gone() -> bool:
@@ -93,11 +93,11 @@ async def test_user_of_a_space_without_authentication_hangs_until_the_space_goes
     await simulation.space(spec={"type": "brokered", "plan": "small", "authenticationService": {"name": "none"}})
     path = await simulation.user()
     assert await simulation.status(path, generation=1) == {"phase": "Pending", "generation": 1}
-    await simulation.person.delete(path)
+    await simulation.client.delete(path)
     await simulation.status(path, phase="Terminating")
     await asyncio.sleep(0.3)
     await simulation.status(path, phase="Terminating")
-    await simulation.person.delete(simulation.path("enmasse.io/v1beta1", "addressspaces", "orders"))
+    await simulation.client.delete(simulation.path("enmasse.io/v1beta1", "addressspaces", "orders"))
     await simulation.gone(path)
 
 
@@ -105,10 +105,10 @@ async def test_one_password_that_is_not_base64_stops_all(simulation: Simulation)
     await simulation.space()
     bad = await simulation.user(name="bad")
     await simulation.status(bad, phase="Active")
-    await simulation.person.patch(bad, {"spec": {"authentication": {"password": "not base64!"}}})
+    await simulation.client.patch(bad, {"spec": {"authentication": {"password": "not base64!"}}})
     await asyncio.sleep(0.2)
     good = await simulation.user()
     await asyncio.sleep(0.4)
-    assert "status" not in await simulation.person.get(good)
-    await simulation.person.patch(bad, {"spec": {"authentication": {"password": "Z29vZA=="}}})
+    assert "status" not in await simulation.client.get(good)
+    await simulation.client.patch(bad, {"spec": {"authentication": {"password": "Z29vZA=="}}})
     await simulation.status(good, phase="Active")

@@ -8,7 +8,7 @@ from tests.support.simulation import Simulation, eventually
 async def instance(simulation: Simulation, name: str) -> str:
     path = simulation.path("syndesis.io/v1beta3", "syndesises")
     document = {"apiVersion": "syndesis.io/v1beta3", "kind": "Syndesis", "metadata": {"name": name}, "spec": {}}
-    await simulation.person.post(path, document)
+    await simulation.client.post(path, document)
     return f"{path}/{name}"
 
 
@@ -17,7 +17,7 @@ async def test_one_is_installed_in_a_namespace_until_it_goes(simulation: Simulat
     await simulation.status(first, phase="Installed")
     second = await instance(simulation, "second")
     await simulation.status(second, phase="NotInstalled", reason="Duplicate")
-    await simulation.person.delete(first)
+    await simulation.client.delete(first)
     await simulation.status(second, phase="Installed", reason="")
 
 
@@ -34,25 +34,25 @@ async def test_connection_is_ready_once_its_secret_is_there_and_follows_it(simul
         "configuredProperties": {"connectionUri": "amqp://broker:5672"},
         "configuredPropertiesFrom": sources,
     }
-    await simulation.person.post(path, {**document, "spec": spec})
+    await simulation.client.post(path, {**document, "spec": spec})
     status = await simulation.status(f"{path}/orders", phase="Pending")
     assert status["conditions"][0]["message"] == "no value for username, password"
     data = {"username": "alice", "password": "hunter2"}
     secrets = simulation.path("v1", "secrets")
-    await simulation.person.post(secrets, {"metadata": {"name": "credential"}, "stringData": data})
+    await simulation.client.post(secrets, {"metadata": {"name": "credential"}, "stringData": data})
     await simulation.status(f"{path}/orders", phase="Ready", connectionId="enm-1", observedGeneration=1)
     key = (simulation.namespace, "orders")
     assert simulation.syndesis.connections[key].properties == {"connectionUri": "amqp://broker:5672", **data}
 
-    await simulation.person.patch(f"{secrets}/credential", {"stringData": {"password": "changed"}})
+    await simulation.client.patch(f"{secrets}/credential", {"stringData": {"password": "changed"}})
 
     async def followed() -> bool:
         return simulation.syndesis.connections[key].properties["password"] == "changed"
 
     await eventually("the changed Secret is followed", followed)
-    await simulation.person.patch(f"{path}/orders", {"spec": {"description": "new"}})
+    await simulation.client.patch(f"{path}/orders", {"spec": {"description": "new"}})
     await simulation.status(f"{path}/orders", phase="Ready", observedGeneration=2)
-    await simulation.person.delete(f"{path}/orders")
+    await simulation.client.delete(f"{path}/orders")
     await eventually("the connection goes", lambda: _is(key not in simulation.syndesis.connections))
 
 

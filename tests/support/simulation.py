@@ -29,8 +29,8 @@ async def eventually(what: str, answer: Callable[[], Awaitable[Any]], within: fl
 class Simulation:
     """Both simulated platforms, and a user who writes to a namespace."""
 
-    def __init__(self, person: Client, namespace: str, enmasse: SimulatedEnMasse, syndesis: SimulatedSyndesis) -> None:
-        self.person, self.namespace, self.enmasse, self.syndesis = person, namespace, enmasse, syndesis
+    def __init__(self, client: Client, namespace: str, enmasse: SimulatedEnMasse, syndesis: SimulatedSyndesis) -> None:
+        self.client, self.namespace, self.enmasse, self.syndesis = client, namespace, enmasse, syndesis
 
     def path(self, group: str, plural: str, name: str = "") -> str:
         root = f"/apis/{group}" if "/" in group else f"/api/{group}"
@@ -39,21 +39,21 @@ class Simulation:
     async def space(self, **rest: Any) -> None:
         spec = {"type": "standard", "plan": "small", "authenticationService": {"name": "standard-authservice"}}
         document = {"apiVersion": "enmasse.io/v1beta1", "kind": "AddressSpace", "metadata": {"name": "orders"}}
-        await self.person.post(self.path("enmasse.io/v1beta1", "addressspaces"), {**document, "spec": spec, **rest})
+        await self.client.post(self.path("enmasse.io/v1beta1", "addressspaces"), {**document, "spec": spec, **rest})
 
     async def user(self, password: str = "hunter2", name: str = "alice") -> str:
         secret = base64.b64encode(password.encode()).decode()
         spec = {"username": name, "authentication": {"type": "password", "password": secret}}
         document = {"apiVersion": "user.enmasse.io/v1beta1", "kind": "MessagingUser", "spec": spec}
         collection = self.path("user.enmasse.io/v1beta1", "messagingusers")
-        await self.person.post(collection, {**document, "metadata": {"name": f"orders.{name}"}})
+        await self.client.post(collection, {**document, "metadata": {"name": f"orders.{name}"}})
         return f"{collection}/orders.{name}"
 
     async def status(self, path: str, **wanted: Any) -> Document:
         """Wait until the status of an object says what is wanted, and return all of it."""
 
         async def said() -> Document | None:
-            status = (await self.person.get(path)).get("status") or {}
+            status = (await self.client.get(path)).get("status") or {}
             return status if all(status.get(name) == value for name, value in wanted.items()) else None
 
         return await eventually(f"{path} has status {wanted}", said)  # type: ignore[no-any-return]
@@ -61,7 +61,7 @@ class Simulation:
     async def gone(self, path: str) -> None:
         async def is_gone() -> bool:
             try:
-                await self.person.get(path)
+                await self.client.get(path)
             except NotFound:
                 return True
             return False
@@ -73,14 +73,14 @@ class Simulation:
 
 
 @asynccontextmanager
-async def simulated(control_plane: ControlPlane, person: Client, namespace: str) -> AsyncIterator[Simulation]:
+async def simulated(control_plane: ControlPlane, client: Client, namespace: str) -> AsyncIterator[Simulation]:
     """Run both platforms during the block."""
     stop = asyncio.Event()
     async with (
         Client.from_kubeconfig(control_plane.kubeconfig("enmasse")) as one,
         Client.from_kubeconfig(control_plane.kubeconfig("syndesis")) as other,
     ):
-        simulation = Simulation(person, namespace, SimulatedEnMasse(one), SimulatedSyndesis(other))
+        simulation = Simulation(client, namespace, SimulatedEnMasse(one), SimulatedSyndesis(other))
         running = asyncio.gather(simulation.enmasse.run(stop), simulation.syndesis.run(stop))
         try:
             yield simulation

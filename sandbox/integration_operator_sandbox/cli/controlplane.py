@@ -139,7 +139,7 @@ def _print_next_steps(plane: ControlPlane, name: str, *, with_operator: bool) ->
         typer.echo(f"  integration-operator run --kubeconfig {kubeconfig} --syndesis-url {url}")
     typer.echo("\nTry it:\n")
     for line in (
-        f"export KUBECONFIG={shlex.quote(str(plane.kubeconfig('person')))}",
+        f"export KUBECONFIG={shlex.quote(str(plane.kubeconfig('user')))}",
         f"kubectl apply -f {shlex.quote(str(example))}",
         "kubectl get integrations -n shop",
         enable_command(),

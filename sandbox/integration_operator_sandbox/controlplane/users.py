@@ -27,7 +27,7 @@ SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:integration-operator"
 SERVICE_ACCOUNT_GROUPS = ("system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}", "system:authenticated")
 USERS = {
     "admin": User("admin"),
-    "person": User("person"),
+    "user": User("user"),
     "bench": User("bench"),
     "enmasse": User("enmasse"),
     "syndesis": User("syndesis"),

@@ -85,7 +85,7 @@ class Demo:
     async def _start(self) -> None:
         stack, plane = self._stack, self._plane
         self._user = await stack.enter_async_context(
-            Client.from_kubeconfig(plane.kubeconfig("person"), user_agent="kubectl")
+            Client.from_kubeconfig(plane.kubeconfig("user"), user_agent="kubectl")
         )
         enmasse = await stack.enter_async_context(Client.from_kubeconfig(plane.kubeconfig("enmasse")))
         syndesis = await stack.enter_async_context(Client.from_kubeconfig(plane.kubeconfig("syndesis")))
@@ -152,7 +152,7 @@ class Demo:
         await self._patch({"spec": {"enabled": True}})
         await self._wait_for("enabled: Ready", self._reason_is("Ready"))
         self._screen.say("\nEverything keeps running until Ctrl-C, the operator too. In another terminal:")
-        self._screen.say(f"  export KUBECONFIG={self._plane.kubeconfig('person')}")
+        self._screen.say(f"  export KUBECONFIG={self._plane.kubeconfig('user')}")
         self._screen.say(f"  kubectl get addressspaces,integrations,messagingusers,connections -n {NAMESPACE}")
         if self._server is not None:
             self._screen.say(f"  Simulated Syndesis server: {self._server.url}/api/v1/connections")
@@ -185,7 +185,7 @@ class Demo:
     @property
     def _kubeconfig_flag(self) -> str:
         """The flag that keeps a copied command from going to another cluster."""
-        return shlex.join([f"--kubeconfig={self._plane.kubeconfig('person')}"])
+        return shlex.join([f"--kubeconfig={self._plane.kubeconfig('user')}"])
 
     async def _patch(self, body: Document) -> None:
         """Patch the Integration with kubectl if it is installed, otherwise with the same request."""

@@ -1,7 +1,6 @@
-"""A SIMULATION of a Syndesis that reconciles ``Connection`` resources, for tests and the demo: it integrates nothing.
+"""A SIMULATION of a Syndesis that reconciles ``Connection`` resources. It integrates nothing.
 
-No release of Syndesis does this; it is what Syndesis issue 3692 asked for. What its database would know is in
-``connections``.
+No release of Syndesis does this; Syndesis issue 3692 asked for it. The content of its database is in ``connections``.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A connection as a Syndesis has it, ``properties`` in clear."""
+    """A connection as a Syndesis has it, with ``properties`` in plain text."""
 
     id: str
     connector: str
@@ -33,11 +32,11 @@ class Stored:
 
 
 class SimulatedSyndesis:
-    """What Syndesis's operator does with a Syndesis, and what a Syndesis would do with a Connection, simulated.
+    """The simulated controllers of Syndesis and Connection resources.
 
     A Syndesis without a status is ``Installed`` after ``ready_after`` seconds, a second one in a namespace never. A
-    Connection is ``Ready`` once everything that it refers to is there, and follows each change; with
-    ``reconciles_connections`` off, Connections are left to whom it may concern, as by every release there is.
+    Connection is ``Ready`` when everything that it refers to exists, and follows each change. Without
+    ``reconciles_connections``, Connections are ignored, as by every release of Syndesis.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class SimulatedSyndesis:
         self._due: dict[str, float] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Be Syndesis until ``stop`` is set."""
+        """Run the controllers until ``stop`` is set."""
         log.info("Syndesis is simulated: nothing is integrated", platform="simulated Syndesis")
         informers = (self._instances, self._connections, self._secrets, self._config_maps)
         await run_until(
@@ -80,7 +79,7 @@ class SimulatedSyndesis:
                 self._connection_queue.add(connection)
 
     async def _reconcile_instance(self, key: Key) -> None:
-        """Install a Syndesis, unless its namespace has one."""
+        """Install a Syndesis, unless its namespace has one already."""
         instance = self._instances.objects.get(key)
         if instance is None or "deletionTimestamp" in instance["metadata"]:
             return
@@ -102,13 +101,13 @@ class SimulatedSyndesis:
         return bool((self._instances.objects[key].get("status") or {}).get("phase") == "Installed")
 
     async def _reconcile_connection(self, key: Key) -> None:
-        """Have the connection as the resource says, or say what is missing."""
+        """Store the connection as the resource describes it, or report what is missing."""
         connection = self._connections.objects.get(key)
         if connection is None or "deletionTimestamp" in connection["metadata"]:
             self.connections.pop(key, None)
             return
         if not any(map(self._is_installed, self._instances.inside(key[0]))):
-            return  # nobody is there who could
+            return  # no Syndesis could do it
         spec, status = connection["spec"], connection.get("status") or {}
         properties: dict[str, str] = dict(spec.get("configuredProperties") or {})
         missing = []
@@ -139,7 +138,7 @@ class SimulatedSyndesis:
     async def _write_status(
         self, informer: Informer, version: str, plural: str, document: Document, wanted: dict[str, Any]
     ) -> None:
-        """Write what differs."""
+        """Patch the fields of the status that differ."""
         known = document.get("status") or {}
         changes = {name: value for name, value in wanted.items() if known.get(name) != value}
         if changes:

@@ -1,4 +1,4 @@
-"""What differs between the releases of EnMasse's API server (HttpUserService.java, User.java, UserSpec.java)."""
+"""Differences between the releases of EnMasse's API server (HttpUserService.java, User.java, UserSpec.java)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Release:
     username: re.Pattern[str]
 
     def groups(self, operation: str, address: str | None) -> set[str]:
-        """The groups for one operation on one address (KeycloakUserApi.java:156-177 @0.22, :402-431 @0.30)."""
+        """Return the groups for one operation on one address (KeycloakUserApi.java:156-177 @0.22, :402-431 @0.30)."""
         if operation == "manage":
             return {"manage"} if self.name == "0.30" else {"manage", "manage_#"}
         if operation == "view" and self.name != "0.24":
@@ -39,7 +39,7 @@ class Release:
         return groups
 
     def operation(self, group: str) -> tuple[str, str | None]:
-        """What a group stands for. Raises ``ValueError`` for one that this release cannot read: LIST fails with it."""
+        """Return operation and address of a group. Raises ``ValueError`` if this release cannot read it."""
         if group in ("manage", "monitor") or group.startswith(("manage_", "monitor_")):
             return ("manage" if group.startswith("manage") else "view"), None
         operation, _, address = group.partition("_")

@@ -1,7 +1,7 @@
-"""The HTTP side of EnMasse's aggregated API server, and its registration with a real kube-apiserver.
+"""HTTP server of EnMasse's aggregated API, and its registration with a real kube-apiserver.
 
-kube-apiserver sends requests on with the user in ``X-Remote-User``; what that user may do there is asked of
-``refused``, and answered with 401 instead of 403 (Exceptions.notAuthorizedException).
+kube-apiserver forwards requests with the user in ``X-Remote-User``. Verbs in ``refused`` are forbidden to all users,
+and answered with 401 instead of 403 (Exceptions.notAuthorizedException).
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ USER_VERBS = ("create", "delete", "get", "list", "update")
 
 
 class AggregatedApi:
-    """One server of one release; ``requests`` are those that came through, ``refused`` are forbidden verbs."""
+    """A server of one release. ``requests`` are those that arrived, ``refused`` are forbidden verbs."""
 
     def __init__(self, release: str, cluster: Client, realms: Realms, infrastructure: str = INFRASTRUCTURE) -> None:
         self.release: Release = RELEASES[release]
         self.requests: list[tuple[str, str]] = []
         self.refused: set[str] = set()
         self.broken: int | None = None
-        """Where set, every request for objects is answered with this status."""
+        """If set, every request for objects is answered with this status."""
         self.broken_users: int | None = None
-        """Where set, every request for MessagingUsers is."""
+        """If set, every request for MessagingUsers is answered with this status."""
         self._cluster = cluster
         self._realms = realms
         self._infrastructure = infrastructure
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[AggregatedApi]:
-        """Serve, register with kube-apiserver, and take both back at the end."""
+        """Serve and register with kube-apiserver during the block."""
         application = web.Application()
         application.router.add_route("*", "/{tail:.*}", self._handle)
         runner = web.AppRunner(application, access_log=None)
@@ -74,7 +74,7 @@ class AggregatedApi:
             await runner.cleanup()
 
     async def _register(self, port: int) -> None:
-        """A Service that leads to this machine, and an APIService for each version of both groups."""
+        """Create a Service that leads to this machine, and an APIService for each version of both groups."""
         with suppress(NotFound):
             await self._cluster.delete(f"/api/v1/namespaces/{self._infrastructure}/services/api-server")
         service = {
@@ -100,7 +100,7 @@ class AggregatedApi:
                 await self._cluster.post("/apis/apiregistration.k8s.io/v1/apiservices", body)
 
     async def unregister(self) -> None:
-        """Take the APIServices away, as EnMasse 0.31 does."""
+        """Delete the APIServices, as EnMasse 0.31 does."""
         for group in GROUPS:
             for version in self.release.versions:
                 with suppress(NotFound):
@@ -137,7 +137,7 @@ class AggregatedApi:
         }
 
     async def _spaces(self, namespace: str | None, name: str | None, version: str) -> Document:
-        """AddressSpaces as their ConfigMaps have them; a watch is answered with the list."""
+        """Return the AddressSpaces of the ConfigMaps; a watch gets the list, too."""
         if namespace is None and not self.release.cluster_wide_spaces:
             raise Answer(404, "NotFound", "Not Found")
         query = {"labelSelector": "type=address-space"}

@@ -1,6 +1,6 @@
-"""MessagingUsers of one release, kept in Keycloak and nowhere else (KeycloakUserApi.java, HttpUserService.java).
+"""MessagingUsers of one release, stored only in Keycloak (KeycloakUserApi.java, HttpUserService.java).
 
-What the methods raise is the HTTP answer.
+Methods raise the HTTP answer if it is not the object.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ class Users:
         self._realm = space["metadata"]["annotations"]["enmasse.io/realm-name"]
 
     async def all(self) -> list[Document]:
-        """All of them; one that cannot be read makes the whole fail."""
+        """Return all MessagingUsers. One that cannot be read makes the whole request fail."""
         return [await self._shown(user) for user in await self._realms.users(self._realm)]
 
     async def get(self, name: str) -> Document:
-        """One by its resource name."""
+        """Return the MessagingUser of a name."""
         return await self._shown(await self._find(name))
 
     async def create(self, body: Document) -> Document:
-        """Make one: first the user, then its password, then its groups, and no way back between them."""
+        """Create a MessagingUser: first the user, then its password, then its groups, without rollback between them."""
         self._check(body)
         if not await self._realms.exists(self._realm):
             raise Answer(503, "ServiceUnavailable", f"Timed out waiting for realm {self._realm} to exist")
@@ -62,7 +62,7 @@ class Users:
         return await self.get(metadata["name"])
 
     async def replace(self, name: str, body: Document) -> Document:
-        """Change one: password where one is given, and what it may do."""
+        """Update the authorization, and the password if one is given."""
         user = await self._find(name)
         authentication = body["spec"].get("authentication")
         if authentication is not None and "password" not in authentication and self._release.password_with_each_put:
@@ -73,7 +73,7 @@ class Users:
         return await self.get(name)
 
     async def delete(self, name: str) -> None:
-        """Delete one, at once."""
+        """Delete a MessagingUser at once."""
         try:
             user = await self._find(name)
         except Answer:

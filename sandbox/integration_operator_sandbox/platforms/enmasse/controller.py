@@ -95,7 +95,7 @@ class SimulatedEnMasse:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run the controllers until ``stop`` is set."""
-        log.info("EnMasse is simulated: nobody can send a message", platform="simulated EnMasse")
+        log.info("EnMasse is simulated: no message is transferred", platform="simulated EnMasse")
         await run_until(
             stop,
             *(informer.run() for informer in (self._spaces, self._users, self._services)),

@@ -1,8 +1,10 @@
-"""A real Keycloak on this machine, for tests and the demo: the one platform that can be had without its cluster.
+"""A real Keycloak on this machine: the one platform that runs without a cluster.
 
-EnMasse keeps its users in a Keycloak. What the Keycloak delivery promises is tried against this one, and whether a
-user can log in is asked here, of the program that decides it in production too.
+EnMasse keeps its users in a Keycloak. Tests of the Keycloak delivery use this one, and ask it whether a user can log
+in, as in production.
 """
+
+from __future__ import annotations
 
 from integration_operator_sandbox.platforms.keycloak.server import Keycloak
 

@@ -1,7 +1,4 @@
-"""Logins in a real Keycloak as EnMasse's MessagingUser controller keeps them since 0.31 (client.go @0.33.1).
-
-So a test of these releases can end where a user would: with a log-in.
-"""
+"""Logins in a real Keycloak as EnMasse's MessagingUser controller writes them since 0.31 (client.go @0.33.1)."""
 
 from __future__ import annotations
 
@@ -14,15 +11,15 @@ Document = dict[str, Any]
 
 
 class KeptLogins:
-    """Does to realms what the controller does for one MessagingUser after another."""
+    """Writes the logins of MessagingUsers, one after another, as the controller does."""
 
     def __init__(self, realms: Realms) -> None:
         self._realms = realms
 
     async def keep(self, realm: str, user: Document, password: str) -> str | None:
-        """Make or change the login; return the controller's message where it cannot.
+        """Create or update the login; return the controller's message if that fails.
 
-        Without a password there is a user, who keeps the password of before, if any: so EnMasse's upgrade leaves them.
+        Without a password the user is created, or keeps its password: EnMasse's upgrade leaves users like that.
         """
         if not await self._realms.exists(realm):
             return "404 Not Found: Realm not found."
@@ -49,13 +46,13 @@ class KeptLogins:
         return None
 
     async def remove(self, realm: str, username: str) -> None:
-        """Take the login away; a realm that is gone has none."""
+        """Delete the login, if the realm exists and has it."""
         if (found := await self._realms.user(realm, username)) is not None:
             await self._realms.delete(realm, found["id"])
 
 
 def _groups(user: Document) -> set[str]:
-    """The groups for what a user may do, encoded as Go does: ``*`` becomes ``%2A`` (client.go:190-211)."""
+    """Return the groups for a user's authorization, encoded as Go does: ``*`` becomes ``%2A`` (client.go:190-211)."""
     found = set()
     for rule in user["spec"].get("authorization") or ():
         for operation in rule["operations"]:

@@ -1,10 +1,10 @@
-"""Keycloak's own distribution: fetched once from Maven Central, built once for our options, never written to again.
+"""Keycloak's distribution: fetched once from Maven Central, built once for its options, and not written to again.
 
-The work is done in a directory beside the cache entry, which is renamed into place when all is there: an entry is whole
-or absent. One process works at a time, and what an interrupted one left is removed by the next.
+This happens in a directory beside the cache entry, which is renamed into place when it is complete: an entry is
+complete or absent. One process works at a time, and deletes what an interrupted one has left.
 
-``kc.sh build`` is what takes half a minute of each first ``start-dev``. Done here, once, any number of servers start
-from the one entry at the same time, each with data of its own.
+``kc.sh build`` takes half a minute of each first ``start-dev``. As it is done once here, any number of servers can
+start from the same entry at the same time, each with data of its own.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from integration_operator_sandbox.progress import Progress
 
 VERSION = "26.7.3"
 DIGEST = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
-"""Of the zip: Maven's own check is a checksum from the same place as the file."""
+"""SHA-256 of the zip. Maven only checks a checksum that comes from the same server as the file."""
 ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 BUILD_OPTIONS = ("--http-relative-path=/auth", "--db=dev-file")
-"""Built in: EnMasse's Keycloak serves under ``/auth``, and a file of each server's own holds the data."""
+"""EnMasse's Keycloak serves under ``/auth``; each server has its data in a file of its own."""
 OPENED = ("java.util", "java.util.concurrent", "java.security", "java.lang")  # as kc.sh opens them to Quarkus
 SHOWN_LINES = 15
 
 
 def provide(environ: Mapping[str, str] = os.environ) -> Path:
-    """The directory of a Keycloak that is ready to start; fetched and built first where it is not cached."""
+    """Return the directory of a Keycloak that is ready to start. Fetch and build it first if it is not cached."""
     entry = cache_entry(environ)
     if entry.exists():
         return entry
@@ -51,7 +51,7 @@ def provide(environ: Mapping[str, str] = os.environ) -> Path:
         raise SandboxError(f"cannot keep Keycloak in {entry.parent}: {error.strerror}") from error
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if entry.exists():  # whoever had the lock has done it
+        if entry.exists():  # the last holder of the lock has done it
             return entry
         leftovers = f"{entry.name}.fetching-"
         for leftover in entry.parent.glob(f"{leftovers}*"):
@@ -69,19 +69,19 @@ def provide(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def cache_entry(environ: Mapping[str, str] = os.environ) -> Path:
-    """The directory in the user's cache for this Keycloak, built with these options."""
+    """Return the directory in the user's cache for this Keycloak, built with these options."""
     key = hashlib.sha256(" ".join((DIGEST, *BUILD_OPTIONS)).encode()).hexdigest()[:12]
     return binaries.cache_entry(environ).parents[1] / "keycloak" / f"{VERSION}-{key}"
 
 
 def command(java: Path, home: Path, *arguments: str, properties: Sequence[str] = ()) -> list[str]:
-    """Keycloak's command line without ``kc.sh``, which keeps Java as a child: killed, it would leave Java running."""
+    """Return Keycloak's command line without ``kc.sh``, which runs Java as a child that would survive its death."""
     return [
         str(java),
         "-Xms64m",
         "-Xmx512m",
         "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1",  # it starts in two thirds of the time, and nobody needs it to run fast
+        "-XX:TieredStopAtLevel=1",  # it starts in two thirds of the time, and need not run fast
         "-Duser.language=en",
         "-Duser.country=US",
         *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED),
@@ -133,7 +133,8 @@ def _run(program: list[str], directory: Path, environ: Mapping[str, str], failur
     done = subprocess.run(
         dying_with_parent(program),
         cwd=directory,
-        env={name: value for name, value in environ.items() if not name.startswith("KC_")},  # a person's own Keycloak
+        # KC_ variables are for another Keycloak of the user.
+        env={name: value for name, value in environ.items() if not name.startswith("KC_")},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""The Java that runs Keycloak, and the Maven that fetches it: where they are, or what to install."""
+"""Find the Java that runs Keycloak and the Maven that fetches it, or name what to install."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class JavaMissing(ToolchainMissing):
 
 
 class MavenMissing(ToolchainMissing):
-    """There is no Maven that can fetch Keycloak, and no earlier fetch left it here."""
+    """There is no Maven that can fetch Keycloak, and Keycloak is not cached."""
 
 
 def find_java(environ: Mapping[str, str] = os.environ) -> Path:
-    """The ``java`` of ``JAVA_HOME``, else the one on ``PATH``; one that is too old counts as none."""
+    """Return the ``java`` of ``JAVA_HOME``, otherwise that on ``PATH``. Raises ``JavaMissing``, also for an old one."""
     home = environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin" if home else environ.get("PATH", os.defpath))
     version = _version(found) if found else None
@@ -36,7 +36,7 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def find_maven(environ: Mapping[str, str] = os.environ) -> Path:
-    """The ``mvn`` on ``PATH``."""
+    """Return the ``mvn`` on ``PATH``. Raises ``MavenMissing``."""
     found = shutil.which("mvn", path=environ.get("PATH", os.defpath))
     if found is None:
         raise MavenMissing("Keycloak is fetched once with Maven, and there is no mvn on PATH: install Maven")
@@ -44,7 +44,7 @@ def find_maven(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _version(java: str) -> int | None:
-    """The feature release: 17 for ``openjdk version "17.0.15"``, 8 for ``java version "1.8.0_412"``."""
+    """Return the feature release: 17 for ``openjdk version "17.0.15"``, 8 for ``java version "1.8.0_412"``."""
     try:
         answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):

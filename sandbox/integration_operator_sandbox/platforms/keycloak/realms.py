@@ -1,4 +1,4 @@
-"""The realms of a Keycloak as EnMasse's API server uses them: users with attributes, groups for what they may do."""
+"""Realms of a Keycloak as EnMasse's API server uses them: users with attributes, groups for their authorization."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ class Realms:
             await self._session.close()
 
     async def exists(self, realm: str) -> bool:
-        """Whether there is such a realm."""
+        """Return True if the realm exists."""
         return await self._call("GET", realm, "") is not None
 
     async def users(self, realm: str) -> list[Document]:
-        """The first hundred users of a realm, whole: EnMasse never asked for more."""
+        """Return the first hundred users of a realm, with all fields: EnMasse never asks for more."""
         found = await self._call("GET", realm, "/users?briefRepresentation=false&max=100")
         return list(found or [])
 
     async def user(self, realm: str, username: str) -> Document | None:
-        """The user of exactly that name."""
+        """Return the user of exactly that name."""
         found = await self._call("GET", realm, f"/users?username={username}&exact=true&briefRepresentation=false")
         return next((user for user in found or [] if user["username"] == username), None)
 
     async def create(self, realm: str, user: Document) -> str | None:
-        """Make a user; its id, None where the name is taken."""
+        """Create a user and return its id; None if the name is taken."""
         if await self.user(realm, user["username"]) is not None:
             return None
         await self._call("POST", realm, "/users", user)
@@ -66,11 +66,11 @@ class Realms:
         await self._call("DELETE", realm, f"/users/{identifier}")
 
     async def groups_of(self, realm: str, identifier: str) -> list[str]:
-        """The names of the groups that a user is in."""
+        """Return the names of a user's groups."""
         return [group["name"] for group in await self._call("GET", realm, f"/users/{identifier}/groups") or []]
 
     async def set_groups(self, realm: str, identifier: str, wanted: set[str]) -> None:
-        """Put a user into exactly these groups, which are made where they are missing."""
+        """Put a user into exactly these groups. Create those that do not exist."""
         known = {g["name"]: g["id"] for g in await self._call("GET", realm, "/groups?max=1000") or []}
         for name in wanted - known.keys():
             await self._call("POST", realm, "/groups", {"name": name})

@@ -1,8 +1,7 @@
-"""One running Keycloak on loopback, and what tests ask of it without asking the operator.
+"""One running Keycloak on loopback, and questions that tests ask it.
 
-Everything of one run is in a temporary directory: data, certificate, log. It dies with this process, even where that
-is killed. What it answers here is read with the standard library only, so that no test asks the client under test
-whether the client under test was right.
+Data, certificate and log are in a temporary directory. Keycloak dies with this process, even if that is killed.
+Requests are made with the standard library, so that no test uses the client under test to check that client.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ from integration_operator_sandbox.platforms.keycloak import distribution
 from integration_operator_sandbox.platforms.keycloak.java import find_java
 
 TEMPORARY = "integration-operator-keycloak-"
-ABANDONED = 60.0  # seconds after which a directory that nobody has locked is certainly nobody's
+ABANDONED = 60.0  # seconds after which a directory that is not locked has certainly no owner
 ATTEMPTS = 3  # a port that was free a moment ago is taken now and then
 START_TIMEOUT = 150.0  # seconds; 20 on two idle cores, and a test run leaves none idle
-PATIENCE = 3.0  # seconds to end in; nobody needs the data
+PATIENCE = 3.0  # seconds to stop; the data is not needed
 TOKEN_LIFE = 30.0  # seconds; a token of the master realm lives 60
 POLL = 0.2
 SHOWN_LINES = 15
@@ -50,16 +49,16 @@ KEY_PROVIDERS = [
     {"name": "hashing", "providerId": "hmac-generated", "config": {"algorithm": ["HS512"]}},
     {"name": "encryption", "providerId": "aes-generated"},
 ]
-"""Without the two RSA keys of 2048 bits that a realm gets by itself and that take seconds to find."""
+"""Instead of the two RSA keys of 2048 bits that a realm gets by default and that take seconds to generate."""
 
 
 class NotAnswered(SandboxError):
-    """Keycloak did not do what a test asked of it."""
+    """Keycloak refused a request of a test."""
 
 
 @dataclass(slots=True)
 class Keycloak:
-    """A running Keycloak. Made by ``start``."""
+    """A running Keycloak. Created by ``start``."""
 
     directory: Path
     url: str
@@ -73,7 +72,7 @@ class Keycloak:
 
     @classmethod
     def start(cls) -> Keycloak:
-        """Start one, and return when it serves. Fetches it first where that has never been done."""
+        """Start a Keycloak and return when it serves. Fetch it first if it is not cached."""
         java, home = find_java(), distribution.provide()
         remove_abandoned(TEMPORARY, ABANDONED)
         directory = Path(tempfile.mkdtemp(prefix=TEMPORARY))
@@ -119,13 +118,13 @@ class Keycloak:
         self.stop()
 
     def stop(self) -> None:
-        """Stop it and remove all that it wrote."""
+        """Stop Keycloak and delete all its files."""
         self._process.stop(PATIENCE)
         self._lock.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def create_realm(self, name: str, namespace: str) -> None:
-        """A realm as EnMasse makes one for an AddressSpace of that namespace, without groups or users.
+        """Create a realm as EnMasse does for an AddressSpace of that namespace, without groups and users.
 
         EnMasse's ``passwordPolicy`` is left out: its hash algorithm is a plug-in that a plain Keycloak does not have.
         """
@@ -146,32 +145,32 @@ class Keycloak:
         self.admin("POST", "", realm)
 
     def delete_realm(self, name: str) -> None:
-        """Remove a realm and all its users; one that is gone already is fine."""
+        """Delete a realm and all its users, if it exists."""
         with suppress(NotAnswered):
             self.admin("DELETE", f"/{quote(name, safe='')}")
 
     def can_log_in(self, realm: str, username: str, password: str) -> bool:
-        """Whether Keycloak lets this user in, by a direct grant of the realm's own ``admin-cli``."""
+        """Return True if this user can log in, by a direct grant of the realm's own ``admin-cli``."""
         status, _ = self._log_in(realm, username, password)
         return status == http.HTTPStatus.OK
 
     def users(self, realm: str) -> list[dict[str, Any]]:
-        """All users of a realm, with their attributes."""
+        """Return all users of a realm, with their attributes."""
         found: list[dict[str, Any]] = self.admin("GET", f"/{quote(realm, safe='')}/users?first=0&max=100000")
         return found
 
     def user(self, realm: str, username: str) -> dict[str, Any]:
-        """The one user of exactly this name."""
+        """Return the user of exactly this name."""
         (found,) = [user for user in self.users(realm) if user["username"] == username]
         return found
 
     def groups_of(self, realm: str, username: str) -> set[str]:
-        """The names of the groups that a user is in."""
+        """Return the names of a user's groups."""
         path = f"/{quote(realm, safe='')}/users/{self.user(realm, username)['id']}/groups"
         return {group["name"] for group in self.admin("GET", path)}
 
     def make_user(self, realm: str, username: str, password: str = "", **more: Any) -> str:
-        """A user as somebody else makes one; its id."""
+        """Create a user without the operator, and return its id."""
         user: dict[str, Any] = {"username": username, "enabled": True, **more}
         if password:
             user["credentials"] = [{"type": "password", "value": password, "temporary": False}]
@@ -179,7 +178,7 @@ class Keycloak:
         return str(self.user(realm, username.lower())["id"])
 
     def admin(self, verb: str, path: str, body: object = None) -> Any:
-        """One request below ``/admin/realms`` as the admin: the answer's document, None where there is none."""
+        """Send a request below ``/admin/realms`` as the admin, and return the document of the answer, if any."""
         headers = {"Authorization": f"Bearer {self._admin_token()}", "Content-Type": "application/json"}
         content = None if body is None else json.dumps(body)
         status, answer = self._request(verb, f"/admin/realms{path}", content, headers)
@@ -214,7 +213,7 @@ class Keycloak:
             connection.close()
 
     def _wait(self, deadline: float) -> None:
-        """Return when it serves; raise once it has ended, or the time is over."""
+        """Wait until Keycloak serves; raise if it has ended, or after the deadline."""
         while True:
             with suppress(OSError, http.client.HTTPException):
                 if self._request("GET", "/realms/master", None, {})[0] == http.HTTPStatus.OK:
@@ -231,10 +230,10 @@ class Keycloak:
 
 
 def _launcher(java: Path, home: Path, directory: Path, port: int, password: str) -> Path:
-    """A script that becomes Keycloak with the admin's password in its environment.
+    """Write a script that executes Keycloak with the admin's password in its environment.
 
-    Arguments of a process are everybody's to read, its environment is not; the script is this account's own, and is
-    removed once Keycloak has read what it exports.
+    All users of the machine can read the arguments of a process, but not its environment. Only this account can read
+    the script, which is deleted once Keycloak runs.
     """
     command = distribution.command(
         java,

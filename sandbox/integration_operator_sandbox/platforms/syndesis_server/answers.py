@@ -1,7 +1,7 @@
-"""What the server says when it refuses: three families of bodies, and no status of its own for a conflict.
+"""Error answers of the server: three families of bodies, and no status of its own for a conflict.
 
-Spring answers before the API is reached, RESTEasy where no method fits, and Syndesis itself for the rest; there, the
-text for developers is often all that tells two failures apart.
+Spring answers before the API is reached, RESTEasy if no method matches, and Syndesis itself otherwise. There, often
+only the text for developers tells two failures apart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NOT_ACCEPTABLE = "Given request is not acceptable"
 
 
 class Refused(Exception):
-    """A request that is answered by an error."""
+    """A request that is answered with an error."""
 
     def __init__(self, status: int, body: Any) -> None:
         super().__init__(body)
@@ -29,38 +29,38 @@ class Refused(Exception):
 
 
 def rest_error(status: int, user: str, developer: str) -> Refused:
-    """Syndesis's own kind of error."""
+    """Return an error of Syndesis itself."""
     return Refused(status, {"errorCode": status, "userMsg": user, "developerMsg": developer})
 
 
 def violation(error: str, message: str, prop: str) -> Refused:
-    """A rule of the model that the object breaks. The body is a list."""
+    """Return the error for an object that violates a rule of the model. The body is a list."""
     return Refused(400, [{"error": error, "message": message, "property": prop}])
 
 
 def not_found(message: str | None = None) -> Refused:
-    """An entity that is not there; Java prints a missing message as ``null``."""
+    """Return the error for an entity that does not exist; Java prints a missing message as ``null``."""
     return rest_error(404, BAD_DATA, f"Entity Not Found Exception {message or 'null'}")
 
 
 def defect(message: str) -> Refused:
-    """Whatever Syndesis has not foreseen, conflicts among it."""
+    """Return the error for everything that Syndesis does not handle, such as a conflict."""
     return rest_error(500, DEFECT, f"Internal Server Exception. {message}")
 
 
 def forbidden(path: str) -> Refused:
-    """Spring's refusal: nobody is named, or a write lacks the token against forgery."""
+    """Return Spring's error for a request without a user, or for a write without the XSRF token."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     body = {"timestamp": now, "status": 403, "error": "Forbidden", "message": "", "path": path}
     return Refused(403, body)
 
 
 def as_json(body: Any, status: int = 200) -> web.Response:
-    """An answer with a body."""
+    """Return an answer with a body."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return web.Response(status=status, body=text.encode(), headers={"Content-Type": "application/json"})
 
 
 def empty(status: int = 204) -> web.Response:
-    """An answer without a body."""
+    """Return an answer without a body."""
     return web.Response(status=status)

@@ -31,7 +31,7 @@ UNVERIFIED = [
 
 
 class Api:
-    """The calls, each as the server answers it."""
+    """The calls of the API, answered as the server does."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Api:
         self._connections = Connections(database, connectors, encryption)
 
     def routes(self) -> list[web.RouteDef]:
-        """Where each call is found. The empty id of ``/connections/`` is the list, which cannot be deleted."""
+        """Return the routes. The empty id of ``/connections/`` is the list, which cannot be deleted."""
         routes = [
             web.get(f"{BASE}/version", self.version),
             web.post(f"{BASE}/connections/validation", self.validate),
@@ -71,7 +71,7 @@ class Api:
 
     @web.middleware
     async def answer_refusals(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Check what comes before any call, and turn every refusal into its answer."""
+        """Check what precedes any call, and turn ``Refused`` into its answer."""
         try:
             if request.path != f"{BASE}/version":
                 _authenticate(request)
@@ -92,34 +92,34 @@ class Api:
         return response
 
     async def version(self, request: web.Request) -> web.Response:
-        """The release; the one call that anybody may make."""
+        """Return the release; this call needs no user."""
         if request.headers.get("Accept", "").startswith("text/plain"):
             text = {"Content-Type": "text/plain;charset=UTF-8"}
             return web.Response(body=self._release.name.encode(), headers=text)
         return as_json({"camelversion": "2.23.2", "build-time": "00:00:00.000+0000", "version": self._release.name})
 
     async def list_connections(self, request: web.Request) -> web.Response:
-        """A page of the connections in the database."""
+        """Return a page of the connections in the database."""
         return self._page(request, self._database.all(), CONNECTIONS)
 
     async def get(self, request: web.Request) -> web.Response:
-        """One connection by its id, never by its name; answered from the cache."""
+        """Return a connection by its id, never by its name, from the cache."""
         found = self._connections.existing(request.match_info["id"])
         return as_json(model.show_connection(self._connections.overview(found)))
 
     async def create(self, request: web.Request) -> web.Response:
-        """A new connection. The answer has neither connector nor board."""
+        """Create a connection. The answer has neither connector nor board."""
         connection = await self._connection(request)
         created = await self._connections.create(connection, request.headers[USER])
         return as_json(model.show_connection(created))
 
     async def put(self, request: web.Request) -> web.Response:
-        """The connection that the body names, in place of the stored one; the path does not matter."""
+        """Replace the connection that the body names; the path does not matter."""
         await self._connections.replace(await self._connection(request))
         return empty()
 
     async def patch(self, request: web.Request) -> web.Response:
-        """A merge patch, under the content type of plain JSON."""
+        """Apply a merge patch, sent with the content type of plain JSON."""
         existing = self._connections.existing(request.match_info["id"])
         text = await request.text()
         patched = merge_patch(model.show_connection(existing), model.parse(text))
@@ -128,21 +128,21 @@ class Api:
         return empty()
 
     async def delete(self, request: web.Request) -> web.Response:
-        """Succeeds, whether there was one or not."""
+        """Delete a connection; succeed even if it does not exist."""
         self._database.delete(request.match_info["id"])
         return empty()
 
     async def validate(self, request: web.Request) -> web.Response:
-        """Whether a connection could be created."""
+        """Check whether a connection could be created."""
         self._connections.validate(await self._connection(request))
         return empty()
 
     async def bulletins(self, request: web.Request) -> web.Response:
-        """The board that has the *connection's* id, which no board has."""
+        """Look for the board that has the *connection's* id, which no board has."""
         return as_json({"createdAt": 0, "updatedAt": 0})
 
     async def set_properties(self, request: web.Request) -> web.Response:
-        """Some properties of a connection, by name or id; the rest of it stays."""
+        """Change some properties of a connection, by name or id."""
         if self._release.requires_refresh_integrations and "refreshIntegrations" not in request.query:
             # The parameter's name is misspelt by the server.
             raise answers.violation("NotNull", "Value is required", "configureConnection.refeshIntegrations")
@@ -156,18 +156,18 @@ class Api:
         return as_json(model.show_connection(self._connections.overview(changed)))
 
     async def list_connectors(self, request: web.Request) -> web.Response:
-        """A page of the connectors."""
+        """Return a page of the connectors."""
         return self._page(request, self._connectors.all(), CONNECTORS)
 
     async def connector(self, request: web.Request) -> web.Response:
-        """One connector's definition."""
+        """Return the definition of one connector."""
         found = self._connectors.get(request.match_info["id"])
         if found is None:
             raise answers.not_found()
         return as_json(model.show(found))
 
     async def verify(self, request: web.Request) -> web.Response:
-        """What the backend that opens connections says to these properties; 200 without the backend, too."""
+        """Return the answer of the backend that verifies properties; 200 also if there is no backend."""
         text = await request.text()
         given = model.read_properties(model.parse(text), text) if text else {}
         decrypted = {name: None if value is None else self._encryption.decrypt(value) for name, value in given.items()}
@@ -189,7 +189,7 @@ class Api:
 
 
 def merge_patch(document: Any, patch: Any) -> Any:
-    """The document as RFC 7396 has a patch change it."""
+    """Return a document changed by a merge patch (RFC 7396)."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(document) if isinstance(document, dict) else {}
@@ -202,7 +202,7 @@ def merge_patch(document: Any, patch: Any) -> Any:
 
 
 def _authenticate(request: web.Request) -> None:
-    """Believe whoever has put the headers there, but miss none of them."""
+    """Refuse a request without the headers that the proxy sets. Their values are not checked."""
     if not request.headers.get(USER) or (request.method in WRITES and not request.headers.get(XSRF)):
         raise answers.forbidden(request.path)
     if not request.headers.get(TOKEN):
@@ -210,7 +210,7 @@ def _authenticate(request: web.Request) -> None:
 
 
 def _negotiate(request: web.Request) -> None:
-    """Refuse content types; a merge patch's own is among them."""
+    """Refuse content types other than JSON, that of a merge patch included."""
     if request.method in WITH_BODY and request.content_type != "application/json":
         raise answers.rest_error(415, NOT_ACCEPTABLE, "RESTEASY003065: Cannot consume content type")
     accepted = [part.split(";")[0].strip() for part in request.headers.get("Accept", "*/*").split(",")]

@@ -1,6 +1,6 @@
-"""What Syndesis does with a connection that is written: which rules it checks, and when it encrypts.
+"""Writing connections: the rules that Syndesis checks, and when it encrypts.
 
-Between the check that a name is free and the write, other requests are served: so two connections can get one name.
+Other requests are served between the check that a name is free and the write, so two connections can get one name.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from integration_operator_sandbox.platforms.syndesis_server.database import Conn
 from integration_operator_sandbox.platforms.syndesis_server.encryption import Encryption
 
 WINDOW = 0.01
-"""Seconds from the check to the write: long enough that clients that write at the same time do meet."""
+"""Seconds from the check to the write: long enough for clients that write at the same time to collide."""
 COLLIDES = 3
-"""Of the updates of one connection that are under way at the same time, each third one fails."""
+"""Of concurrent updates of one connection, each third one fails."""
 
 
 class Connections:
-    """Writes connections. What refuses is raised as the answer."""
+    """Writes connections. Raises the answer if a write is refused."""
 
     def __init__(self, database: Database, connectors: Connectors, encryption: Encryption) -> None:
         self._database = database
@@ -31,7 +31,7 @@ class Connections:
         self._updating: Counter[str] = Counter()
 
     def validate(self, connection: Connection, prefix: str = "") -> None:
-        """Refuse a connection without a name, or with the name of another one that is stored."""
+        """Refuse a connection without a name, or with the name of another stored one."""
         prop = f"{prefix}name"
         if "name" not in connection:
             raise violation("NotNull", "Value is required", prop)
@@ -39,7 +39,7 @@ class Connections:
             raise violation("UniqueProperty", f"Value '{connection['name']}' is not unique", prop)
 
     async def create(self, connection: Connection, user: str) -> Connection:
-        """Store a new connection, its secrets encrypted where its connector is known."""
+        """Store a new connection. Its secrets are encrypted if its connector is known."""
         self.validate(connection, "create.obj.")
         await asyncio.sleep(WINDOW)
         now = _now()
@@ -47,17 +47,17 @@ class Connections:
         return self._database.create(created)
 
     async def replace(self, connection: Connection) -> None:
-        """Put a connection into the place of the one that has its id; what is left out is lost."""
+        """Replace the connection that has the same id; fields that are left out are lost."""
         self.validate(connection, "update.obj.")
         await self._update({**self._encrypted(connection), "lastUpdated": _now()})
 
     async def replace_patched(self, connection: Connection) -> None:
-        """Store what a patch has made of a connection as it is: nothing is encrypted, and no date changes."""
+        """Store the result of a patch as it is: nothing is encrypted, and no date changes."""
         self.validate(connection)
         await self._update(connection)
 
     async def set_properties(self, connection: Connection, values: Mapping[str, str | None]) -> None:
-        """Change some properties and nothing else."""
+        """Change some properties only."""
         if self._connectors.get(connection.get("connectorId")) is None or None in values.values():
             raise defect("null")
         given = {name: value for name, value in values.items() if value is not None}
@@ -66,19 +66,19 @@ class Connections:
         await self._update({**connection, "configuredProperties": properties, "lastUpdated": _now()})
 
     def by_name_or_id(self, name_or_id: str) -> Connection | None:
-        """The connection of that name; where there is none, the one of that id."""
+        """Return the connection of that name; if there is none, the one of that id."""
         named = sorted(self._database.ids_named(name_or_id))
         return self._database.fetch(named[0] if named else name_or_id)
 
     def existing(self, id_: str) -> Connection:
-        """The connection of that id, or the answer that there is none."""
+        """Return the connection of that id. Raises the answer that it does not exist."""
         found = self._database.fetch(id_)
         if found is None:
             raise not_found()
         return found
 
     def overview(self, connection: Connection) -> Connection:
-        """The connection with the definition of its connector, and its board of warnings, which has none."""
+        """Return the connection with the definition of its connector and an empty board of warnings."""
         connector = self._connectors.get(connection.get("connectorId"))
         board = {"board": {"createdAt": 0, "updatedAt": 0}}
         return {**connection, **({"connector": connector} if connector else {}), **board}

@@ -1,7 +1,7 @@
-"""The connectors that the server knows, and the connections that every database has from the start.
+"""Connectors of the server, and the connections that every new database has.
 
-The AMQP connector is reduced to what a client decides by: its properties, which of them are secret, and its actions'
-names. The other connectors are there because connections refer to them.
+The AMQP connector is reduced to what a client depends on: its properties, which of them are secret, and the names of
+its actions. The other connectors exist because connections refer to them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ BUILT_IN = (
     ("timer", "Timer", "Starts an integration again and again"),
     ("webhook", "Webhook", "Is called by others over HTTP"),
 )
-"""Id, name and description; the connector and its connection have the same."""
+"""Id, name and description, the same for the connector and its connection."""
 
 
 def amqp_connector(release: Release) -> Document:
-    """The AMQP connector; its properties are the same in every release."""
+    """Return the AMQP connector. Its properties are the same in every release."""
     properties: Document = {
         name: {
             "type": "textarea" if name in AMQP_CERTIFICATES else "string",
@@ -68,25 +68,25 @@ class Connectors:
         ]
         chosen = [amqp_connector(release)] if given is None else list(given)
         self.loaded = True
-        """Whether the server has come so far in its start; until then it knows none."""
+        """True once the start of the server has loaded them; until then there are none."""
         self._by_id: dict[str, Document] = {document["id"]: document for document in (*built_in, *chosen)}
 
     def get(self, id_: str | None) -> Document | None:
-        """Return one of them, as a copy."""
+        """Return a copy of one connector."""
         return copy.deepcopy(self._by_id.get(id_ or "")) if self.loaded else None
 
     def all(self) -> list[Document]:
-        """Return all, by id."""
+        """Return all connectors by id."""
         return [copy.deepcopy(self._by_id[id_]) for id_ in sorted(self._by_id)] if self.loaded else []
 
     def secrets(self, id_: str | None) -> set[str]:
-        """Return the properties that are kept encrypted: none, and no error, if the connector is unknown."""
+        """Return the properties that are stored encrypted: none, without an error, if the connector is unknown."""
         properties: Document = (self.get(id_) or {}).get("properties") or {}
         return {name for name, definition in properties.items() if definition.get("secret")}
 
 
 def built_in_connections() -> list[Document]:
-    """What a fresh database holds: a connection for each connector that needs no configuration, and a sample."""
+    """Return the connections of a new database: one for each connector without configuration, and a sample."""
     sample = {
         "id": "5",
         "name": "PostgresDB",

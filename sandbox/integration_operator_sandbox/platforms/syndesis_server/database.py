@@ -1,8 +1,8 @@
-"""The database of connections with the cache in front of it, and what the two do to each other.
+"""The database of connections, and the cache in front of it.
 
-Rows are found by ``LIKE`` with the id as it is, so that ``_`` in an id stands for any character. A connection is read
-by id through a cache, listed and looked up by name from the rows: after a delete the two may differ for as long as the
-server runs. Nothing here is locked, and no name is unique by itself.
+Rows are found by ``LIKE`` with the unescaped id, so that ``_`` in an id matches any character. A connection is read by
+id through a cache, but listed and looked up by name from the rows: after a delete the two may differ until the server
+stops. Nothing here is locked, and no name is unique by itself.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ LONGEST_KEY = 768
 
 
 class Database:
-    """Connections by id. What goes in and comes out is a copy."""
+    """Connections by id. All arguments and results are copied."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Connection] = {}
         self.cache: dict[str, Connection] = {}
         self.cache_keeps_deleted = True
-        """Whether a reader was under way when a row was deleted, and has put what it had read into the cache."""
+        """True if a concurrent reader puts a deleted row back into the cache."""
 
     def put(self, connection: Connection) -> None:
-        """Write a row past everything, as if before the server has started."""
+        """Write a row without any check, as if before the start of the server."""
         self.rows[connection["id"]] = copy.deepcopy(connection)
         self.cache.pop(connection["id"], None)
 
     def fetch(self, id_: str) -> Connection | None:
-        """One connection, from the cache where it has it, deleted or not."""
+        """Return a connection from the cache, even if it was deleted, otherwise from the rows."""
         if id_ not in self.cache and id_ in self.rows:
             self.cache[id_] = copy.deepcopy(self.rows[id_])
         return copy.deepcopy(self.cache.get(id_))
 
     def all(self) -> list[Connection]:
-        """All rows in the order of their paths, past the cache."""
+        """Return all rows in the order of their paths, without the cache."""
         return [copy.deepcopy(self.rows[id_]) for id_ in sorted(self.rows, key=lambda id_: f":{id_}/")]
 
     def ids_named(self, name: str) -> set[str]:
-        """The connections that have this very name, past the cache."""
+        """Return the ids of the connections with exactly this name, without the cache."""
         return {id_ for id_, row in self.rows.items() if row.get("name") == name}
 
     def create(self, connection: Connection) -> Connection:
-        """Insert; the answer says so even where a row stands in the way that the cache did not know."""
+        """Insert a row. Succeed even if a row exists that the cache does not have."""
         if "id" not in connection:
             self._refuse_taken_name(connection)
             connection = {**connection, "id": new_id()}
@@ -64,9 +64,9 @@ class Database:
         return copy.deepcopy(connection)
 
     def update(self, connection: Connection) -> None:
-        """Replace the connection that the body names, and with it all that are like it.
+        """Replace the connection that the body names, and all that match its id by ``LIKE``.
 
-        One that only the cache still has is replaced there, and the answer is the same.
+        One that only the cache still has is replaced there, with the same answer.
         """
         id_ = connection.get("id")
         if id_ is None:
@@ -82,7 +82,7 @@ class Database:
         self.cache[id_] = copy.deepcopy(connection)
 
     def delete(self, id_: str) -> None:
-        """Delete the connection and all that are like it; only its own place in the cache is emptied."""
+        """Delete the connection and all that match its id by ``LIKE``. Only its own cache entry is removed."""
         self.cache.pop(id_, None)
         for like in self._like(id_):
             row = self.rows.pop(like)
@@ -100,12 +100,12 @@ class Database:
 
 
 def new_id() -> str:
-    """An id as the server makes them."""
+    """Return a new id, as the server creates them."""
     return f"i-{base64.urlsafe_b64encode(secrets.token_bytes(15)).decode()[:19].replace('_', '-')}z"
 
 
 def _check_keys(value: Any) -> None:
-    """Refuse what the database cannot have as a key of an object, at any depth; values are free."""
+    """Refuse keys of objects, at any depth, that the database cannot store. Values are not checked."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if FORBIDDEN_IN_KEYS.search(key):

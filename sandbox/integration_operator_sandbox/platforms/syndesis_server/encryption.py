@@ -1,7 +1,7 @@
-"""Secrets as Syndesis keeps them: ``»ENC:`` and a ciphertext that differs each time, under a key of this instance.
+"""Secrets as Syndesis stores them: ``»ENC:`` and a ciphertext that differs each time, under a key of this instance.
 
-The cipher is not Syndesis's, only what can be seen of it is: hexadecimal, a random start, in blocks, so that nobody can
-compare two ciphertexts or tell how long a password is.
+The cipher is not that of Syndesis, only its output looks the same: hexadecimal, with a random start, in blocks, so that
+ciphertexts cannot be compared and do not show the length of a password.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ BLOCK = 16
 
 
 class Encryption:
-    """Encrypts and decrypts under one key, which ends with the instance."""
+    """Encrypts and decrypts under one key, which is lost with the instance."""
 
     def __init__(self) -> None:
         self._key = os.urandom(32)
 
     def renew(self) -> None:
-        """Take another key, as another instance has: what was encrypted under the old one stays closed."""
+        """Change the key, as a new instance does: what the old key encrypted cannot be decrypted any more."""
         self._key = os.urandom(32)
 
     def encrypt(self, value: str) -> str:
-        """The ciphertext. A value that looks like one is kept, whoever has made it."""
+        """Return the ciphertext. A value that looks like a ciphertext is returned as it is."""
         if value.startswith(PREFIX):
             return value
         plain, start = value.encode(), os.urandom(BLOCK)
@@ -35,12 +35,12 @@ class Encryption:
         return PREFIX + (start + cipher + self._seal(start + cipher)).hex()
 
     def encrypt_secrets(self, properties: Mapping[str, str], secret: Iterable[str]) -> dict[str, str]:
-        """The properties, with the values of the ``secret`` ones encrypted."""
+        """Return the properties with the values of the ``secret`` ones encrypted."""
         names = set(secret)
         return {name: self.encrypt(value) if name in names else value for name, value in properties.items()}
 
     def decrypt(self, value: str) -> str | None:
-        """The password. A value in clear is what it is; what another instance has encrypted is None."""
+        """Return the password; plain text as it is, None for a ciphertext of another instance."""
         if not value.startswith(PREFIX):
             return value
         try:

@@ -1,4 +1,4 @@
-"""What the server was asked, and the answers that a test wants spoilt."""
+"""Requests that the server received, and faults that tests inject."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from aiohttp import web
 
 @dataclass(slots=True)
 class Request:
-    """One request as it came, and what it was answered."""
+    """A request and the status of its answer."""
 
     method: str
     path: str
-    """With the query."""
+    """The path with the query."""
     headers: dict[str, str]
     body: Any
-    """The JSON that was sent; None where there was none."""
+    """The JSON that was sent, if any."""
     status: int = 0
-    """What the client was answered; 0 where the connection was closed instead."""
+    """Status of the answer; 0 if the connection was closed instead."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """An answer that takes the place of the server's own, some times."""
+    """An answer that replaces the server's own a number of times."""
 
     times: int
     status: int
@@ -35,7 +35,7 @@ class Fault:
     after: bool
 
     def matches(self, request: Request) -> bool:
-        """Whether it is for this request, and not used up."""
+        """Return True if the fault applies to this request and is not used up."""
         return (
             self.times > 0
             and self.method in (None, request.method)
@@ -43,7 +43,7 @@ class Fault:
         )
 
     def answer(self) -> web.Response | None:
-        """What the client gets; None is no answer at all."""
+        """Return the answer for the client; None if the connection is to be closed."""
         if self.status == 0:
             return None
         if not self.body:
@@ -53,13 +53,13 @@ class Fault:
 
 @dataclass(slots=True)
 class Journal:
-    """Every request in the order of arrival, and the faults still to come."""
+    """All requests in the order of arrival, and the faults that are left."""
 
     requests: list[Request] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
     def fault_for(self, request: Request) -> Fault | None:
-        """The first fault that is for this request; it is used up once more."""
+        """Return the first fault that applies to this request, and count its use."""
         found = next((fault for fault in self.faults if fault.matches(request)), None)
         if found:
             found.times -= 1

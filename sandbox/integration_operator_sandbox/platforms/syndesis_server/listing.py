@@ -1,6 +1,6 @@
-"""How Syndesis filters, sorts and pages a list, and what it refuses.
+"""Filtering, sorting and paging of lists.
 
-A filter that does not look like one is dropped rather than refused: the answer is then the whole list.
+A malformed filter is ignored rather than refused: the answer is then the whole list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DEFAULT_PER_PAGE = 20
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A kind of object that can be listed, and by which of its fields; a connection's name is not among them."""
+    """A kind of object that can be listed, and the fields to filter by; the name of a connection is not one."""
 
     model: str
     fields: frozenset[str]
@@ -34,14 +34,14 @@ CONNECTORS = Listed("io.syndesis.common.model.connection.Connector", frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What of the list is on the page, and how much matched in all."""
+    """The items of a page, and how many items matched in all."""
 
     items: list[Document]
     matched: int
 
 
 def page_of(documents: Sequence[Document], query: Mapping[str, str], listed: Listed) -> Page:
-    """The page that the parameters ask for."""
+    """Return the page that the query parameters select."""
     found = [*documents]
     for field, value in _filters(query.get("query", ""), listed):
         found = [document for document in found if document.get(field) == value]

@@ -1,7 +1,7 @@
-"""A connection as Syndesis reads it from a request and shows it in an answer.
+"""Reading connections from requests, and writing them into answers.
 
 Reading is lenient, as Jackson is: unknown fields are dropped and numbers become strings; but a ``null`` in a map is
-refused. Showing leaves out whatever is empty.
+refused. Answers leave out everything that is empty.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ DOCUMENTS = ("connector", "organization")
 SOURCE = "(io.undertow.servlet.spec.ServletInputStreamImpl)"
 MODEL = "io.syndesis.common.model.connection.Connection"
 UP_TO_SPACE = "".join(map(chr, range(33)))
-"""What Java trims."""
+"""Characters that Java's ``trim`` removes."""
 
 
 def parse(text: str) -> Any:
-    """The JSON of a body."""
+    """Parse the JSON of a body."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -46,7 +46,7 @@ def _unreadable(text: str, error: json.JSONDecodeError) -> Refused:
 
 
 def read_connection(document: Any, text: str, release: Release) -> Connection:
-    """The connection in a body; ``text`` is the body itself, which errors point into."""
+    """Return the connection of a body. Errors point into ``text``, which is the body itself."""
     if not isinstance(document, dict):
         raise _unmappable(text, "", "Cannot deserialize instance")
     connection: Connection = {}
@@ -76,21 +76,21 @@ def read_connection(document: Any, text: str, release: Release) -> Connection:
 
 
 def read_properties(document: Any, text: str) -> dict[str, str | None]:
-    """A map of properties on its own; a ``null`` is not refused before somebody needs the value."""
+    """Return a map of properties. A ``null`` is not refused here, only when its value is used."""
     if not isinstance(document, dict):
         raise _unmappable(text, "", "Cannot deserialize instance")
     return {name: None if value is None else _text(value, name, text) for name, value in document.items()}
 
 
 def show(document: Any) -> Any:
-    """What an answer contains of it: nothing that is empty, be it text, list or map."""
+    """Return a value without everything that is empty: text, list or map."""
     if isinstance(document, dict):
         return _without_empty(document)
     return [show(item) for item in document] if isinstance(document, list) else document
 
 
 def show_connection(connection: Connection) -> Connection:
-    """A connection in an answer."""
+    """Return a connection for an answer."""
     return _without_empty({"uses": 0, "isDerived": False, **connection})
 
 
@@ -120,7 +120,7 @@ def _map(value: Any, field: str, text: str) -> dict[str, str]:
 
 
 def _unmappable(text: str, field: str, said: str) -> Refused:
-    """Name the field, and the place where the parser has come to: the end of its value."""
+    """Return the error that names a field and the parser's position: the end of its value."""
     end = len(text)
     if found := re.search(rf'"{field}"\s*:\s*', text):
         _, end = json.JSONDecoder().raw_decode(text, found.end())

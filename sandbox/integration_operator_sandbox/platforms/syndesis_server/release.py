@@ -1,4 +1,4 @@
-"""What differs between the releases of Syndesis, as far as a client of connections can see it."""
+"""Differences between the releases of Syndesis that a client of connections can see."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ class Release:
     name: str
 
     def since(self, major: int, minor: int) -> bool:
-        """Whether it is this one or a later one."""
+        """Return True if it is this release or a later one."""
         numbers = [int(number) for number in re.findall(r"\d+", self.name)[:2]]
         return numbers >= [major, minor]
 
     @property
     def keeps_metadata(self) -> bool:
-        """Before, a connection's metadata is dropped without a word."""
+        """True if metadata of a connection is stored; earlier releases drop it silently."""
         return self.since(1, 5)
 
     @property
     def has_public_properties(self) -> bool:
-        """Whether properties can be changed one by one."""
+        """True if single properties can be changed."""
         return self.since(1, 6)
 
     @property
     def requires_refresh_integrations(self) -> bool:
-        """Whether that call insists on its parameter."""
+        """True if that call requires its parameter."""
         return self.since(1, 10)
 
     @property
     def counts_all_pages(self) -> bool:
-        """Before, ``totalCount`` is the number of items on the page."""
+        """True if ``totalCount`` counts all pages; in earlier releases it counts the items of the page."""
         return self.since(1, 14)
 
     @property
     def amqp_icon(self) -> str:
-        """The icon of the AMQP connector, which a connection is expected to repeat."""
+        """Icon of the AMQP connector, which a connection must repeat."""
         if self.since(1, 7):
             return "assets:amqp.svg"
         return "data:image/svg+xml;base64,PHN2Zy8+" if self.since(1, 5) else "fa-amqp"
 
     @property
     def amqp_name(self) -> str:
-        """The name of the AMQP connector."""
+        """Name of the AMQP connector."""
         return "AMQP Message Broker" if self.since(1, 4) else "AMQP"

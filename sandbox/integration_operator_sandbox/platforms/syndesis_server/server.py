@@ -1,4 +1,4 @@
-"""The simulated Syndesis as a test sees it: start it, put connections there, spoil its answers, look inside."""
+"""The simulated Syndesis for tests: start it, store connections, inject faults, read what it has stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from integration_operator_sandbox.platforms.syndesis_server.release import Relea
 from integration_operator_sandbox.platforms.syndesis_server.stage import Stage
 
 PATIENCE = 0.2
-"""Seconds that a stopping server gives to answers under way."""
+"""Seconds for requests in flight when the server stops."""
 
 
 class SyndesisServer:
@@ -51,10 +51,9 @@ class SyndesisServer:
         connectors: list[dict[str, Any]] | None = None,
         built_in: list[dict[str, Any]] | None = None,
     ) -> AsyncIterator[SyndesisServer]:
-        """A server until the end of the block. Port 0 is any free one.
+        """Run a server during the block. Port 0: any free port.
 
-        ``connectors`` and ``built_in`` take the place of the reduced AMQP connector and of the connections that a fresh
-        database has.
+        ``connectors`` and ``built_in`` replace the reduced AMQP connector and the connections of a new database.
         """
         server = cls(release, connectors, built_in)
         app = web.Application(middlewares=[server._record, server._api.answer_refusals])
@@ -70,12 +69,12 @@ class SyndesisServer:
 
     @property
     def requests(self) -> list[Request]:
-        """Every request received, in order."""
+        """All requests received, in order."""
         return self._journal.requests
 
     @property
     def verifier_answer(self) -> list[Any] | None:
-        """What verifying a connector's properties is answered; None where the backend that does it is away."""
+        """Answer of the backend that verifies properties; None if there is no backend."""
         return self._api.verifier_answer
 
     @verifier_answer.setter
@@ -84,12 +83,12 @@ class SyndesisServer:
 
     @property
     def verified(self) -> list[dict[str, str | None]]:
-        """The properties that were sent to be verified, decrypted."""
+        """Properties that were sent to be verified, decrypted."""
         return self._api.verified
 
     @property
     def cache_keeps_deleted(self) -> bool:
-        """Whether a connection that was deleted is still answered by its id, until it is deleted once more."""
+        """True if a deleted connection is still returned by its id, until it is deleted once more."""
         return self._database.cache_keeps_deleted
 
     @cache_keeps_deleted.setter
@@ -98,7 +97,7 @@ class SyndesisServer:
 
     @property
     def stage(self) -> Stage:
-        """How far the server is with its start."""
+        """How far the start of the server is."""
         return self._api.stage
 
     @stage.setter
@@ -111,24 +110,24 @@ class SyndesisServer:
                     self._database.put(connection)
 
     def install_anew(self) -> None:
-        """Take the place of this Syndesis by another one, with an empty database and a key of its own, that starts."""
+        """Replace this Syndesis by one that starts, with an empty database and another key."""
         self._database.rows.clear()
         self._database.cache.clear()
         self._encryption.renew()
         self.stage = Stage.NO_PATHS
 
     def stored(self) -> dict[str, dict[str, Any]]:
-        """The connections in the database by id, as they are stored, without the built-in ones."""
+        """Return the connections in the database by id, as they are stored, without the built-in ones."""
         built_in = {connection["id"] for connection in self._built_in}
         return {id_: copy.deepcopy(row) for id_, row in self._database.rows.items() if id_ not in built_in}
 
     def password(self, connection_id: str) -> str | None:
-        """The password in clear, which no client can see; None where there is none, or none that can be decrypted."""
+        """Return the password in plain text, which no client can read; None if there is none that can be decrypted."""
         value = self._database.rows.get(connection_id, {}).get("configuredProperties", {}).get("password")
         return None if value is None else self._encryption.decrypt(value)
 
     def put_stored(self, connection: dict[str, Any]) -> None:
-        """Put a connection straight into the database, secrets encrypted, whether or not its name is taken.
+        """Store a connection with encrypted secrets, even if its name is taken.
 
         ``uses`` is stored as given, which no request can do.
         """
@@ -153,17 +152,16 @@ class SyndesisServer:
         path_prefix: str | None = None,
         after: bool = False,
     ) -> None:
-        """Answer the next ``times`` matching requests so; status 0 closes the connection instead.
+        """Answer the next ``times`` matching requests with this status; 0 closes the connection instead.
 
-        ``after``: the request takes effect first, and only its answer is lost. ``path_prefix`` is of the whole path,
-        such as ``/api/v1/connections``.
+        ``after``: the request takes effect, and only its answer is lost. ``path_prefix`` begins with ``/api/v1``.
         """
         encoded = body.encode() if isinstance(body, str) else body
         fault = Fault(times, status, encoded, content_type, method, path_prefix, after)
         self._journal.faults.append(fault)
 
     def recover(self) -> None:
-        """Fail no more."""
+        """Remove all faults."""
         self._journal.faults.clear()
 
     @web.middleware

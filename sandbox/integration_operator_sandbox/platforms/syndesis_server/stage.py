@@ -1,4 +1,4 @@
-"""How far a server is with its start. A client that asks meanwhile is answered, each time otherwise."""
+"""Stages of a server's start. A client gets another answer in each of them."""
 
 from __future__ import annotations
 
