@@ -36,10 +36,10 @@ from integration_operator.engine.snapshot import Snapshot
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
 from integration_operator.rendering.templates import TemplateFiles
-from integration_operator_sandbox.localhost import parent_death_signal as tether
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from integration_operator_sandbox.deployment import install_all
+from integration_operator_sandbox.localhost import parent_death_signal
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 ROOT = Path(__file__).parents[1]
 OPERATOR = "system:serviceaccount:integration-operator:integration-operator"
@@ -121,7 +121,7 @@ class OperatorProcess:
     """The operator as its users run it."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        command = [sys.executable, tether.__file__, str(os.getpid())]  # it ends with this process, whatever happens
+        command = [sys.executable, parent_death_signal.__file__, str(os.getpid())]  # it dies with this process
         command += [sys.executable, "-m", "integration_operator", "run", "--enable-new", "--log-level", "warning"]
         command += ["--kubeconfig", str(plane.kubeconfig("operator")), "--probe-port", "0", "--metrics-port", "0"]
         self._process = subprocess.Popen(command)
