@@ -1,4 +1,4 @@
-"""Our stand-in for EnMasse's aggregated API behaves, through a real kube-apiserver, as each release's source says."""
+"""The simulation of EnMasse's aggregated API behaves, through a real kube-apiserver, as the source of each release."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ async def test_namespace_gets_a_service_account_and_is_emptied_when_it_is_delete
 
 
 async def test_token_of_a_service_account_comes_from_the_api_server(client: Client, namespace: str) -> None:
-    """So no controller that signs tokens is needed."""
+    """Check that no controller needs to sign tokens."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
     path = f"{NAMESPACES}/{namespace}/serviceaccounts/default"
 

@@ -1,4 +1,4 @@
-"""The control plane's programs are found where they are, or built once, whatever interrupts it."""
+"""The programs of the control plane are found, or built once, even if a build is interrupted."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Go = Callable[..., dict[str, str]]
 
 @pytest.fixture
 def go(tmp_path: Path) -> Go:
-    """An environment whose ``go`` is of a version, and does what is told instead of building."""
+    """Return a factory of environments whose ``go`` has a given version and runs a script instead of building."""
 
     def make(build: str = BUILDS, version: str = "go1.99.0") -> dict[str, str]:
         script = tmp_path / "bin" / "go"
@@ -68,13 +68,13 @@ def go(tmp_path: Path) -> Go:
 
 @pytest.fixture(autouse=True)
 def _no_other_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The Go that may be installed beside this Python is not what these tests are about."""
+    """Hide a Go that is installed beside this Python."""
     monkeypatch.setattr(toolchain, "sys", SimpleNamespace(executable=str(tmp_path / "nowhere" / "python")))
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path / "nowhere"))
 
 
 def builds(environ: dict[str, str]) -> list[str]:
-    """The builds that the ``go`` of an environment was asked for."""
+    """Return the command lines of the builds in an environment."""
     record = Path(environ["HOME"]) / "builds"
     return record.read_text().splitlines() if record.exists() else []
 
@@ -217,7 +217,7 @@ def test_go_beside_python_stands_in_for_one_too_old(go: Go, tmp_path: Path, monk
 
 
 def build_elsewhere(environ: dict[str, str]) -> subprocess.Popen[str]:
-    """Build in another process."""
+    """Start a build in another process."""
     code = "from integration_operator_sandbox.controlplane import binaries; print(binaries.provide().directory)"
     return subprocess.Popen(
         [sys.executable, "-c", code],

@@ -1,4 +1,4 @@
-"""The simulated EnMasse deletes a user as slowly as the real one, and finds out about one as late as the real one."""
+"""The simulated EnMasse deletes a user as slowly as the real one, and reports lost attributes as late."""
 
 from __future__ import annotations
 
