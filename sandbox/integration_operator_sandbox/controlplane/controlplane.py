@@ -14,8 +14,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -24,12 +23,11 @@ import yaml
 
 from integration_operator_sandbox.controlplane import binaries, flags, probe, users
 from integration_operator_sandbox.controlplane.binaries import API_SERVER, CONTROLLER_MANAGER, ETCD, PROGRAMS, Binaries
-from integration_operator_sandbox.controlplane.state import State
+from integration_operator_sandbox.controlplane.state import State, StateDirectory
 from integration_operator_sandbox.controlplane.users import USERS
-from integration_operator_sandbox.errors import InUse, PortTaken, SandboxError, StartFailed
+from integration_operator_sandbox.errors import PortTaken, SandboxError, StartFailed
 from integration_operator_sandbox.localhost.machine import (
     LOOPBACK,
-    DirectoryLock,
     free_port,
     port_becomes_free,
     remove_abandoned,
@@ -39,8 +37,6 @@ from integration_operator_sandbox.localhost.process import Process, spawn
 
 ATTEMPTS = 5  # a port that was free a moment ago is taken now and then; five times in a row it is something else
 POLL = 0.05
-SHOWN_LINES = 12  # of a component's log if it failed
-LOG_BEGINS = "---"
 PATIENCE = {CONTROLLER_MANAGER: 5.0, API_SERVER: 15.0, ETCD: 5.0}
 """Seconds that a component gets to stop; the API server finishes the requests it has."""
 COMPANION_PATIENCE = 10.0
@@ -70,8 +66,7 @@ class ControlPlane:
         self._programs = programs
         self._temporary = temporary
         self._detached = detached
-        self._state = State()
-        self._lock = DirectoryLock(directory)
+        self._files = StateDirectory(directory, shared=detached)
 
     @classmethod
     def start(
@@ -96,10 +91,10 @@ class ControlPlane:
         remove_abandoned(TEMPORARY, ABANDONED)
         place = Path(tempfile.mkdtemp(prefix=TEMPORARY)) if directory is None else directory.absolute()
         plane = cls(place, programs, temporary=directory is None, detached=detached)
-        plane._take_directory()
+        plane._files.lock()
         try:
             if detached and all(plane._runs(name) for name in PROGRAMS):
-                plane._lock.release()
+                plane._files.unlock()
                 return plane
             plane._prepare()
             for attempt in range(ATTEMPTS):
@@ -119,16 +114,16 @@ class ControlPlane:
             plane.stop()
             raise
         if detached:
-            plane._lock.release()
+            plane._files.unlock()
         return plane
 
     @classmethod
     def attach(cls, directory: Path) -> ControlPlane | None:
         """Return the detached control plane of a directory, whatever still runs of it; None if there is none."""
         plane = cls(directory.absolute(), None, temporary=False, detached=True)
-        if not plane._state_file.exists():
+        if not plane._files.exists():
             return None
-        plane._state = State.read(plane._state_file)
+        plane._files.read()
         return plane
 
     def __enter__(self) -> Self:
@@ -151,9 +146,9 @@ class ControlPlane:
 
         The order matters: without its etcd the API server hangs for minutes and keeps its port.
         """
-        with self._locked():
+        with self._files.locked():
             self._stop_all()
-        self._lock.release()
+        self._files.unlock()
         if self._temporary:
             shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -161,7 +156,7 @@ class ControlPlane:
         """Return which process has ended by itself, how, and its last log lines; None if all run that should."""
         for name, process in self._state.processes.items():
             if not process.runs():
-                return f"{name} {process.ending()}; its last log lines:\n{self._last_lines(name)}"
+                return f"{name} {process.ending()}; its last log lines:\n{self._files.last_lines(name)}"
         return None
 
     def components(self) -> dict[str, bool]:
@@ -175,7 +170,7 @@ class ControlPlane:
     def stop_component(self, name: str) -> None:
         """Stop one component or companion; ``failed`` does not report it."""
         self._state.processes.pop(name).stop(PATIENCE.get(name, COMPANION_PATIENCE))
-        self._write_state()
+        self._files.write()
 
     def start_component(self, name: str, timeout: float = 60.0) -> None:
         """Start a component on the port it had, and wait until it serves."""
@@ -190,7 +185,7 @@ class ControlPlane:
             self._launch(name, companion.command(self._state.ports[name]))
             self._wait_for(name, timeout, companion.ready)
 
-        with self._locked():
+        with self._files.locked():
             if self._runs(name):
                 return
             self._state.processes.pop(name, None)
@@ -220,52 +215,24 @@ class ControlPlane:
 
     def log(self, name: str) -> Path:
         """Return the log file of a component or a companion."""
-        return self.directory / "logs" / f"{name}.log"
+        return self._files.log(name)
 
     def _kubeconfig(self, user: str) -> str:
-        document = users.kubeconfig(self.server, self._certificate.read_bytes(), user, self.token(user))
+        document = users.kubeconfig(self.server, self._files.certificate.read_bytes(), user, self.token(user))
         return str(yaml.safe_dump(document, sort_keys=False))
 
     @property
-    def _certificate(self) -> Path:
-        """The API server's certificate with the authority that it created for it, which is what clients trust."""
-        return self.directory / "certificates" / "apiserver.crt"
-
-    @property
-    def _state_file(self) -> Path:
-        return self.directory / "state.json"
+    def _state(self) -> State:
+        return self._files.state
 
     def _runs(self, name: str) -> bool:
         return name in self._state.processes and self._state.processes[name].runs()
-
-    def _take_directory(self) -> None:
-        """Lock the directory, and read what an earlier run wrote there.
-
-        A detached control plane is locked only while it is changed, and that is waited for.
-        """
-        if not self._lock.acquire(wait=self._detached):
-            raise InUse(f"another process runs the control plane in {self.directory}")
-        if self._state_file.exists():
-            self._state = State.read(self._state_file)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the lock of a detached control plane, which no process holds while nothing changes."""
-        if self._lock.held or not self._detached or not self.directory.exists():
-            yield
-            return
-        self._take_directory()
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     def _prepare(self) -> None:
         """Stop what is left of an earlier run, and write the files that the components read."""
         self._stop_all()
         ports = self._state.ports
         self._state.ports = {name: port for name, port in ports.items() if port_becomes_free(port, within=1.0)}
-        (self.directory / "logs").mkdir(exist_ok=True)
         tokens = self._state.tokens
         self._state.tokens = {user: tokens.get(user) or secrets.token_urlsafe(24) for user in USERS}
         write_private(self.directory / "tokens.csv", users.token_file(self._state.tokens))
@@ -300,17 +267,16 @@ class ControlPlane:
         if name == API_SERVER:
             # A test that reads the audit log must not lose what is before a rotation; days must not fill the disk.
             megabytes = 100 if self._detached else 100_000
-            return flags.api_server(ports[ETCD], ports[API_SERVER], self._certificate, self.audit_log, megabytes)
+            return flags.api_server(ports[ETCD], ports[API_SERVER], self._files.certificate, self.audit_log, megabytes)
         kubeconfig = self.directory / "kubeconfig-controller-manager"
         return flags.controllers(self._program(CONTROLLER_MANAGER), kubeconfig, ports[CONTROLLER_MANAGER])
 
     def _launch(self, name: str, command: list[str]) -> None:
-        with self.log(name).open("a") as log:
-            log.write(f"{LOG_BEGINS} {name} on port {self._state.ports[name]}\n")
+        self._files.begin_log(name)
         self._state.processes[name] = spawn(
             command, log=self.log(name), directory=self.directory, detached=self._detached
         )
-        self._write_state()
+        self._files.write()
 
     def _wait_for(self, name: str, timeout: float, ready: str = "") -> None:
         """Return when a component serves; raise if it, or another one, has ended, or after the timeout."""
@@ -323,7 +289,7 @@ class ControlPlane:
             if serves:
                 return
             if time.monotonic() > deadline:
-                raise StartFailed(f"{name} was not ready within {timeout:g} s", self._last_lines(name))
+                raise StartFailed(f"{name} was not ready within {timeout:g} s", self._files.last_lines(name))
             time.sleep(POLL)
 
     def _serves(self, name: str, ready: str) -> bool:
@@ -332,7 +298,7 @@ class ControlPlane:
             return probe.serves(port, "/healthz", context=probe.unverified())
         if name != API_SERVER:
             return probe.serves(port, ready, below=500)
-        context = probe.trusting(self._certificate)
+        context = probe.trusting(self._files.certificate)
         return context is not None and probe.serves(port, "/readyz", context=context, token=self.token())
 
     def _stop_all(self) -> None:
@@ -341,16 +307,5 @@ class ControlPlane:
             if (process := self._state.processes.pop(name, None)) is not None:
                 # Without etcd nothing can stop in order.
                 process.stop(PATIENCE.get(name, COMPANION_PATIENCE) if etcd_runs else 0.0)
-        if self._state_file.exists():
-            self._write_state()
-
-    def _last_lines(self, name: str) -> str:
-        try:
-            lines = self.log(name).read_text(errors="replace").splitlines()
-        except OSError:
-            return "(none)"
-        begins = max((i for i, line in enumerate(lines) if line.startswith(LOG_BEGINS)), default=-1)
-        return "\n".join(line[:300] for line in lines[begins + 1 :][-SHOWN_LINES:])
-
-    def _write_state(self) -> None:
-        self._state.write(self._state_file)
+        if self._files.exists():
+            self._files.write()
