@@ -37,4 +37,4 @@ def run(*, keep: bool, kubeconfig: Path | None = None, delivery: Name = "native"
             finally:
                 for number in (signal.SIGINT, signal.SIGTERM):  # nothing is left to do but to stop all in order
                     signal.signal(number, signal.SIG_IGN)
-    screen.say(f"\nAll steps happened. The whole took {time.monotonic() - began:.0f} s; nothing is left running.")
+    screen.say(f"\nAll steps happened, in {time.monotonic() - began:.0f} s. Nothing keeps running.")
