@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 
-from integration_operator.kube.client import Client
-from integration_operator.observability import logging as operator_logging
+from integration_operator.runtime.client import Client
+from integration_operator.runtime import logs as operator_logging
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.deployment import install_all
 from tests.support.clocks import Clock

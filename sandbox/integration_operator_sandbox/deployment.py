@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
 from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.platforms.crd import FIELD_MANAGER, install_crds, platform_crds, run_blocking

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
 
 NAMESPACE = "shop"
 PAIR = Pair(Ref(NAMESPACE, "orders"), Ref(NAMESPACE, "syndesis"))

@@ -16,9 +16,10 @@ import aiohttp
 import pytest
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.errors import NotFound
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.errors import NotFound
 from integration_operator_sandbox.platforms import Login, SimulatedEnMasse
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller

@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from integration_operator.api import names
-from integration_operator.domain import naming
+from integration_operator.domain.model import naming
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_over_rest import delivered, finalizers, pair_of

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.ownership import KEYCLOAK_MARK
+from integration_operator.domain.model import naming
+from integration_operator.domain.policies.ownership import KEYCLOAK_MARK
 from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer

@@ -11,21 +11,21 @@ from typing import Any
 import pytest
 
 from integration_operator.api import names
-from integration_operator.assembly import ConnectionControl
-from integration_operator.connections.controller import FINALIZER
-from integration_operator.delivery.peer import Peer
-from integration_operator.domain.pair import Ref
-from integration_operator.kube.client import Client
+from integration_operator.manager import ConnectionOperator
+from integration_operator.controllers.connection.controller import FINALIZER
+from integration_operator.backends.circuit_breaker import HostBreaker
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.client import Client
 from integration_operator.settings import Settings
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.world import World
 
 
 @asynccontextmanager
-async def controller(world: World, server: SyndesisServer, **settings: Any) -> AsyncIterator[ConnectionControl]:
+async def controller(world: World, server: SyndesisServer, **settings: Any) -> AsyncIterator[ConnectionOperator]:
     """The connection controller, with exactly the permissions of deploy/."""
     async with Client.from_kubeconfig(world.control_plane.kubeconfig("connection-controller")) as client:
-        control = ConnectionControl(client, Settings(syndesis_url=server.url, **settings))
+        control = ConnectionOperator(client, Settings(syndesis_url=server.url, **settings))
         async with control.running():
             yield control
 
@@ -182,7 +182,7 @@ async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
     world: World, syndesis_server: SyndesisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long it was away: what is refused while it is left alone is no failure, and its return is told."""
-    monkeypatch.setitem(Peer.__init__.__kwdefaults__, "open_for", 4)
+    monkeypatch.setitem(HostBreaker.__init__.__kwdefaults__, "open_for", 4)
     namespace = await world.namespace("fuse")
     await world.syndesis(namespace)
     syndesis_server.fail(times=10_000, status=503)
@@ -205,7 +205,7 @@ async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
         syndesis_server.recover()
         for ref in refs:
             await in_phase(world, ref, "Ready")
-        assert control.queue.retry(refs[0]) < 1, "its back-off has not grown"
+        assert control.queue.add_rate_limited(refs[0]) < 1, "its back-off has not grown"
 
 
 async def test_a_secret_with_our_label_is_followed_and_its_values_are_not_kept(

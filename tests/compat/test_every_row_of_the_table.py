@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from integration_operator.api import names
-from integration_operator.domain.pair import Pair
-from integration_operator.kube.client import Client
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.platforms.crd import install_crds
 from integration_operator_sandbox.platforms.keycloak import Keycloak

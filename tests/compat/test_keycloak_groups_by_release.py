@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integration_operator.delivery.keycloak.client import KeycloakUsers
+from integration_operator.backends.keycloak.client import KeycloakUsers
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.support.keycloak_fixture import wanted
 

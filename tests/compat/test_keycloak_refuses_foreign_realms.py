@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from integration_operator.delivery.keycloak.access import KeycloakAccess
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator.delivery.keycloak.errors import KeycloakFailure, RealmForeign, RealmMissing
+from integration_operator.backends.keycloak.access import KeycloakAccess
+from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator.backends.keycloak.errors import KeycloakFailure, RealmForeign, RealmMissing
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.support.keycloak_fixture import key_of, wanted
 from tests.support.keycloak_front import Front

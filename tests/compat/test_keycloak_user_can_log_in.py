@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from integration_operator.delivery.keycloak.access import KeycloakAccess
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator.delivery.keycloak.errors import (
+from integration_operator.backends.keycloak.access import KeycloakAccess
+from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator.backends.keycloak.errors import (
     AttributesDropped,
     KeycloakRefused,
     KeycloakUnavailable,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import delivered, pair_of
@@ -37,7 +38,7 @@ async def test_shown_then_done_then_undone(world: World, syndesis_server: Syndes
         asked = len(syndesis_server.requests)
         code, output = await migrate(world, "--to", "native", "--dry-run")
         assert code == 0, output
-        wanted = ("apply Connection", "release Connection", "take the finalizer off")
+        wanted = ("apply Connection", "release Connection", "remove the finalizer")
         at = [output.index(step) for step in wanted]
         assert at == sorted(at), output
         assert "release MessagingUser" not in output, "the user was always native"

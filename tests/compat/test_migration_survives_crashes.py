@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integration_operator.domain import naming
+from integration_operator.domain.model import naming
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import delivered, pair_of

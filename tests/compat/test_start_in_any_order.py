@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from integration_operator.assembly import Operator
-from integration_operator.kube import kinds
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import Unavailable
-from integration_operator.kube.kinds import Kind
+from integration_operator.manager import Operator
+from integration_operator import resources
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import Unavailable
+from integration_operator.runtime.resources import Resource
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from integration_operator_sandbox.platforms.keycloak import Keycloak
@@ -23,7 +23,7 @@ from integration_operator_sandbox.platforms.syndesis_server import SyndesisServe
 from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, ready
 from tests.support.world import OPERATOR, World
 
-KINDS = [kind for kind in vars(kinds).values() if isinstance(kind, Kind)]
+KINDS = [kind for kind in vars(resources).values() if isinstance(kind, Resource)]
 LATE = 0.8
 SETTLED = 0.5
 
@@ -31,7 +31,7 @@ SETTLED = 0.5
 class LateClient(Client):
     """A client that gets the lists of one kind late, or is refused them for as long."""
 
-    late: Kind
+    late: Resource
     refused: bool
     asked: float | None = None
 
@@ -46,13 +46,13 @@ class LateClient(Client):
         return await super().get(path, *args, **rest)
 
 
-async def restart(world: World, late: Kind, refused: bool, settings: dict[str, Any]) -> bool:
+async def restart(world: World, late: Resource, refused: bool, settings: dict[str, Any]) -> bool:
     """Run the operator until it knows everything; return whether it asked for the kind."""
     async with LateClient.from_kubeconfig(world.control_plane.kubeconfig("operator")) as client:
         client.late, client.refused = late, refused
         operator = Operator(client, TemplateFiles(), Settings(**settings))
         async with operator.running():
-            await asyncio.wait_for(operator.cluster.synced(), 30)
+            await asyncio.wait_for(operator.cache.synced(), 30)
             await asyncio.sleep(LATE + SETTLED)  # AuthenticationServices, for one, are not waited for
         return client.asked is not None
 
@@ -72,9 +72,9 @@ async def test_with_kinds_that_are_watched(world: World, refused: bool) -> None:
         for kind in KINDS:
             world.mark()
             if await restart(world, kind, refused, {}):
-                asked.add(kind.name)
+                asked.add(kind.kind)
             assert world.writes(OPERATOR) == [], f"{kind} came last"
-        assert asked == {kind.name for kind in KINDS} - {"ConfigMap"}
+        assert asked == {kind.kind for kind in KINDS} - {"ConfigMap"}
 
 
 @either_way
@@ -92,7 +92,7 @@ async def test_with_kinds_that_are_polled(
         for kind in KINDS:
             old.mark()
             if await restart(old, kind, refused, settings):
-                asked.add(kind.name)
+                asked.add(kind.kind)
             assert old.writes(OPERATOR) == [], f"{kind} came last"
         assert {"AddressSpace", "Namespace", "Integration", "Syndesis"} <= asked
         async with old.operator(**settings):

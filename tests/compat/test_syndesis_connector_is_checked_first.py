@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from integration_operator.delivery.syndesis.errors import ConnectorUnfit
-from integration_operator.delivery.syndesis.server import CONNECTOR_FRESH
+from integration_operator.backends.syndesis.errors import ConnectorUnfit
+from integration_operator.backends.syndesis.connection_service import CONNECTOR_FRESH
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from integration_operator_sandbox.platforms.syndesis_server.connectors import amqp_connector
 from integration_operator_sandbox.platforms.syndesis_server.release import Release

@@ -88,7 +88,7 @@ class TestVerdict:
         syndesis_server.verifier_answer = answer
         verified = (await deliverer.deliver(WISH, verify=True)).verified
         assert verified is not None
-        assert (verified.allowed, verified.reason) == (allowed, reason)
+        assert (verified.passed, verified.reason) == (allowed, reason)
         assert message in verified.message
         assert list(syndesis_server.stored()) == [WISH.id]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from integration_operator.delivery.syndesis.errors import SyndesisUnavailable
+from integration_operator.backends.syndesis.errors import SyndesisUnavailable
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 

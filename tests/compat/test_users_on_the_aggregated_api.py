@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.platforms import Login
 from integration_operator_sandbox.platforms.crd import install_crds

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from integration_operator.domain import naming
-from integration_operator.engine.guards import REPAIRS
+from integration_operator.domain.model import naming
+from integration_operator.controllers.integration.guards import REPAIRS
 from tests.support.world import World, condition
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from integration_operator.domain import naming
+from integration_operator.domain.model import naming
 from tests.controlplane.test_outages import ROLE, without
 from tests.support.world import World, decoded
 

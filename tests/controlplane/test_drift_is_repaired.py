@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
 from tests.support.world import World, decoded
 
 REFS = {"Secret": naming.secret_ref, "MessagingUser": naming.user_ref, "Connection": naming.connection_ref}

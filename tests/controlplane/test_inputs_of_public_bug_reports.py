@@ -11,9 +11,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.deployment import grant_permissions, operator_crds
 from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
@@ -157,7 +158,7 @@ async def test_our_own_kind_goes_and_comes_back(tmp_path: Any) -> None:
                 await person.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
 
                 async def noticed() -> bool:
-                    return "Integration" in operator.cluster.kinds().absent
+                    return "Integration" in operator.cache.cluster_facts().absent
 
                 await world.eventually("the kind is seen to be gone", noticed)
                 await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"a": "b"}}})

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from integration_operator.kube.client import APPLY
-from integration_operator.kube.errors import AlreadyExists
+from integration_operator.runtime.client import APPLY
+from integration_operator.runtime.errors import AlreadyExists
 from tests.support.world import World
 
 Document = dict[str, Any]

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
 from tests.support.world import World, path, reason
 
 APPLY = "application/apply-patch+yaml"

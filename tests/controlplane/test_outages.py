@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from integration_operator.assembly import Operator
-from integration_operator.domain import naming
-from integration_operator.kube.client import Client
-from integration_operator.kube.reflector import State
+from integration_operator.manager import Operator
+from integration_operator.domain.model import naming
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.reflector import State
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from integration_operator_sandbox.controlplane import ControlPlane
@@ -34,8 +34,8 @@ async def without(world: World, resource: str) -> list:
 
 async def in_state(operator: Operator, kind: str, state: State, within: float = 40.0) -> None:
     until = time.monotonic() + within
-    while operator.cluster.reflectors[kind].state is not state:
-        assert time.monotonic() < until, f"{kind} is {operator.cluster.reflectors[kind].state}, not {state}"
+    while operator.cache.reflectors[kind].state is not state:
+        assert time.monotonic() < until, f"{kind} is {operator.cache.reflectors[kind].state}, not {state}"
         await asyncio.sleep(0.05)
 
 
@@ -50,7 +50,7 @@ async def test_permission_taken_from_a_source_deletes_nothing_and_comes_back(wor
             async with operator.running():
                 await in_state(operator, "AddressSpace", State.FAILING)
                 await in_state(operator, "Integration", State.SYNCED)
-                assert "addressspaces" in operator.cluster.unsettled()["AddressSpace"]
+                assert "addressspaces" in operator.cache.unsynced()["AddressSpace"]
                 await asyncio.sleep(2)
                 still = await world.children(pair)
                 assert {k: v["metadata"]["uid"] for k, v in still.items() if v} == {
@@ -104,7 +104,7 @@ async def test_api_server_restarts(own_plane: ControlPlane) -> None:
             before = await world.delivered(pair)
             own_plane.stop_component("kube-apiserver")
             await in_state(operator, "AddressSpace", State.FAILING)
-            assert operator.cluster.spaces.get(pair.space) is not None, "the store is kept"
+            assert operator.cache.spaces.get(pair.space) is not None, "the store is kept"
             await asyncio.to_thread(own_plane.start_component, "kube-apiserver")
             await asyncio.wait_for(_settled(operator), 60)
             await world.patch("Connection", naming.connection_ref(pair), {"spec": {"name": "Mine"}})
@@ -117,7 +117,7 @@ async def test_api_server_restarts(own_plane: ControlPlane) -> None:
 
 
 async def _settled(operator: Operator) -> None:
-    while operator.cluster.unsettled():
+    while operator.cache.unsynced():
         await asyncio.sleep(0.1)
 
 
@@ -125,8 +125,8 @@ async def test_kinds_appear_while_running_and_go_again(own_plane: ControlPlane) 
     async with Client.from_kubeconfig(own_plane.kubeconfig("user"), user_agent="kubectl") as person:
         world = World(own_plane, person)
         async with world.operator(enable_new=True) as operator:
-            assert operator.cluster.reflectors["AddressSpace"].state is State.ABSENT
-            assert operator.cluster.reflectors["MessagingUser"].state is State.ABSENT
+            assert operator.cache.reflectors["AddressSpace"].state is State.ABSENT
+            assert operator.cache.reflectors["MessagingUser"].state is State.ABSENT
             definitions = {d["spec"]["names"]["kind"]: d for d in platform_crds()}
             install_crds(own_plane.kubeconfig(), [definitions["AddressSpace"], definitions["Syndesis"]])
             pair = await world.pair()
@@ -140,7 +140,7 @@ async def test_kinds_appear_while_running_and_go_again(own_plane: ControlPlane) 
             await person.delete(f"{crd}/addressspaces.enmasse.io")
             await in_state(operator, "AddressSpace", State.ABSENT, within=60)
             await world.taken_down(pair)  # with the definition the server deletes the objects, one by one
-            assert operator.cluster.unsettled() == {}, "a kind that is not served is no outage"
+            assert operator.cache.unsynced() == {}, "a kind that is not served is no outage"
             install_crds(own_plane.kubeconfig(), [definitions["AddressSpace"]])
             await world.space(pair.space.namespace)
             await world.delivered(pair)
@@ -153,6 +153,6 @@ async def test_no_cluster_at_start(own_plane: ControlPlane) -> None:
         operator = Operator(client, TemplateFiles(), Settings())
         async with operator.running():
             await in_state(operator, "Integration", State.FAILING)
-            assert own_plane.server.removeprefix("https://") in operator.cluster.unsettled()["Integration"]
+            assert own_plane.server.removeprefix("https://") in operator.cache.unsynced()["Integration"]
             await asyncio.to_thread(own_plane.start_component, "kube-apiserver")
             await asyncio.wait_for(_settled(operator), 60)

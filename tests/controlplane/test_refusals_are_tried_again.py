@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integration_operator.kube.errors import ApiError, NotFound
+from integration_operator.runtime.errors import ApiError, NotFound
 from tests.support.world import World, reason
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"

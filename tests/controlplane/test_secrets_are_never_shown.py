@@ -8,8 +8,8 @@ import json
 
 from prometheus_client import generate_latest
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Ref
+from integration_operator.domain.model import naming
+from integration_operator.runtime.ref import Ref
 from tests.support.world import World, decoded
 
 

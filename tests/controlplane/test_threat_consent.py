@@ -11,8 +11,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
 from tests.support.hostile import hostile, never
 from tests.support.tenants import tenant
 from tests.support.world import World, path, reason

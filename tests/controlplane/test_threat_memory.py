@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from integration_operator.api import names
-from integration_operator.domain.pair import Ref
+from integration_operator.runtime.ref import Ref
 from tests.support.tenants import tenant
 from tests.support.world import World, path
 

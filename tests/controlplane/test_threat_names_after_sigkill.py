@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from integration_operator.api import names
-from integration_operator.domain import naming
+from integration_operator.domain.model import naming
 from tests.support.scenes import Process, Scene, encoded, scene
 from tests.support.world import World, path
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
 from tests.support.scenes import Scene, encoded, scene
 from tests.support.world import World, condition, path, space_status
 

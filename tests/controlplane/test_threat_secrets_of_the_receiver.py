@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from integration_operator.api import names
-from integration_operator.kube.errors import Forbidden
+from integration_operator.runtime.errors import Forbidden
 from tests.support.scenes import Scene, encoded, scene
 from tests.support.tenants import tenant
 from tests.support.world import World, condition, path

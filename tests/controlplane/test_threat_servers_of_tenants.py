@@ -11,9 +11,10 @@ import psutil
 import pytest
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.errors import NotFound
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.errors import NotFound
 from tests.support.hostile import Answer, hostile, never, packed, slowly, without_end
 from tests.support.world import World
 

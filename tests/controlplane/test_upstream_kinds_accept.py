@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from integration_operator.domain.live import Live, differences
-from integration_operator.engine.snapshot import Snapshot
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import Invalid
+from integration_operator.api import names
+from integration_operator.runtime.live_object import LiveObject, differences
+from integration_operator.controllers.integration.dry_run import DryRun
+from tests.support.dry_runs import dry_run
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import Invalid
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.deployment import grant_permissions, operator_crds
@@ -106,7 +108,7 @@ async def test_every_rendered_document_survives_pruning(real: World, tls: str) -
             ],
         },
     }
-    snapshot = Snapshot([space, syndesis, offered], ("same-namespace",))
+    snapshot = dry_run([space, syndesis, offered], ("same-namespace",))
     (pair,) = snapshot.pairs()
     actions, _ = snapshot.settle(pair, TemplateFiles())
     rendered = {action.kind: action.document for action in actions if action.kind != "Integration"}
@@ -117,7 +119,7 @@ async def test_every_rendered_document_survives_pruning(real: World, tls: str) -
         strict = {"fieldManager": "integration-operator", "force": "true", "fieldValidation": "Strict"}
         target = path(kind, namespace, metadata["name"])
         answer = await real.person.patch(target, wanted, strict, content_type="application/apply-patch+yaml")
-        assert differences(Live.of(answer), wanted) == [], kind
+        assert differences(LiveObject.of(answer, names.FIELD_MANAGER), wanted) == [], kind
 
 
 async def test_fixtures_are_kept_as_they_are(real: World) -> None:

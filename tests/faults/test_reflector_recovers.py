@@ -17,17 +17,17 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from integration_operator.domain.pair import Ref
-from integration_operator.kube import reflector as module
-from integration_operator.kube.client import Client
-from integration_operator.kube.kinds import Kind
-from integration_operator.kube.reflector import Reflector, State
-from integration_operator.kube.store import Store
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime import reflector as module
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.resources import Resource
+from integration_operator.runtime.reflector import Reflector, State
+from integration_operator.runtime.store import Store
 
 Document = dict[str, Any]
 Watch = Callable[[web.StreamResponse], Awaitable[None]]
 
-KIND = Kind("Thing", "example.io", "things", version="v1", polled=True)
+KIND = Resource("Thing", "example.io", "things", version="v1", polled=True)
 
 
 def thing(name: str, version: int, **more: Any) -> Document:
@@ -120,7 +120,7 @@ async def running(
     tmp_path: Path,
     namespaces: Callable[[], Awaitable[list[str]]] | None = None,
     *,
-    kind: Kind = KIND,
+    kind: Resource = KIND,
     **limits: Any,
 ) -> AsyncIterator[Reflector[Document]]:
     application = web.Application()
@@ -374,11 +374,11 @@ async def test_what_is_known_is_known_from_where_it_was_read(server: Server, tmp
         reflector.wake()
         await until(lambda: reflector.served is not None and reflector.served.watchable)
         assert names_in(reflector) == {"a", "b"}
-        assert reflector.shown_from is not None
-        assert not reflector.shown_from.watchable
+        assert reflector.read_from is not None
+        assert not reflector.read_from.watchable
         server.listing.set()
         await until(lambda: names_in(reflector) == set())
-        assert reflector.shown_from.watchable
+        assert reflector.read_from.watchable
 
 
 async def test_what_is_not_watched_is_discovered_once_a_change(server: Server, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from tests.support.simulation import Simulation, simulated
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from integration_operator.domain.pair import Pair
-from integration_operator.kube.client import APPLY, Client
-from integration_operator.kube.errors import ApiError
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.client import APPLY, Client
+from integration_operator.runtime.errors import ApiError
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, realm
 from tests.support.planes import drop_space

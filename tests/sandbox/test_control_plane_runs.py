@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import Forbidden, Unavailable
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import Forbidden, Unavailable
 from integration_operator_sandbox.controlplane import PROGRAMS, SERVICE_ACCOUNT, ControlPlane
 from integration_operator_sandbox.controlplane import controlplane as module
 from integration_operator_sandbox.errors import InUse, SandboxError, StartFailed

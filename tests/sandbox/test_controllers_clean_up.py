@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import ApiError, NotFound
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import ApiError, NotFound
 from integration_operator_sandbox.controlplane import CONTROLLER_MANAGER, ControlPlane
 from integration_operator_sandbox.platforms import install_crds
 from tests.support.simulation import eventually

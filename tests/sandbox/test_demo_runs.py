@@ -14,7 +14,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.platforms.crd import install_platform_crds
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from integration_operator.domain import naming
+from integration_operator.domain.model import naming
 from integration_operator_sandbox.platforms import Login
 from integration_operator_sandbox.platforms.enmasse import FINALIZER
 from tests.support.world import World, condition

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import NotFound
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import NotFound
 from integration_operator_sandbox.cli import app
 from integration_operator_sandbox.controlplane import PROGRAMS, ControlPlane
 from tests.support.processes import processes_in, wait_until

@@ -13,10 +13,10 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from integration_operator.assembly import Operator
-from integration_operator.delivery.keycloak.session import AdminSession
-from integration_operator.delivery.syndesis.client import SyndesisClient
-from integration_operator.kube.client import Client
+from integration_operator.manager import Operator
+from integration_operator.backends.keycloak.session import AdminSession
+from integration_operator.backends.syndesis.client import SyndesisClient
+from integration_operator.runtime.client import Client
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from tests.support.world import World
@@ -116,12 +116,12 @@ async def _live(world: World, moments: Moments, settings: dict[str, Any]) -> Non
     _life.set(moments)
     async with Client.from_kubeconfig(world.control_plane.kubeconfig("operator")) as client:
         operator = Operator(client, TemplateFiles(), Settings(**settings))
-        tasks = [asyncio.create_task(operator.controller.run()), asyncio.create_task(operator.cluster.run())]
+        tasks = [asyncio.create_task(operator.controller.run()), asyncio.create_task(operator.cache.run())]
         try:
             await moments.died.wait()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            for delivery in operator.over_rest.values():
+            for delivery in operator.remote_backends.values():
                 await delivery.close()

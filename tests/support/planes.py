@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from integration_operator.api import names
-from integration_operator.domain.pair import Ref
-from integration_operator.kube.client import Client
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.deployment import grant_permissions, operator_crds
 from integration_operator_sandbox.platforms.crd import install_crds, platform_crds, run_blocking

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import NotFound
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import NotFound
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.platforms import Login, SimulatedEnMasse, SimulatedSyndesis
 

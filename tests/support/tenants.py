@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
 from tests.support.world import World
 
 Document = dict[str, Any]

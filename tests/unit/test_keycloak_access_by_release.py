@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from integration_operator.delivery.keycloak.access import KeycloakAccess, ObjectNames, access_from, object_names
-from integration_operator.delivery.keycloak.errors import AccessMissing
+from integration_operator.backends.keycloak.access import KeycloakAccess, ObjectNames, access_from, object_names
+from integration_operator.backends.keycloak.errors import AccessMissing
 
 OLD = ObjectNames("standard-authservice", "keycloak", "keycloak-credentials", "standard-authservice-cert")
 NEW = ObjectNames(

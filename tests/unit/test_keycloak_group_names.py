@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration_operator.delivery.keycloak.groups import encoded, group_names, is_permission, release_of
+from integration_operator.backends.keycloak.groups import encoded, group_names, is_permission, release_of
 
 
 def rule(*operations: str, at: tuple[str, ...] = ()) -> dict[str, Any]:

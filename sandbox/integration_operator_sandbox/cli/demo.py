@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from integration_operator.kube.kubeconfig import find
+from integration_operator.runtime.kubeconfig import find
 from integration_operator_sandbox.cli.failure import DEFECT, WRONG_INPUT, error_line, fail, failures
 
 INTERRUPTED = 130

@@ -13,9 +13,9 @@ import typer
 
 from integration_operator.cli.failure import DEFECT, NO_CLUSTER, WRONG_INPUT
 from integration_operator.cli.output import LONGEST_LINE
-from integration_operator.documents import reason, shown
-from integration_operator.domain.text import sanitized
-from integration_operator.kube.kubeconfig import NoCluster, WrongKubeconfig
+from integration_operator.runtime.yaml_documents import reason, shown
+from integration_operator.runtime.text import sanitized
+from integration_operator.runtime.kubeconfig import ClusterNotFound, WrongKubeconfig
 from integration_operator_sandbox.errors import SandboxError
 
 __all__ = ["DEFECT", "NOT_RUNNING", "NO_CLUSTER", "PROGRAM", "WRONG_INPUT", "error_line", "fail", "failures"]
@@ -47,7 +47,7 @@ def failures() -> Iterator[None]:
         fail(error.message, NO_CLUSTER, error.detail)
     except WrongKubeconfig as error:
         fail(error, WRONG_INPUT)
-    except NoCluster as error:
+    except ClusterNotFound as error:
         fail(error, NO_CLUSTER)
     except OSError as error:  # such as a kubeconfig in a directory that may not be read
         if error.filename is None:

@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from integration_operator.kube import kubeconfig
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import ApiError, NotFound
-from integration_operator.kube.kubeconfig import NoCluster
+from integration_operator.runtime import kubeconfig
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import ApiError, NotFound
+from integration_operator.runtime.kubeconfig import ClusterNotFound
 from integration_operator_sandbox.deployment import RBAC, grant_permissions, operator_crds
 from integration_operator_sandbox.errors import SandboxError
 from integration_operator_sandbox.platforms.crd import DEFINITIONS, install_crds, platform_crds, run_blocking
@@ -43,7 +43,7 @@ class ExistingCluster:
             run_blocking(self._make_service_account())
         except BaseException as error:
             self.__exit__()
-            if isinstance(error, (ApiError, NoCluster)):
+            if isinstance(error, (ApiError, ClusterNotFound)):
                 raise SandboxError(str(error)) from error
             raise
         return self

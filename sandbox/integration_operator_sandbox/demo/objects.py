@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import Any
 
-from integration_operator.domain import naming
+from integration_operator.domain.model import naming
 from integration_operator_sandbox.examples import NAMESPACE, PAIR
 
 Document = dict[str, Any]

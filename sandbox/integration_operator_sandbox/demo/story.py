@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
 from integration_operator.api import names
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import ApiError, NotFound
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import ApiError, NotFound
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.demo.delivery import Mode, stored
 from integration_operator_sandbox.demo.existing_cluster import ExistingCluster

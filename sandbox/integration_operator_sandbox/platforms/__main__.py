@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.platforms.enmasse import SimulatedEnMasse
 from integration_operator_sandbox.platforms.syndesis import SimulatedSyndesis
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import NotFound
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import NotFound
 from integration_operator_sandbox.errors import SandboxError
 
 Document = dict[str, Any]

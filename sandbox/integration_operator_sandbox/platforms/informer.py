@@ -12,8 +12,8 @@ from typing import Any
 
 import structlog
 
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import ApiError, Conflict, NotFound, watch_error
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import ApiError, Conflict, NotFound, watch_error
 
 Document = dict[str, Any]
 Key = tuple[str, str]

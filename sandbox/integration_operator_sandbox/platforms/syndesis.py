@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.platforms.informer import Document, Informer, Key, WorkQueue, key_of, run_until
 
 GROUP = "/apis/syndesis.io"

@@ -17,9 +17,9 @@ from typing import Any
 
 from aiohttp import web
 
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import NotFound
-from integration_operator.sources.configmap import address_space_document
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import NotFound
+from integration_operator.platforms.config_map import address_space_document
 from integration_operator_sandbox.localhost.certificates import self_signed
 from integration_operator_sandbox.platforms.aggregated.releases import RELEASES, Release
 from integration_operator_sandbox.platforms.aggregated.users import Answer, Users

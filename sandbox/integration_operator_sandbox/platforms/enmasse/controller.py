@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from integration_operator.kube.client import Client
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.platforms.enmasse.objects import (
     Login,
     address_space_of,
