@@ -25,21 +25,23 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from integration_operator_sandbox.deployment import install_all
-from integration_operator_sandbox.localhost import parent_death_signal as tether
-from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from rich.console import Console
 from rich.table import Table
-from tests.support.dry_runs import dry_run
 
 from integration_operator.api import names
+from integration_operator.controllers.integration.dry_run import DryRun
+from integration_operator.controllers.integration.offline import cache_of_documents
 from integration_operator.domain.model.actions import Apply
 from integration_operator.domain.model.conditions import summarize
+from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.domain.plan.status import integration_status
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import ApiError
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.deployment import install_all
+from integration_operator_sandbox.localhost import parent_death_signal
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 ROOT = Path(__file__).parents[1]
 OPERATOR = "system:serviceaccount:integration-operator:integration-operator"
@@ -121,7 +123,7 @@ class OperatorProcess:
     """The operator as its users run it."""
 
     def __init__(self, plane: ControlPlane) -> None:
-        command = [sys.executable, tether.__file__, str(os.getpid())]  # it ends with this process, whatever happens
+        command = [sys.executable, parent_death_signal.__file__, str(os.getpid())]  # it dies with this process
         command += [sys.executable, "-m", "integration_operator", "run", "--enable-new", "--log-level", "warning"]
         command += ["--kubeconfig", str(plane.kubeconfig("operator")), "--probe-port", "0", "--metrics-port", "0"]
         self._process = subprocess.Popen(command)
@@ -150,7 +152,8 @@ def documents_of_a_pair(number: int) -> tuple[list[Document], Document]:
         "metadata": {"name": "syndesis", "namespace": NAMESPACE, "annotations": RECONCILED},
         "status": {"phase": "Installed"},
     }
-    snapshot = dry_run([space(f"bare-{number}"), syndesis], ("same-namespace",))
+    documents = cache_of_documents([space(f"bare-{number}"), syndesis])
+    snapshot = DryRun(documents, PlanSettings(rules=("same-namespace",), enable_new=True))
     (pair,) = snapshot.pairs()
     actions, decision = snapshot.settle(pair, TemplateFiles())
     documents = [action.document for action in actions if isinstance(action, Apply)]

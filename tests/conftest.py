@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
-from integration_operator_sandbox.deployment import install_all
 
 from integration_operator.runtime import logs as operator_logging
 from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.deployment import install_all
 from tests.support.clocks import Clock
 from tests.support.planes import before_enmasse_031
 from tests.support.world import World

@@ -1,6 +1,8 @@
-"""A real control plane on this machine, for tests, the demo and ``integration-operator-sandbox``.
+"""A Kubernetes control plane without containers, and the platforms that integration-operator meets there.
 
-etcd, kube-apiserver and kube-controller-manager run as ordinary processes on loopback: what the operator is told by
-them is what a cluster tells it, garbage collection included. There are no nodes, so nothing is ever scheduled.
-EnMasse and Syndesis do not run here either: ``platforms`` simulates them, and says so wherever it shows.
+``controlplane``  etcd, kube-apiserver and three controllers as ordinary processes on loopback, without nodes
+``platforms``     SIMULATIONS of EnMasse and Syndesis, their CustomResourceDefinitions, and a real Keycloak
+``deployment``    the operator's own kinds and permissions, as they are deployed
+``demo``, ``cli`` what the command line shows and does
+``localhost``     processes, ports, files and certificates on this machine
 """

@@ -1,12 +1,21 @@
-"""What can go wrong with a control plane on this machine, each in one line that a person understands."""
+"""Errors of the sandbox.
+
+SandboxError            the sandbox cannot do what was asked
+  BinariesMissing       KUBEBUILDER_ASSETS lacks a program
+  ToolchainMissing      Go, Java or Maven is missing or too old
+  BuildFailed           Go or Maven failed
+  InUse                 another process runs the control plane of this directory
+  StartFailed           a component ended, or was not ready in time
+    PortTaken           another process took the port; another port helps
+"""
 
 from __future__ import annotations
 
 
-class LocalClusterError(Exception):
-    """The control plane cannot do what was asked.
+class SandboxError(Exception):
+    """The sandbox cannot do what was asked.
 
-    ``message`` is one line. ``detail`` are lines of what a program said about it, where one said anything.
+    ``message`` is one line for the user. ``detail`` has the lines that a program printed about it, if any.
     """
 
     def __init__(self, message: str, detail: str = "") -> None:
@@ -15,25 +24,25 @@ class LocalClusterError(Exception):
         self.detail = detail
 
 
-class BinariesMissing(LocalClusterError):
-    """The programs of the control plane are not where they were said to be."""
+class BinariesMissing(SandboxError):
+    """The directory that should have the programs lacks some."""
 
 
-class ToolchainMissing(LocalClusterError):
-    """There is no Go that can build the programs."""
+class ToolchainMissing(SandboxError):
+    """A program that builds or fetches others is missing or too old."""
 
 
-class BuildFailed(LocalClusterError):
-    """Go could not build the programs."""
+class BuildFailed(SandboxError):
+    """The programs could not be built or fetched."""
 
 
-class InUse(LocalClusterError):
+class InUse(SandboxError):
     """Another process runs a control plane in the directory."""
 
 
-class StartFailed(LocalClusterError):
+class StartFailed(SandboxError):
     """A component ended, or was not ready in time."""
 
 
 class PortTaken(StartFailed):
-    """Somebody took a component's port between its choice and its use. Another port helps."""
+    """Another process took a component's port between its choice and its use."""

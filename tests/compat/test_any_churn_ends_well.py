@@ -14,7 +14,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
@@ -22,6 +21,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.errors import NotFound
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms import Login, SimulatedEnMasse
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import finalizers
 from tests.compat.test_migration_there_and_back import annotate

@@ -6,11 +6,10 @@ import asyncio
 import io
 from typing import Any
 
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-
 from integration_operator.api import names
 from integration_operator.domain.model import naming
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_over_rest import delivered, finalizers, pair_of
 from tests.compat.test_the_proof_of_concepts_cluster import let_in, poc_pair
 from tests.compat.test_users_on_the_aggregated_api import login, realm

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.policies.ownership import KEYCLOAK_MARK
 from integration_operator.shipped import shipped_directory
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import delivered, pair_of
 from tests.compat.test_migration_there_and_back import annotate, settled

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
 from integration_operator.backends.circuit_breaker import CircuitBreaker
@@ -18,6 +17,7 @@ from integration_operator.manager import ConnectionOperator
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.world import World
 
 

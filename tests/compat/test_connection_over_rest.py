@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 import aiohttp
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.syndesis_data import HEADERS
 from tests.support.world import OPERATOR, World, condition, decoded
 

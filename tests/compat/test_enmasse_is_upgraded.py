@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from integration_operator_sandbox.platforms.crd import install_crds
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_migration_there_and_back import always_one
 from tests.compat.test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm
 from tests.support.keycloak_fixture import realms_of

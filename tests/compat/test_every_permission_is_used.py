@@ -14,9 +14,6 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
@@ -27,6 +24,9 @@ from integration_operator.runtime.errors import ApiError
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
 from integration_operator.shipped import shipped_directory
+from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.keycloak_fixture import realms_of
 from tests.support.planes import INFRASTRUCTURE, drop_space, store_space
 from tests.support.world import OPERATOR, World

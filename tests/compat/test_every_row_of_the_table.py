@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.crd import install_crds
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import pair_of
 from tests.compat.test_the_proof_of_concepts_cluster import let_in

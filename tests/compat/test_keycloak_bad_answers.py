@@ -7,8 +7,6 @@ import traceback
 from collections.abc import AsyncIterator
 
 import pytest
-from integration_operator_sandbox.localhost.certificates import self_signed
-from integration_operator_sandbox.platforms.keycloak import Keycloak
 
 from integration_operator.backends.circuit_breaker import CircuitBreaker
 from integration_operator.backends.keycloak.access import KeycloakAccess
@@ -16,6 +14,8 @@ from integration_operator.backends.keycloak.client import KeycloakUsers
 from integration_operator.backends.keycloak.desired import DesiredUser
 from integration_operator.backends.keycloak.errors import AdminRefused, KeycloakFailure, KeycloakUnavailable
 from integration_operator.runtime.errors import Deferred
+from integration_operator_sandbox.localhost.certificates import self_signed
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.support.keycloak_fixture import access, key_of, wanted
 from tests.support.keycloak_front import LOG_IN, Front
 

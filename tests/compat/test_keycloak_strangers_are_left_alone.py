@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.keycloak import Keycloak
 
 from integration_operator.backends.keycloak.client import KeycloakUsers
 from integration_operator.backends.keycloak.errors import UserForeign
@@ -13,6 +12,7 @@ from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.policies.ownership import KEYCLOAK_MARK, keycloak_mark
 from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.support.keycloak_fixture import NAMESPACE, PAIR, PROOF_OF_CONCEPT, key_of, wanted
 
 GENERATED, CHOSEN = naming.username(PAIR), "boss"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from integration_operator_sandbox.platforms.keycloak import Keycloak
 
 from integration_operator.backends.keycloak.access import KeycloakAccess
 from integration_operator.backends.keycloak.client import KeycloakUsers
@@ -15,6 +14,7 @@ from integration_operator.backends.keycloak.errors import (
     KeycloakUnavailable,
     RealmMissing,
 )
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.support.keycloak_fixture import ATTRIBUTES, key_of, wanted
 from tests.support.keycloak_front import Front
 

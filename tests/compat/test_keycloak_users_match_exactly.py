@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-
 from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.support.keycloak_fixture import key_of, wanted
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-
 from integration_operator.backends.keycloak.access import KeycloakAccess
 from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 from tests.support.keycloak_fixture import wanted
 from tests.support.keycloak_front import Front
 

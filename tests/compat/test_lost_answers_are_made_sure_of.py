@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
 from integration_operator.backends import RemoteBackend
@@ -16,6 +14,8 @@ from integration_operator.domain.model.actions import DeleteRemote, EnsureRemote
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.remote_state import RemoteState
 from integration_operator.runtime.errors import Failure
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_over_rest import delivered, finalizers, pair_of
 from tests.compat.test_the_proof_of_concepts_cluster import encoded, let_in
 from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, realm

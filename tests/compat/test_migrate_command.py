@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import delivered, pair_of
 from tests.compat.test_migration_there_and_back import always_one, annotate, said, settled

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-
 from integration_operator.domain.model import naming
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_connection_controller import controller
 from tests.compat.test_connection_over_rest import delivered, pair_of
 from tests.compat.test_migration_there_and_back import always_one, annotate, settled

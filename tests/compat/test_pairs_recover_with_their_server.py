@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.syndesis_server import Stage, SyndesisServer
 
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import Stage, SyndesisServer
 from tests.support.world import OPERATOR, World, condition, decoded, space_status
 
 PAIRS = 6

@@ -10,8 +10,6 @@ import re
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator import resources
 from integration_operator.manager import Operator
@@ -20,6 +18,8 @@ from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import Unavailable
 from integration_operator.runtime.resources import Resource
 from integration_operator.settings import Settings
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, ready
 from tests.support.world import OPERATOR, World
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish
 
 WISH = Wish()

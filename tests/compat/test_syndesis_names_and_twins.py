@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.backends.syndesis.client import PAGES
 from integration_operator.backends.syndesis.errors import ForeignObject, Refused
 from integration_operator.domain.model.remote_state import Presence, RemoteState
 from integration_operator.runtime.errors import Failure
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
 WISH = Wish()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-
 from tests.compat.test_migration_there_and_back import always_one
 from tests.compat.test_the_proof_of_concepts_cluster import left_behind, let_in, poc_pair, settings, taken_over
 from tests.compat.test_users_on_the_aggregated_api import login, realm

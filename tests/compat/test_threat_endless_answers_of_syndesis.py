@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.backends.limits import ANSWER_BYTES, ERROR_BYTES, LIST_BYTES
 from integration_operator.backends.syndesis.client import MOST_MATCHES, MOST_PAGES, PAGES
@@ -23,6 +22,7 @@ from integration_operator.backends.syndesis.connection_services import Connectio
 from integration_operator.backends.syndesis.errors import SyndesisUnavailable
 from integration_operator.domain.policies.ownership import ConnectionEvidence
 from integration_operator.runtime.errors import Deferred, Failure
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.deliveries import Wish, delivering
 
 WISH = Wish()

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
@@ -23,6 +21,8 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.policies.ownership import KEYCLOAK_MARK, keycloak_mark
 from integration_operator.runtime.errors import ApiError
 from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.planes import INFRASTRUCTURE, drop_space, store_space
 from tests.support.scenes import OF_MALLORY, WITH_FINALIZER, Receiving, encoded
 from tests.support.tenants import tenant

@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.keycloak_fixture import realms_of
 from tests.support.planes import drop_space, store_space
 from tests.support.world import OPERATOR, World, condition, decoded

@@ -8,8 +8,6 @@ import json
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.deployment import grant_permissions, operator_crds
-from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
 from prometheus_client import REGISTRY
 
 from integration_operator.api import names
@@ -18,6 +16,8 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
 from tests.support.world import World, condition, space_status
 
 

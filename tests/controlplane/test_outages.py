@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration_operator_sandbox.deployment import grant_permissions, operator_crds
-from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
 
 from integration_operator.domain.model import naming
 from integration_operator.manager import Operator
@@ -18,6 +16,8 @@ from integration_operator.runtime.client import Client
 from integration_operator.runtime.reflector import State
 from integration_operator.settings import Settings
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
 from tests.support.world import World
 
 OWN = {definition["spec"]["names"]["kind"]: definition for definition in operator_crds()}

@@ -6,9 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
-from integration_operator_sandbox.platforms.crd import install_crds
-from integration_operator_sandbox.platforms.keycloak.realms import Realms
 
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
@@ -16,6 +13,9 @@ from integration_operator.manager import Operator
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.reflector import State
+from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.keycloak.realms import Realms
 from tests.support.planes import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
 from tests.support.world import World, condition, space_status
 

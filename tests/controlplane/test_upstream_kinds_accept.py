@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-from integration_operator_sandbox.deployment import grant_permissions, operator_crds
-from integration_operator_sandbox.platforms.crd import install_crds
 
 from integration_operator.api import names
 from integration_operator.rendering.templates import TemplateFiles
@@ -22,6 +20,8 @@ from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import Invalid
 from integration_operator.runtime.live_object import LiveObject, differences
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds
 from tests.support.dry_runs import dry_run
 from tests.support.world import World, path, space_status
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 from integration_operator import resources
 from integration_operator.backends.aggregated import AggregatedBackend
@@ -32,6 +31,7 @@ from integration_operator.runtime.errors import Failure, error_of, retry_after_s
 from integration_operator.runtime.json_text import Malformed, parse, parse_pruned
 from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.resources import APIResource
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from tests.support.random_documents import is_safe, mutated, texts, values
 
 SECRET = "the-password-of-this-test"

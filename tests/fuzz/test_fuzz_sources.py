@@ -8,7 +8,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 from integration_operator.api import names
 from integration_operator.domain.model.platforms import AddressSpace, Syndesis
@@ -30,6 +29,7 @@ from integration_operator.platforms.address_space import (
 from integration_operator.platforms.config_map import address_space_document
 from integration_operator.platforms.syndesis import syndesis
 from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from tests.support.random_documents import is_safe, mutated, texts, values
 
 NAME = (("metadata", "name"), ("metadata", "namespace"))

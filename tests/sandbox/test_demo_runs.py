@@ -1,4 +1,4 @@
-"""``integration-operator demo``: every step happens, is said, and nothing is left running, however it ends."""
+"""``integration-operator-sandbox demo``: every step happens and is printed, and nothing keeps running afterwards."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from integration_operator_sandbox.platforms.crd import install_platform_crds
 
 from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.platforms.crd import install_platform_crds
 
 STEPS = (
     "makes it ready",
-    "offers the pair as an Integration, disabled",
-    "Secret, MessagingUser and Connection appear",
+    "offers the pair as a disabled Integration",
+    "Secret, MessagingUser and Connection are created",
     "the Integration is Ready",
-    "log in with exactly the Secret's password",
+    "log in with the password of the Secret",
     "the Connection follows",
-    "Connection, MessagingUser and Secret are gone",
-    "the login opens nothing any more",
+    "Connection, MessagingUser and Secret are deleted",
+    "the login does not work any more",
     "enabled again: Ready",
-    "the garbage collector alone removes all",
+    "the garbage collector deletes everything",
 )
 
 
@@ -66,8 +66,11 @@ def test_the_whole_story() -> None:
 @pytest.mark.parametrize(
     ("delivery", "said"),
     [
-        ("rest", ("Secret, MessagingUser and connection in Syndesis appear", "the operator takes the connection back")),
-        ("connection-controller", ("and Connection appear", "the garbage collector alone removes all")),
+        (
+            "rest",
+            ("Secret, MessagingUser and connection in Syndesis are created", "the operator deletes the connection"),
+        ),
+        ("connection-controller", ("and Connection are created", "the garbage collector deletes everything")),
     ],
 )
 def test_the_story_with_a_syndesis_of_today(delivery: str, said: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""With platforms that do their part, a pair becomes Ready; what they say goes into its conditions."""
+"""With the simulated platforms a pair becomes Ready, and their messages are in its conditions."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""The simulated EnMasse deletes a user as slowly as the real one, and finds out about one as late as the real one."""
+"""The simulated EnMasse deletes a user as slowly as the real one, and reports lost attributes as late."""
 
 from __future__ import annotations
 
 import time
 
-from integration_operator_sandbox.platforms.enmasse import FINALIZER
-
 from integration_operator.domain.model import naming
 from integration_operator_sandbox.platforms import Login
+from integration_operator_sandbox.platforms.enmasse import FINALIZER
 from tests.support.world import World, condition
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.syndesis_data import HEADERS, shared
 
 TYPES: dict[str, type | tuple[type, ...]] = {
@@ -27,16 +27,16 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 DATES = {"Connection.createdDate is not a string", "Connection.lastUpdated is not a string"}
 """Milliseconds since 1970, as in the recording."""
 DERIVED = {"Connection.isDerived is not known"}
-"""The schema calls it ``derived``; what is sent and answered is ``isDerived``."""
+"""The schema says ``derived``, requests and answers say ``isDerived``."""
 NO_ACTIONS = {"Connector.actions is missing"}
-"""Whatever is empty is left out, and the built-in connectors of the simulation have no actions."""
+"""Empty values are left out, and the built-in connectors of the simulation have no actions."""
 ORDER = {"ConfigurationProperty.order is not a object"}
-"""The schema shows how Java holds the number; what is answered is text."""
+"""The schema has the number of Java, the answer has text."""
 OWN_DEFINITION = {
     "ConfigurationProperty.defaultValue is not a string",
     "DataShape.name is missing",
 }
-"""The AMQP connector's own definition has truth values where the schema has text, and shapes of data without a name."""
+"""The definition of the AMQP connector has booleans instead of text, and data shapes without a name."""
 
 CONNECTION = {
     "id": "one",
@@ -60,20 +60,20 @@ VERIFIED = [
 
 
 class Schemas:
-    """The published document, and the check of an answer against it."""
+    """The published OpenAPI document, which checks answers."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.paths = document["paths"]
         self.schemas = document["components"]["schemas"]
 
     def answer(self, method: str, path: str, status: int) -> dict[str, Any]:
-        """The schema of a call's answer."""
+        """Return the schema of a call's answer."""
         responses = self.paths[path][method]["responses"]
         schema: dict[str, Any] = responses.get(str(status), responses.get("default"))["content"]["application/json"]
         return schema["schema"]
 
     def deviations(self, schema: dict[str, Any], value: Any, where: str = "") -> Iterator[str]:
-        """Where the value is not as the schema says; a connection is named alike, with and without its board."""
+        """Return where a value differs from the schema; a connection has one name, with and without its board."""
         if "$ref" in schema:
             name = schema["$ref"].removeprefix("#/components/schemas/")
             yield from self.deviations(self.schemas[name], value, name.replace("ConnectionOverview", "Connection"))

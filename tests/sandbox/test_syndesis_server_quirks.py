@@ -1,4 +1,4 @@
-"""The simulated Syndesis has the peculiarities that are known of the real one and that the recording does not show.
+"""The simulated Syndesis has the known quirks of the real one that the recording does not show.
 
 Each test is one of them, as a client meets it. What the recording does show is replayed elsewhere.
 """
@@ -16,15 +16,15 @@ from typing import Any
 
 import aiohttp
 import pytest
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.syndesis_data import HEADERS
 
 AMQP = {"connectorId": "amqp", "configuredProperties": {"connectionUri": "amqp://h:5672", "password": "p"}}
 
 
 class Client:
-    """A client that believes everything and remembers nothing."""
+    """A client without any logic of its own."""
 
     def __init__(self, server: SyndesisServer, session: aiohttp.ClientSession) -> None:
         self.server = server

@@ -25,8 +25,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.syndesis_data import HEADERS, shared, without_empty
 
 RECORDED_AT = "http://127.0.0.1:18080"
@@ -40,7 +40,7 @@ def recording() -> dict[str, list[dict[str, Any]]]:
 
 
 def recorded_built_in() -> list[dict[str, Any]]:
-    """The connections of a fresh database, as the recording lists them."""
+    """Return the connections of a new database, as the recording lists them."""
     first = recording()["list"][0]["body"]["items"]
     return [{k: v for k, v in item.items() if k not in ("connector", "board")} for item in first]
 
@@ -53,7 +53,7 @@ class Replay:
         self.session = session
         self.connector = without_empty(shared("amqp-connector.json"))
         self.last: dict[str, Any] = {}
-        """What was answered last for a connection; the recorded requests send its ciphertext and dates back."""
+        """Return the last answer for a connection: recorded requests repeat its ciphertext and dates."""
 
     async def send(self, step: dict[str, Any]) -> None:
         asked = step["request"]
@@ -84,7 +84,7 @@ class Replay:
             self.last = answer
 
     def filled(self, sent: Any) -> Any:
-        """The request's body with the values that this server has answered."""
+        """Return the body of a request with the values that this server has answered."""
         text = json.dumps(sent, ensure_ascii=False)
         if "<" not in text:
             return sent
@@ -93,7 +93,7 @@ class Replay:
         return json.loads(text.replace('"<epoch ms>"', str(self.last["lastUpdated"])))
 
     def normal(self, answer: Any, recorded: Any) -> Any:
-        """The answer with the recording's own placeholder wherever the value is one that the placeholder allows."""
+        """Return the answer with the placeholders of the recording for values that they allow."""
         if isinstance(answer, dict) and isinstance(recorded, dict):
             shown = {name: self.normal(value, recorded.get(name)) for name, value in answer.items()}
             if recorded.get("connector") == CONNECTOR and self.is_definition(answer):
@@ -104,7 +104,7 @@ class Replay:
         return recorded if is_like(answer, recorded, self.server.url) else answer
 
     def is_definition(self, answer: dict[str, Any]) -> bool:
-        """Whether the connector in the answer is the one that the connection names, and whole."""
+        """Return True if the answer has the whole connector that the connection names."""
         connector = answer.get("connector")
         if answer["connectorId"] == "amqp":
             return bool(connector == self.connector)
@@ -112,7 +112,7 @@ class Replay:
 
 
 def is_like(answer: Any, recorded: Any, url: str) -> bool:
-    """Whether the recording's value allows for this one."""
+    """Return True if the value of the recording allows this one."""
     if recorded == "<epoch ms>":
         return isinstance(answer, int) and abs(answer - time.time() * 1000) < 600_000
     if not isinstance(answer, str) or not isinstance(recorded, str):
@@ -167,7 +167,7 @@ async def test_answers_are_the_recorded_ones(group: str) -> None:
 
 
 async def test_reduced_data_agrees_with_the_recorded() -> None:
-    """What the server has by itself lacks only words and fields, but what it has is right."""
+    """Check that what the server has by itself is right, though it lacks words and fields."""
     async with SyndesisServer.running() as server, aiohttp.ClientSession(headers=HEADERS) as session:
         async with session.get(f"{server.url}/api/v1/connections") as response:
             listed = (await response.json())["items"]

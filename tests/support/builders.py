@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
-
 from integration_operator.api import names
 from integration_operator.controllers.integration.dry_run import DryRun
 from integration_operator.domain.model.conditions import summarize
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.plan.plan import Plan
 from integration_operator.domain.plan.status import integration_status
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 Document = dict[str, Any]
 

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-
 from integration_operator.backends.syndesis.backend import SyndesisBackend
 from integration_operator.backends.syndesis.connection_services import ConnectionServices
 from integration_operator.domain.model import naming
@@ -18,6 +16,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.platforms import AddressSpace
 from integration_operator.domain.model.remote_state import RemoteState, applied_hash, credentials_hash
 from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 PASSWORD = "pass-of-the-first-day"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")

@@ -11,8 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-from integration_operator_sandbox.platforms.keycloak.realms import Realms
 
 from integration_operator.backends.keycloak.access import KeycloakAccess
 from integration_operator.backends.keycloak.client import KeycloakUsers
@@ -22,6 +20,8 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.policies.ownership import KEYCLOAK_MARK
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.errors import ToolchainMissing
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.realms import Realms
 
 NAMESPACE = "team-a"
 PAIR = Pair(Ref(NAMESPACE, "myspace"), Ref("fuse", "syndesis"))

@@ -10,8 +10,9 @@ from typing import Self
 
 import aiohttp
 from aiohttp import web
-from integration_operator_sandbox.platforms.keycloak import Keycloak
 from yarl import URL
+
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 
 LOG_IN = r".*/protocol/openid-connect/token"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.deliveries import Deliverer, delivering
 from tests.support.keycloak_fixture import keycloak, realm, shared_realm, users
 from tests.support.planes import before_enmasse_031

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from integration_operator_sandbox.deployment import grant_permissions, operator_crds
-from integration_operator_sandbox.platforms.crd import install_crds, platform_crds, run_blocking
-
 from integration_operator.api import names
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds, platform_crds, run_blocking
 from tests.support.world import World, space_status
 
 INFRASTRUCTURE = "enmasse-infra"

@@ -17,9 +17,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
-from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
-
 from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
@@ -30,6 +27,8 @@ from integration_operator.runtime.errors import ApiError, NotFound
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
 from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
 
 Document = dict[str, Any]
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 from integration_operator.api import names
 from integration_operator.domain.policies.readiness import can_serve
 from integration_operator.platforms.address_space import address_space
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from tests.support.builders import space
 
 anything = st.recursive(

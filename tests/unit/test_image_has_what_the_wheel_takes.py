@@ -43,6 +43,11 @@ def test_everything_is_copied() -> None:
     assert all((TOP / path).exists() for path in copied())
 
 
+def test_the_sandbox_is_not_copied() -> None:
+    assert [path for path in copied() if path.split("/")[0] in ("sandbox", ".", "*")] == []
+    assert not any("sandbox" in line for line in LINES)
+
+
 def test_only_that_is_sent_to_the_build() -> None:
     for path in copied():
         assert is_sent(path), path
@@ -54,6 +59,8 @@ def test_only_that_is_sent_to_the_build() -> None:
         "deploy/other/x",
         "kubeconfig",
         ".venv/bin/x",
+        "sandbox/pyproject.toml",
+        "sandbox/integration_operator_sandbox/cli/__init__.py",
     ):
         assert not is_sent(path), path
     assert not is_sent("operator/integration_operator/__pycache__/x.pyc")

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from integration_operator.cli import app
 from integration_operator.runtime.kubeconfig import ClusterNotFound, KubeconfigInvalid, find, load
-from integration_operator_sandbox.cli import app as sandbox
 
 LIVE_COMMANDS = (["explain"], ["migrate", "--dry-run"], ["run"], ["connection-controller"])
 
@@ -147,17 +146,6 @@ def test_every_command_that_talks_to_a_cluster_has_both_flags(
         2,
         f'integration-operator: kubeconfig {file}: no context "two"; it has one\n',
     )
-
-
-def test_the_demo_takes_a_context_of_an_existing_cluster(tmp_path: Path) -> None:
-    runner = CliRunner()
-    result = runner.invoke(sandbox, ["demo", "--context", "two"])
-    assert (result.exit_code, "--context needs --kubeconfig" in result.stderr) == (2, True), result.output
-    result = runner.invoke(sandbox, ["demo", "--kubeconfig", "/nope"])
-    assert (result.exit_code, result.stderr) == (4, "integration-operator: --kubeconfig /nope: no such file\n")
-    file = kubeconfig(tmp_path / "config", "one")
-    result = runner.invoke(sandbox, ["demo", "--kubeconfig", str(file), "--context", "two"])
-    assert (result.exit_code, 'no context "two"; it has one' in result.stderr) == (2, True), result.output
 
 
 @pytest.mark.parametrize(

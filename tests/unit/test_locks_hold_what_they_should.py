@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 TOP = Path(__file__).parents[2]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
+SANDBOX = tomllib.loads((TOP / "sandbox" / "pyproject.toml").read_text())
 RUNTIME, DEVELOPMENT, BUILD = "requirements.lock", "requirements-dev.lock", "requirements-build.lock"
 LOCKS = (RUNTIME, DEVELOPMENT, BUILD, "requirements-go.lock")
 
@@ -59,6 +60,25 @@ def test_it_satisfies_the_dependencies_of_the_project(lock: str) -> None:
     for text in PROJECT["project"]["dependencies"]:
         requirement = Requirement(text)
         assert requirement.specifier.contains(there[canonicalize_name(requirement.name)]), text
+
+
+def test_the_development_lock_has_what_the_sandbox_needs() -> None:
+    """The checkout installs the sandbox without its dependencies: they come from the lock, except for the product."""
+    there = pins(DEVELOPMENT)
+    others = [
+        text for text in SANDBOX["project"]["dependencies"] if Requirement(text).name != PROJECT["project"]["name"]
+    ]
+    for text in others:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(there[canonicalize_name(requirement.name)]), text
+    assert needed(others) - set(there) == set()
+    assert SANDBOX["build-system"] == PROJECT["build-system"], "the build lock has the backend of both"
+
+
+def test_the_go_lock_satisfies_the_sandbox() -> None:
+    (text,) = SANDBOX["project"]["optional-dependencies"]["go"]
+    requirement = Requirement(text)
+    assert requirement.specifier.contains(pins("requirements-go.lock")[canonicalize_name(requirement.name)])
 
 
 def test_the_build_lock_has_the_backend_and_what_it_needs() -> None:

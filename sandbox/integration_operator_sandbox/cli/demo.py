@@ -1,4 +1,4 @@
-"""``integration-operator-sandbox demo``: the life of a pair on this machine."""
+"""``integration-operator-sandbox demo``: the life of a pair."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Annotated
 
 import typer
 
-from integration_operator.cli.failure import DEFECT, NO_CLUSTER, WRONG_INPUT, fail, one_line
 from integration_operator.runtime.kubeconfig import find
+from integration_operator_sandbox.cli.failure import DEFECT, WRONG_INPUT, error_line, fail, failures
 
 INTERRUPTED = 130
 
 
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, until Ctrl-C.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep everything running afterwards, until Ctrl-C.")] = False,
     kubeconfig: Annotated[
         Path | None,
         typer.Option(
@@ -30,43 +30,38 @@ def demo(
         str | None, typer.Option(help="Context of the kubeconfig. Default: its current context.")
     ] = None,
     delivery: Annotated[
-        str, typer.Option(help="How the connection reaches Syndesis: native, rest or connection-controller.")
+        str, typer.Option(help="Delivery of the connection: native, rest or connection-controller.")
     ] = "native",
 ) -> None:
-    """Show the life of a pair on a local control plane, with simulated platforms, and check each step."""
+    """Show the life of a pair on a control plane with simulated platforms, and check each step."""
     if delivery not in ("native", "rest", "connection-controller"):
         fail(f"--delivery must be native, rest or connection-controller (got {delivery})", WRONG_INPUT)
     if context is not None and kubeconfig is None:
-        fail("--context needs --kubeconfig: without it the demo starts a control plane of its own", WRONG_INPUT)
+        fail("--context needs --kubeconfig: without it the demo starts its own control plane", WRONG_INPUT)
     if kubeconfig is not None and delivery == "connection-controller":
-        fail("--delivery connection-controller runs on a control plane of its own only", WRONG_INPUT)
+        fail("--delivery connection-controller does not work with --kubeconfig", WRONG_INPUT)
     import structlog
 
-    from integration_operator_sandbox import demo as story
-    from integration_operator_sandbox.errors import LocalClusterError
+    from integration_operator_sandbox.demo import StepFailed, run
 
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))  # the story speaks for itself
-    # A shell that starts us in the background has us ignore it.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))  # the demo prints its own steps
+    # A shell ignores SIGINT in processes that it starts in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        with one_line(), _one_file(kubeconfig, context) as file:
-            story.run(keep=keep, kubeconfig=file, delivery=delivery)  # type: ignore[arg-type]
+        with failures(), _one_file(kubeconfig, context) as file:
+            run(keep=keep, kubeconfig=file, delivery=delivery)  # type: ignore[arg-type]
     except KeyboardInterrupt:
-        typer.echo("\nStopped; nothing is left running.", err=True)
+        typer.echo("\nStopped; nothing keeps running.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    except LocalClusterError as error:
-        if error.detail:
-            typer.echo(error.detail, err=True)
-        fail(error.message, NO_CLUSTER)
-    except story.StepFailed as error:
-        typer.echo(f"integration-operator: {error}", err=True)
+    except StepFailed as error:
+        typer.echo(error_line(str(error)), err=True)
         raise typer.Exit(DEFECT) from None
 
 
 @contextmanager
 def _one_file(kubeconfig: Path | None, context: str | None) -> Iterator[Path | None]:
-    """Write a kubeconfig whose current context is the chosen one, for every process that the demo starts."""
+    """Yield a kubeconfig whose current context is the chosen one, for all processes that the demo starts."""
     if kubeconfig is None:
         yield None
         return
