@@ -137,7 +137,7 @@ async def test_a_server_that_is_not_there_is_said(world: World, tmp_path: Path) 
 
 
 async def test_a_certificate_that_is_not_trusted_is_said(world: World, tmp_path: Path) -> None:
-    document = yaml.safe_load(world.control_plane.kubeconfig("person").read_text())
+    document = yaml.safe_load(world.control_plane.kubeconfig("user").read_text())
     del document["clusters"][0]["cluster"]["certificate-authority-data"]
     config = tmp_path / "untrusted"
     config.write_text(yaml.safe_dump(document))
@@ -149,7 +149,7 @@ async def test_a_certificate_that_is_not_trusted_is_said(world: World, tmp_path:
 async def test_an_answer_is_not_followed_by_anything(world: World) -> None:
     await world.pair()
     for _ in range(3):
-        answer = await explain(world.control_plane.kubeconfig("person"))
+        answer = await explain(world.control_plane.kubeconfig("user"))
         assert (answer.code, answer.err) == (0, ""), answer
         assert answer.out.startswith("Read: all namespaces\n")
 
@@ -166,7 +166,7 @@ async def test_it_says_what_the_operator_decides(world: World) -> None:
         "Integration", fuse, "moved", spec={**spec, **gone}, status={"delivered": {"source": "configmap"}}
     )
     await world.create("Integration", fuse, "nothing", spec={})
-    answer = await explain(world.control_plane.kubeconfig("person"), "-o", "json")
+    answer = await explain(world.control_plane.kubeconfig("user"), "-o", "json")
     assert answer.code == 3
     assert "Read: all namespaces" in answer.err
     plans = {tuple(e["integrations"]): e["plan"] for e in json.loads(answer.out)}
@@ -182,7 +182,7 @@ async def test_a_mass_deletion_that_would_be_held_is_said(world: World) -> None:
     for number in range(10):
         spec = {"client": "syndesis", "addressSpaceRef": {"namespace": "shop", "name": f"gone-{number}"}}
         await world.create("Integration", fuse, f"i-{number}", spec=spec)
-    answer = await explain(world.control_plane.kubeconfig("person"))
+    answer = await explain(world.control_plane.kubeconfig("user"))
     assert answer.out.count("MassDeletionHeld") == 10, answer
 
 
@@ -190,7 +190,7 @@ async def test_a_condition_that_the_operator_wrote_is_shown(world: World) -> Non
     pair = await world.pair()
     async with world.operator():
         await world.has_reason(pair, "NotEnabled")
-    answer = await explain(world.control_plane.kubeconfig("person"))
+    answer = await explain(world.control_plane.kubeconfig("user"))
     assert "Ready=False: NotEnabled: " in answer.out
     assert "→ nothing is delivered: NotEnabled: " in answer.out
 
@@ -201,10 +201,10 @@ async def test_spaces_in_config_maps_are_read_where_enmasse_keeps_them(old: Worl
     ref = Ref(fuse, "orders")
     await store_space(old, ref)
     try:
-        answer = await explain(old.control_plane.kubeconfig("person"), "-n", fuse)
+        answer = await explain(old.control_plane.kubeconfig("user"), "-n", fuse)
         assert answer.code == 0, answer
         assert f"AddressSpace {ref} × Syndesis {fuse}/syndesis: a pair" in answer.out
-        elsewhere = await explain(old.control_plane.kubeconfig("person"), "--enmasse-namespace", "default")
+        elsewhere = await explain(old.control_plane.kubeconfig("user"), "--enmasse-namespace", "default")
         assert (elsewhere.code, "Not served by the cluster: AddressSpace" in elsewhere.out) == (3, True), elsewhere
     finally:
         await drop_space(old, ref)

@@ -71,7 +71,7 @@ async def kubeconfig_of(
 
 def write_kubeconfig(world: World, file: Path, token: str, namespace: str) -> None:
     """Write a kubeconfig with this token, whose context is in this namespace."""
-    document = yaml.safe_load(world.control_plane.kubeconfig("person").read_text())
+    document = yaml.safe_load(world.control_plane.kubeconfig("user").read_text())
     document["users"] = [{"name": "one", "user": {"token": token}}]
     context = {"cluster": document["clusters"][0]["name"], "user": "one", "namespace": namespace}
     document["contexts"], document["current-context"] = [{"name": "one", "context": context}], "one"
