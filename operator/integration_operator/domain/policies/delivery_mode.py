@@ -87,7 +87,7 @@ def _connection(facts: Facts) -> tuple[ConnectionDelivery, str]:
     if facts.syndesis is not None and facts.syndesis.native_connections:
         return "native", f"the Syndesis is annotated {names.CONNECTION_DELIVERY}=native"
     if "Connection" in facts.cluster.absent:
-        return "rest", "The cluster does not serve Connection"
+        return "rest", "the cluster does not serve Connection"
     if facts.cluster.placeholder:
         return "rest", "the kind Connection is the operator's own placeholder, and nothing is said to reconcile it"
     return "native", "the cluster serves a Connection that is not the operator's placeholder"
