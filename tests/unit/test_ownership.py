@@ -58,13 +58,13 @@ EVIDENCE: dict[str, tuple[dict[str, Any], Owner, Owner, Owner]] = {
     "our manager applied it, names no pair": ({"applied": True}, OURS, OURS, FOREIGN),
     "our manager applied it, for this pair": ({"applied": True, "names_pair": PAIR}, OURS, OURS, OURS),
     "our manager applied it, for another pair": ({"applied": True, "names_pair": OTHER}, ANOTHER, ANOTHER, ANOTHER),
-    "our manager applied it, somebody else wrote this pair's name": (
+    "our manager applied it, another manager wrote this pair's name": (
         {"applied": True, "names_pair": PAIR, "applied_names": False},
         OURS,
         OURS,
         FOREIGN,
     ),
-    "our manager applied it, somebody else wrote another pair's name": (
+    "our manager applied it, another manager wrote another pair's name": (
         {"applied": True, "names_pair": OTHER, "applied_names": False},
         OURS,
         OURS,
