@@ -21,11 +21,11 @@ from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import NotFound
 from integration_operator_sandbox.platforms import Login, SimulatedEnMasse
 from integration_operator_sandbox.syndesis_server import SyndesisServer
-from tests.compat.test_connection_controller import controller
-from tests.compat.test_connection_over_rest import finalizers
-from tests.compat.test_migration_there_and_back import annotate
+from tests.support.connection_controller import connection_controller
+from tests.support.documents import condition, decoded, space_status
+from tests.support.rest_delivery import annotate_delivery, finalizers
 from tests.support.syndesis_data import HEADERS
-from tests.support.world import World, condition, decoded, space_status
+from tests.support.world import World
 
 STEPS = 40
 LONGEST_PAUSE = 0.3
@@ -67,7 +67,7 @@ class Churn:
         if process == "operator":
             await stack.enter_async_context(self.world.operator(**settings))
         else:
-            await stack.enter_async_context(controller(self.world, self.server, verification_seconds=PERIOD))
+            await stack.enter_async_context(connection_controller(self.world, self.server, verification_seconds=PERIOD))
 
     async def step(self) -> None:
         """Something happens to one of the pairs, or to what it depends on."""
@@ -76,8 +76,8 @@ class Churn:
         happenings: dict[str, Callable[[], Awaitable[Any]]] = {
             "enabled": lambda: world.enable(pair),
             "disabled": lambda: world.enable(pair, enabled=False),
-            "to resources": lambda: annotate(world, pair, "native"),
-            "to REST": lambda: annotate(world, pair, None),
+            "to resources": lambda: annotate_delivery(world, pair, "native"),
+            "to REST": lambda: annotate_delivery(world, pair, None),
             "endpoint moved": lambda: self._move(pair),
             "server fails": self._fail,
             "answer lost": self._lose,

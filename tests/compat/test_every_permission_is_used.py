@@ -6,13 +6,10 @@ An apply that creates an object needs ``create`` and ``patch``; the log calls it
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pytest
 import yaml
 
 from integration_operator.api import names
@@ -20,17 +17,17 @@ from integration_operator.assembly import ConnectionControl
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
-from integration_operator.kube.errors import ApiError
 from integration_operator.settings import Settings
 from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.aggregated.server import AggregatedApi
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.syndesis_server import SyndesisServer
-from tests.support.keycloak_fixture import realms_of
-from tests.support.planes import INFRASTRUCTURE, drop_space, store_space
+from tests.support.documents import Document, secret_data
+from tests.support.earlier_enmasse import INFRASTRUCTURE, drop_space, pair_in_config_map
+from tests.support.keycloak_access import store_keycloak_access
+from tests.support.keycloak_fixtures import realms_of
 from tests.support.world import OPERATOR, World
 
-Document = dict[str, Any]
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
 CONTROLLER = OPERATOR.replace(":integration-operator", ":connection-controller").replace(
     "serviceaccount:connection-controller", "serviceaccount:integration-operator"
@@ -87,10 +84,6 @@ def size(world: World) -> int:
     return int(world.control_plane.audit_log.stat().st_size)
 
 
-def encoded(**values: str) -> dict[str, str]:
-    return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-
-
 async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tmp_path: Path) -> None:
     """Natively, and the connection over REST with a property from a ConfigMap; each object is created, repaired and
     deleted."""
@@ -118,7 +111,7 @@ async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tm
         await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": annotations}})
         await world.create("Syndesis", *over_rest.syndesis, spec={}, status={"phase": "Installed"})
         config_map = {"metadata": {"name": "settings"}, "data": {"client": "c-1"}}
-        await world.person.post(f"/api/v1/namespaces/{over_rest.syndesis.namespace}/configmaps", config_map)
+        await world.kubectl.post(f"/api/v1/namespaces/{over_rest.syndesis.namespace}/configmaps", config_map)
         await world.offered(over_rest)
         await world.enable(over_rest)
         await world.has_reason(over_rest, "Ready")
@@ -137,8 +130,8 @@ async def test_of_the_connection_controller(world: World, syndesis_server: Synde
     since = size(world)
     fuse = await world.namespace("fuse")
     await world.syndesis(fuse)
-    await world.create("Secret", fuse, "login", data=encoded(username="me", password="secret-1"))
-    await world.person.post(
+    await world.create("Secret", fuse, "login", data=secret_data({"username": "me", "password": "secret-1"}))
+    await world.kubectl.post(
         f"/api/v1/namespaces/{fuse}/configmaps", {"metadata": {"name": "settings"}, "data": {"client": "c-1"}}
     )
     spec = {
@@ -166,29 +159,6 @@ async def test_of_the_connection_controller(world: World, syndesis_server: Synde
     assert granted("connection-controller") - uses(requests) == set(), "nothing uses this"
 
 
-@pytest.fixture
-async def admin_known(old: World, keycloak: Keycloak) -> None:
-    """What EnMasse keeps about its Keycloak."""
-    secrets = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
-    login = {"admin.username": keycloak.admin_username, "admin.password": keycloak.admin_password}
-    for name, data in (
-        ("keycloak-credentials", login),
-        ("standard-authservice-cert", {"tls.crt": keycloak.certificate}),
-    ):
-        with suppress(ApiError):
-            await old.person.delete(f"{secrets}/{name}")
-        await old.person.post(secrets, {"metadata": {"name": name}, "data": encoded(**data)})
-
-
-async def old_pair(old: World, keycloak: Keycloak) -> Pair:
-    shop = await old.namespace("shop")
-    await old.create("Syndesis", shop, "syndesis", spec={}, status={"phase": "Installed"})
-    pair = Pair(Ref(shop, "orders"), Ref(shop, "syndesis"))
-    keycloak.create_realm(f"{shop}-orders", shop)
-    await store_space(old, pair.space)
-    return pair
-
-
 async def test_with_earlier_releases_of_enmasse(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer
 ) -> None:
@@ -198,7 +168,7 @@ async def test_with_earlier_releases_of_enmasse(
         realms_of(keycloak) as realms,
         AggregatedApi("0.30", admin, realms).running(),
     ):
-        pair = await old_pair(old, keycloak)
+        pair = await pair_in_config_map(old, keycloak)
         async with old.operator(
             poll_seconds=1,
             syndesis_url=syndesis_server.url,
@@ -225,25 +195,25 @@ async def test_with_earlier_releases_of_enmasse(
     assert refused(entries(old, OPERATOR, since)) == []
 
 
-@pytest.mark.usefixtures("admin_known")
 async def test_with_users_in_keycloak(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
     """Secrets, Service and Route are looked for under the names that EnMasse's releases give them."""
     since = size(old)
-    pair = await old_pair(old, keycloak)
+    await store_keycloak_access(old, keycloak)
+    pair = await pair_in_config_map(old, keycloak)
     where = {"syndesis_url": syndesis_server.url, "enmasse_namespace": INFRASTRUCTURE, "address_spaces": "configmap"}
     async with old.operator(user_delivery="keycloak", **where):
         await old.offered(pair)
         await old.enable(pair)
         await old.has_reason(pair, "AccessMissing")
     secrets = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
-    newer = {"metadata": {"name": "standard-authservice-credentials"}, "data": encoded(**{"admin.username": "a"})}
-    await old.person.post(secrets, newer)
+    newer = {"metadata": {"name": "standard-authservice-credentials"}, "data": secret_data({"admin.username": "a"})}
+    await old.kubectl.post(secrets, newer)
     async with old.operator(user_delivery="keycloak", enmasse_release="0.33", **where):
         await old.patch(
             "Integration", Ref(pair.syndesis.namespace, naming.integration_name(pair)), {"spec": {"tls": "disabled"}}
         )
         await old.quiet()
-    await old.person.delete(f"{secrets}/standard-authservice-credentials")
+    await old.kubectl.delete(f"{secrets}/standard-authservice-credentials")
     await drop_space(old, pair.space)
     found = uses(entries(old, OPERATOR, since))
     assert granted("keycloak") - found == set(), "nothing uses this"

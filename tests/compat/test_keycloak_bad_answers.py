@@ -16,7 +16,7 @@ from integration_operator.delivery.peer import Peer
 from integration_operator.domain.failure import Deferred
 from integration_operator_sandbox.certificates import self_signed
 from integration_operator_sandbox.keycloak import Keycloak
-from tests.support.keycloak_fixture import access, key_of, wanted
+from tests.support.keycloak_fixtures import access, key_of, wanted
 from tests.support.keycloak_front import LOG_IN, Front
 
 SECRET = "an-answer-that-echoes-a-secret"

@@ -10,7 +10,7 @@ import pytest
 
 from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator_sandbox.keycloak import Keycloak
-from tests.support.keycloak_fixture import wanted
+from tests.support.keycloak_fixtures import wanted
 
 QUEUES = ({"operations": ["send"], "addresses": ["a/b", "x y"]}, {"operations": ["recv"], "addresses": ["t/*"]})
 

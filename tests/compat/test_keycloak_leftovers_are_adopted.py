@@ -10,7 +10,7 @@ from integration_operator.delivery.keycloak.access import KeycloakAccess
 from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.delivery.keycloak.errors import KeycloakUnavailable
 from integration_operator_sandbox.keycloak import Keycloak
-from tests.support.keycloak_fixture import ATTRIBUTES, PROOF_OF_CONCEPT, key_of, wanted
+from tests.support.keycloak_fixtures import ATTRIBUTES, PROOF_OF_CONCEPT, key_of, wanted
 from tests.support.keycloak_front import Front
 
 

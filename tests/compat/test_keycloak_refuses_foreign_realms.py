@@ -14,7 +14,7 @@ from integration_operator.delivery.keycloak.access import KeycloakAccess
 from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator.delivery.keycloak.errors import KeycloakFailure, RealmForeign, RealmMissing
 from integration_operator_sandbox.keycloak import Keycloak
-from tests.support.keycloak_fixture import key_of, wanted
+from tests.support.keycloak_fixtures import key_of, wanted
 from tests.support.keycloak_front import Front
 
 

@@ -12,7 +12,7 @@ from integration_operator.domain import naming
 from integration_operator.domain.ownership import KEYCLOAK_MARK, keycloak_mark
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator_sandbox.keycloak import Keycloak
-from tests.support.keycloak_fixture import NAMESPACE, PAIR, PROOF_OF_CONCEPT, key_of, wanted
+from tests.support.keycloak_fixtures import NAMESPACE, PAIR, PROOF_OF_CONCEPT, key_of, wanted
 
 GENERATED, CHOSEN = naming.username(PAIR), "boss"
 

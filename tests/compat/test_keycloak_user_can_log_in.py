@@ -15,7 +15,7 @@ from integration_operator.delivery.keycloak.errors import (
     RealmMissing,
 )
 from integration_operator_sandbox.keycloak import Keycloak
-from tests.support.keycloak_fixture import ATTRIBUTES, key_of, wanted
+from tests.support.keycloak_fixtures import ATTRIBUTES, key_of, wanted
 from tests.support.keycloak_front import Front
 
 

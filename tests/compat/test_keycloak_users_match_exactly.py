@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator_sandbox.keycloak import Keycloak
-from tests.support.keycloak_fixture import key_of, wanted
+from tests.support.keycloak_fixtures import key_of, wanted
 
 
 async def test_names_that_contain_the_name_are_others(keycloak: Keycloak, users: KeycloakUsers, realm: str) -> None:

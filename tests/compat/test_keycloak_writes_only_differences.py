@@ -7,7 +7,7 @@ from dataclasses import replace
 from integration_operator.delivery.keycloak.access import KeycloakAccess
 from integration_operator.delivery.keycloak.client import KeycloakUsers
 from integration_operator_sandbox.keycloak import Keycloak
-from tests.support.keycloak_fixture import wanted
+from tests.support.keycloak_fixtures import wanted
 from tests.support.keycloak_front import Front
 
 

@@ -12,7 +12,8 @@ import pytest
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator_sandbox.syndesis_server import Stage, SyndesisServer
-from tests.support.world import OPERATOR, World, condition, decoded, space_status
+from tests.support.documents import condition, decoded, space_status
+from tests.support.world import OPERATOR, World
 
 PAIRS = 6
 FOREVER = 1_000_000

@@ -20,7 +20,8 @@ from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.syndesis_server import SyndesisServer
-from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, ready
+from tests.support.earlier_enmasse import aggregated_api, pair_in_config_map
+from tests.support.logins import deliver_login
 from tests.support.world import OPERATOR, World
 
 KINDS = [kind for kind in vars(kinds).values() if isinstance(kind, Kind)]
@@ -83,10 +84,10 @@ async def test_with_kinds_that_are_polled(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, refused: bool, release: str
 ) -> None:
     settings = {"poll_seconds": 1, "syndesis_url": syndesis_server.url}
-    async with enmasse(old, keycloak, release):
-        pair = await old_pair(old, keycloak)
+    async with aggregated_api(old, keycloak, release):
+        pair = await pair_in_config_map(old, keycloak)
         async with old.operator(**settings):
-            await ready(old, pair)
+            await deliver_login(old, pair)
             await asyncio.sleep(SETTLED)
         asked = set()
         for kind in KINDS:

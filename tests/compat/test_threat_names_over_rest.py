@@ -22,12 +22,12 @@ from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import ApiError
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.syndesis_server import SyndesisServer
-from tests.support.planes import INFRASTRUCTURE, drop_space, store_space
+from tests.support.documents import Document, path
+from tests.support.earlier_enmasse import INFRASTRUCTURE, drop_space, store_space
 from tests.support.scenes import OF_MALLORY, WITH_FINALIZER, Receiving, encoded
 from tests.support.tenants import tenant
-from tests.support.world import World, path
+from tests.support.world import World
 
-Document = dict[str, Any]
 SECRETS = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
 OF_THE_BOSS = "password-of-the-boss"
 
@@ -97,9 +97,9 @@ async def scene(
         ("standard-authservice-cert", {"tls.crt": keycloak.certificate}),
     ):
         with suppress(ApiError):
-            await old.person.delete(f"{SECRETS}/{name}")
+            await old.kubectl.delete(f"{SECRETS}/{name}")
         data = {key: encoded(value) for key, value in data.items()}
-        await old.person.post(SECRETS, {"metadata": {"name": name}, "data": data})
+        await old.kubectl.post(SECRETS, {"metadata": {"name": name}, "data": data})
     shop, fuse = await old.namespace("shop"), await old.namespace("fuse")
     await old.create("Syndesis", fuse, "syndesis", spec={}, status={"phase": "Installed"})
     pair = Pair(Ref(shop, "orders"), Ref(fuse, "syndesis"))

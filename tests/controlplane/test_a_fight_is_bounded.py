@@ -7,7 +7,8 @@ from collections import Counter
 
 from integration_operator.domain import naming
 from integration_operator.engine.guards import REPAIRS
-from tests.support.world import World, condition
+from tests.support.documents import condition
+from tests.support.world import World
 
 
 async def test_fight_over_a_connection(world: World) -> None:

@@ -85,7 +85,7 @@ async def test_namespace_goes(world: World, whose: str) -> None:
     async with world.operator():
         pair = await world.pair(across=True)
         await world.deliver(pair)
-        await world.person.delete(f"/api/v1/namespaces/{getattr(pair, whose).namespace}")
+        await world.kubectl.delete(f"/api/v1/namespaces/{getattr(pair, whose).namespace}")
         await world.eventually("its object is gone", lambda: _gone(world, pair, whose), within=30)
         await nothing_left(world, pair)
 

@@ -9,7 +9,8 @@ import pytest
 
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from tests.support.world import World, decoded
+from tests.support.documents import decoded
+from tests.support.world import World
 
 REFS = {"Secret": naming.secret_ref, "MessagingUser": naming.user_ref, "Connection": naming.connection_ref}
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from integration_operator.domain.pair import Ref
-from tests.support.planes import drop_space, store_space
+from tests.support.earlier_enmasse import drop_space, store_space
 from tests.support.tenants import kubeconfig_of, write_kubeconfig
 from tests.support.world import World
 

@@ -17,7 +17,8 @@ from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.installation import grant_permissions, own_definitions
 from integration_operator_sandbox.kinds import install_kinds, platform_definitions
-from tests.support.world import World, condition, space_status
+from tests.support.documents import condition, space_status
+from tests.support.world import World
 
 
 async def test_messages_without_end_are_bounded(world: World) -> None:

@@ -7,7 +7,8 @@ import base64
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from tests.support.world import World, decoded, reason, space_status
+from tests.support.documents import decoded, reason, space_status
+from tests.support.world import World
 
 
 async def test_offered_disabled_then_enabled_then_disabled(world: World) -> None:

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from integration_operator.kube.client import APPLY
 from integration_operator.kube.errors import AlreadyExists
+from tests.support.documents import Document
 from tests.support.world import World
-
-Document = dict[str, Any]
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
 COLLECTIONS = {
@@ -59,12 +57,12 @@ async def test_every_document(world: World, name: str) -> None:
         assert {"Deployment", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} <= kinds
     for namespace in {d["metadata"]["namespace"] for d in documents if "namespace" in d["metadata"]}:
         with suppress(AlreadyExists):
-            await world.person.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
+            await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
     for document in documents:
         metadata = document["metadata"]
         path = f"{COLLECTIONS[document['kind']].format(metadata.get('namespace'))}/{metadata['name']}"
         query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "kubectl", "force": "true"}
-        taken = await world.person.patch(path, document, query, content_type=APPLY)
+        taken = await world.kubectl.patch(path, document, query, content_type=APPLY)
         assert taken["kind"] == document["kind"]
 
 
@@ -94,7 +92,7 @@ async def test_the_directory_of_the_kinds_can_be_applied_as_it_is(world: World) 
         (document,) = yaml.safe_load_all(file.read_text())
         path = f"{COLLECTIONS[document['kind']]}/{document['metadata']['name']}"
         query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "kubectl", "force": "true"}
-        assert (await world.person.patch(path, document, query, content_type=APPLY))["kind"] == document["kind"]
+        assert (await world.kubectl.patch(path, document, query, content_type=APPLY))["kind"] == document["kind"]
 
 
 @pytest.mark.parametrize("name", OPERATORS)

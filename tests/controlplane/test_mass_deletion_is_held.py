@@ -6,7 +6,8 @@ import asyncio
 
 from integration_operator.api import names
 from integration_operator.domain.pair import Pair, Ref
-from tests.support.world import World, reason
+from tests.support.documents import reason
+from tests.support.world import World
 
 PAIRS = 12
 
@@ -19,7 +20,7 @@ async def test_spaces_that_vanished_while_away(world: World) -> None:
     async with world.operator(enable_new=True):
         for pair in pairs:
             await world.delivered(pair)
-    await world.person.delete(f"/apis/enmasse.io/v1beta1/namespaces/{shop}/addressspaces")
+    await world.kubectl.delete(f"/apis/enmasse.io/v1beta1/namespaces/{shop}/addressspaces")
     async with world.operator(enable_new=True):
         await world.has_reason(pairs[0], "MassDeletionHeld")
         await asyncio.sleep(1)

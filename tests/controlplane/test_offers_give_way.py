@@ -9,7 +9,8 @@ import pytest
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from tests.support.world import World, path, reason
+from tests.support.documents import path, reason
+from tests.support.world import World
 
 APPLY = "application/apply-patch+yaml"
 
@@ -99,5 +100,5 @@ async def test_server_side_apply_meets_no_conflict(world: World) -> None:
             "spec": {"enabled": True},
         }
         query = {"fieldManager": "kubectl", "force": "false"}
-        await world.person.patch(path("Integration", namespace, name), document, query, content_type=APPLY)
+        await world.kubectl.patch(path("Integration", namespace, name), document, query, content_type=APPLY)
         await world.delivered(pair)

@@ -18,18 +18,10 @@ from integration_operator.settings import Settings
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.installation import grant_permissions, own_definitions
 from integration_operator_sandbox.kinds import install_kinds, platform_definitions
+from tests.support.permissions import without_permission
 from tests.support.world import World
 
 OWN = {definition["spec"]["names"]["kind"]: definition for definition in own_definitions()}
-ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/integration-operator"
-
-
-async def without(world: World, resource: str) -> list:
-    """Take a resource out of the operator's role; return the rules as they were."""
-    role = await world.person.get(ROLE)
-    rules = [rule for rule in role["rules"] if resource not in rule["resources"]]
-    await world.person.patch(ROLE, {"rules": rules})
-    return list(role["rules"])
 
 
 async def in_state(operator: Operator, kind: str, state: State, within: float = 40.0) -> None:
@@ -43,44 +35,39 @@ async def test_permission_taken_from_a_source_deletes_nothing_and_comes_back(wor
     pair = await world.pair(across=True)
     async with world.operator(enable_new=True):
         before = await world.delivered(pair)
-    rules = await without(world, "addressspaces")
-    try:
-        async with Client.from_kubeconfig(world.control_plane.kubeconfig("operator")) as client:
-            operator = Operator(client, TemplateFiles(), Settings(enable_new=True))
-            async with operator.running():
-                await in_state(operator, "AddressSpace", State.FAILING)
-                await in_state(operator, "Integration", State.SYNCED)
-                assert "addressspaces" in operator.cluster.unsettled()["AddressSpace"]
-                await asyncio.sleep(2)
-                still = await world.children(pair)
-                assert {k: v["metadata"]["uid"] for k, v in still.items() if v} == {
-                    k: v["metadata"]["uid"] for k, v in before.items()
-                }
-                await world.person.patch(ROLE, {"rules": rules})
-                await in_state(operator, "AddressSpace", State.SYNCED)
-                await world.delete("Secret", naming.secret_ref(pair))
-                await world.delivered(pair)
-    finally:
-        await world.person.patch(ROLE, {"rules": rules})
+    async with (
+        without_permission(world, "enmasse.io", "addressspaces") as give_back,
+        Client.from_kubeconfig(world.control_plane.kubeconfig("operator")) as client,
+    ):
+        operator = Operator(client, TemplateFiles(), Settings(enable_new=True))
+        async with operator.running():
+            await in_state(operator, "AddressSpace", State.FAILING)
+            await in_state(operator, "Integration", State.SYNCED)
+            assert "addressspaces" in operator.cluster.unsettled()["AddressSpace"]
+            await asyncio.sleep(2)
+            still = await world.children(pair)
+            assert {k: v["metadata"]["uid"] for k, v in still.items() if v} == {
+                k: v["metadata"]["uid"] for k, v in before.items()
+            }
+            await give_back()
+            await in_state(operator, "AddressSpace", State.SYNCED)
+            await world.delete("Secret", naming.secret_ref(pair))
+            await world.delivered(pair)
 
 
 async def test_permission_taken_for_one_write_is_said_and_others_go_on(world: World) -> None:
-    rules = await without(world, "connections")
-    readable = [*rules[:0], {"apiGroups": ["syndesis.io"], "resources": ["connections"], "verbs": ["list", "watch"]}]
-    role = await world.person.get(ROLE)
-    await world.person.patch(ROLE, {"rules": [*role["rules"], *readable]})
-    try:
-        async with world.operator(enable_new=True):
-            pair = await world.pair()
-            integration = await world.has_reason(pair, "Forbidden")
-            assert "connections" in integration["status"]["statusMessage"]
-            found = await world.children(pair)
-            assert found["Secret"] is not None
-            assert found["MessagingUser"] is not None
-            await world.person.patch(ROLE, {"rules": rules})
-            await world.delivered(pair)
-    finally:
-        await world.person.patch(ROLE, {"rules": rules})
+    async with (
+        without_permission(world, "syndesis.io", "connections", but=("list", "watch")) as give_back,
+        world.operator(enable_new=True),
+    ):
+        pair = await world.pair()
+        integration = await world.has_reason(pair, "Forbidden")
+        assert "connections" in integration["status"]["statusMessage"]
+        found = await world.children(pair)
+        assert found["Secret"] is not None
+        assert found["MessagingUser"] is not None
+        await give_back()
+        await world.delivered(pair)
 
 
 @pytest.fixture

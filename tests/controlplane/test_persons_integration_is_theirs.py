@@ -7,7 +7,8 @@ from typing import Any
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from tests.support.world import World, condition, reason
+from tests.support.documents import condition, reason
+from tests.support.world import World
 
 
 async def said(world: World, ref: Ref, wanted: str, type_: str = "Ready") -> dict[str, Any]:

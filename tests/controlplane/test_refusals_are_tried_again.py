@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from integration_operator.kube.errors import ApiError, NotFound
-from tests.support.world import World, reason
+from tests.support.documents import reason
+from tests.support.world import World
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -33,9 +34,9 @@ async def refuse_users(world: World, namespace: str, why: str) -> str:
             "validations": [{"expression": "false", "messageExpression": f"'{why}'", "reason": "Invalid"}],
         },
     }
-    await world.person.post(POLICIES, policy)
+    await world.kubectl.post(POLICIES, policy)
     binding = {"metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]}}
-    await world.person.post(BINDINGS, binding)
+    await world.kubectl.post(BINDINGS, binding)
     return name
 
 
@@ -50,7 +51,7 @@ async def in_force(world: World, namespace: str) -> None:
             "spec": {"username": "probe", "authentication": {"type": "password", "password": "cA=="}},
         }
         try:
-            await world.person.post(
+            await world.kubectl.post(
                 f"/apis/user.enmasse.io/v1beta1/namespaces/{namespace}/messagingusers", body, {"dryRun": "All"}
             )
         except ApiError as error:
@@ -73,8 +74,8 @@ async def test_an_admission_policy_that_is_lifted_needs_no_other_change(world: W
                 assert len(condition["message"].encode()) <= 1200
                 assert condition["message"].isprintable()
             await asyncio.sleep(3)
-            await world.person.delete(f"{BINDINGS}/{name}")
-            await world.person.delete(f"{POLICIES}/{name}")
+            await world.kubectl.delete(f"{BINDINGS}/{name}")
+            await world.kubectl.delete(f"{POLICIES}/{name}")
 
             async def ready() -> bool:
                 found = await world.integration(pair)
@@ -85,4 +86,4 @@ async def test_an_admission_policy_that_is_lifted_needs_no_other_change(world: W
     finally:
         for collection in (BINDINGS, POLICIES):
             with suppress(NotFound):
-                await world.person.delete(f"{collection}/{name}")
+                await world.kubectl.delete(f"{collection}/{name}")

@@ -6,7 +6,8 @@ import asyncio
 from collections import Counter
 
 from integration_operator.domain.pair import Pair
-from tests.support.world import World, reason
+from tests.support.documents import reason
+from tests.support.world import World
 
 PAIRS = 50
 
@@ -53,7 +54,7 @@ async def test_fifty_pairs(world: World) -> None:
             assert world.writes() == []
             assert world.events_posted() == 0
 
-            await world.person.delete("/apis/enmasse.io/v1beta1/namespaces/" + world.ns("shop") + "/addressspaces")
+            await world.kubectl.delete("/apis/enmasse.io/v1beta1/namespaces/" + world.ns("shop") + "/addressspaces")
 
             async def nothing_left() -> bool:
                 kinds = ("AddressSpace", "Integration", "MessagingUser", "Connection", "Secret")

@@ -10,7 +10,8 @@ from prometheus_client import generate_latest
 
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Ref
-from tests.support.world import World, decoded
+from tests.support.documents import decoded
+from tests.support.world import World
 
 
 async def test_nothing_shows_a_password(world: World, operator_log: io.StringIO) -> None:

@@ -10,7 +10,8 @@ import pytest
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair
-from tests.support.world import World, reason
+from tests.support.documents import reason
+from tests.support.world import World
 
 STRANGERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "Secret": (naming.secret_ref, {"type": "Opaque", "data": {"password": "eA=="}}),

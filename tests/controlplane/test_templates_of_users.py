@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from integration_operator.shipped import shipped_directory
-from tests.support.world import World, condition, decoded
+from tests.support.documents import condition, decoded
+from tests.support.world import World
 
 
 def overridden(directory: Path, name: str, *changes: tuple[str, str]) -> None:

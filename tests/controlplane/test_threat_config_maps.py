@@ -11,7 +11,7 @@ from integration_operator.api import names
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
 from integration_operator.kube.errors import Forbidden
-from tests.support.planes import INFRASTRUCTURE, drop_space, space_in_config_map, store_space
+from tests.support.earlier_enmasse import INFRASTRUCTURE, drop_space, space_in_config_map, store_space
 from tests.support.tenants import tenant
 from tests.support.world import World
 

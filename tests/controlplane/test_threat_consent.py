@@ -13,9 +13,10 @@ from prometheus_client import REGISTRY
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
+from tests.support.documents import path, reason
 from tests.support.hostile import hostile, never
 from tests.support.tenants import tenant
-from tests.support.world import World, path, reason
+from tests.support.world import World
 
 
 async def two_namespaces(world: World, **annotations: str) -> Pair:

@@ -13,8 +13,9 @@ import pytest
 
 from integration_operator.api import names
 from integration_operator.domain.pair import Ref
+from tests.support.documents import path
 from tests.support.tenants import tenant
-from tests.support.world import World, path
+from tests.support.world import World
 
 MIB = 1024 * 1024
 MOST = 250 * MIB

@@ -17,10 +17,9 @@ from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import Forbidden
+from tests.support.documents import Document, path
 from tests.support.scenes import WITH_FINALIZER, Scene, scene
-from tests.support.world import World, path
-
-Document = dict[str, Any]
+from tests.support.world import World
 
 
 async def test_the_tenants_have_no_more_rights_than_that(world: World, tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
+from tests.support.documents import path
 from tests.support.scenes import encoded, scene
-from tests.support.world import OPERATOR, World, path
+from tests.support.world import OPERATOR, World
 
 FLOOD = 10.0
 """Seconds of a flood."""

@@ -15,6 +15,7 @@ from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.errors import NotFound
 from tests.support.hostile import Answer, hostile, never, packed, slowly, without_end
+from tests.support.repeatedly import repeatedly
 from tests.support.world import World
 
 MIB = 1024 * 1024
@@ -28,23 +29,13 @@ def resident() -> int:
 
 
 @asynccontextmanager
-async def memory_stays_flat(world: World) -> AsyncIterator[None]:
-    """The peak of this process, in which the operator runs, stays within what one operator may take more."""
-    peak, over = resident(), asyncio.Event()
-    before = peak
-
-    async def look() -> None:
-        nonlocal peak
-        while not over.is_set():
-            peak = max(peak, resident())
-            await asyncio.sleep(0.02)
-
-    looking = asyncio.create_task(look())
-    try:
+async def memory_stays_flat() -> AsyncIterator[None]:
+    """Check that the peak of this process, in which the operator runs, stays within what one operator may add."""
+    before = resident()
+    seen = [before]
+    async with repeatedly(lambda: seen.append(resident()), every=0.02):
         yield
-    finally:
-        over.set()
-        await looking
+    peak = max(seen)
     assert peak - before < MOST_MORE, f"{(peak - before) / MIB:.0f} MiB more than before"
 
 
@@ -61,7 +52,7 @@ async def test_a_bystander_does_not_wait(world: World, answer: Answer) -> None:
         await world.offered(bystander)
         for pair in pairs:
             await world.offered(pair)
-        async with memory_stays_flat(world):
+        async with memory_stays_flat():
             for pair in pairs:
                 await world.enable(pair)
             for enabled in (True, False, True):

@@ -22,7 +22,8 @@ from integration_operator.rendering.templates import TemplateFiles
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.installation import grant_permissions, own_definitions
 from integration_operator_sandbox.kinds import install_kinds
-from tests.support.world import World, path, space_status
+from tests.support.documents import path, space_status
+from tests.support.world import World
 
 UPSTREAM = Path(__file__).parents[3] / "shared" / "upstream"
 FILES = ("addressspaces", "messagingusers", "authenticationservices", "syndesises")

@@ -23,8 +23,8 @@ from integration_operator.kube.client import Client
 from integration_operator.kube.kinds import Kind
 from integration_operator.kube.reflector import Reflector, State
 from integration_operator.kube.store import Store
+from tests.support.documents import Document
 
-Document = dict[str, Any]
 Watch = Callable[[web.StreamResponse], Awaitable[None]]
 
 KIND = Kind("Thing", "example.io", "things", version="v1", polled=True)

@@ -12,8 +12,7 @@ from integration_operator.domain.pair import Pair
 from integration_operator.domain.report import status_of
 from integration_operator.engine.snapshot import Snapshot
 from integration_operator_sandbox.enmasse import CERTIFICATE
-
-Document = dict[str, Any]
+from tests.support.documents import Document
 
 PEM = base64.b64encode(CERTIFICATE.encode()).decode()
 PORTS = ({"name": "amqp", "port": 5672}, {"name": "amqps", "port": 5671})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,21 +14,15 @@ from typing import Any
 from integration_operator.api import names
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
+from tests.support.documents import Document, encoded, path
 from tests.support.tenants import tenant
-from tests.support.world import OPERATOR, World, path
-
-Document = dict[str, Any]
+from tests.support.world import OPERATOR, World
 
 OF_MALLORY = "of mallory"
 """The password that the receiver brings."""
 
 WITH_FINALIZER: Document = {"finalizers": [names.REST_STATE_FINALIZER]}
 """Metadata of an Integration for which something stands over REST, or which says so."""
-
-
-def encoded(text: str) -> str:
-    """Text as the data of a Secret."""
-    return base64.b64encode(text.encode()).decode()
 
 
 @dataclass

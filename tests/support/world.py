@@ -7,7 +7,6 @@ Everything goes through the public door: the API server, as a person or as one o
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import time
 import uuid
@@ -25,72 +24,21 @@ from integration_operator.kube.client import Client
 from integration_operator.kube.errors import ApiError, NotFound
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
-from integration_operator_sandbox.enmasse import CERTIFICATE
 from integration_operator_sandbox.keycloak.controller import KeptLogins
 from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
-
-Document = dict[str, Any]
+from tests.support.documents import PATHS, Document, condition, path, reason, space_status
 
 OPERATOR = "system:serviceaccount:integration-operator:integration-operator"
 
-PATHS = {
-    "AddressSpace": ("/apis/enmasse.io/v1beta1", "addressspaces"),
-    "AuthenticationService": ("/apis/admin.enmasse.io/v1beta1", "authenticationservices"),
-    "MessagingUser": ("/apis/user.enmasse.io/v1beta1", "messagingusers"),
-    "Syndesis": ("/apis/syndesis.io/v1beta3", "syndesises"),
-    "Connection": ("/apis/syndesis.io/v1alpha1", "connections"),
-    "Integration": ("/apis/integreatly.org/v1alpha1", "integrations"),
-    "Secret": ("/api/v1", "secrets"),
-    "Event": ("/api/v1", "events"),
-}
 MADE_BY_PEOPLE = ("Integration", "Syndesis", "AddressSpace", "AuthenticationService")
-
-
-def path(kind: str, namespace: str | None = None, name: str | None = None) -> str:
-    """The path of a collection or of an object."""
-    root, plural = PATHS[kind]
-    inside = f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
-    return f"{inside}/{name}" if name else inside
-
-
-def space_status(host: str = "messaging-a1.enmasse-infra.svc", *, ca: bool = True) -> Document:
-    """The status of a ready AddressSpace, as EnMasse 0.33 writes it."""
-    ports = [{"name": "amqp-wss", "port": 443}, {"name": "amqps", "port": 5671}, {"name": "amqp", "port": 5672}]
-    status: Document = {
-        "isReady": True,
-        "phase": "Active",
-        "endpointStatuses": [
-            {"name": "messaging-wss", "serviceHost": host, "servicePorts": ports},
-            {"name": "messaging", "serviceHost": host, "servicePorts": ports},
-        ],
-    }
-    if ca:
-        status["caCert"] = base64.b64encode(CERTIFICATE.encode()).decode()
-    return status
-
-
-def decoded(secret: Document) -> dict[str, str]:
-    """The data of a Secret as text."""
-    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
-
-
-def condition(integration: Document, type_: str) -> Document:
-    """One condition of an Integration, empty where there is none."""
-    found = (integration.get("status") or {}).get("conditions") or []
-    return next((c for c in found if c["type"] == type_), {})
-
-
-def reason(integration: Document, type_: str = "Ready") -> str:
-    """The reason of one condition."""
-    return str(condition(integration, type_).get("reason", ""))
 
 
 class World:
     """One test's part of the control plane."""
 
-    def __init__(self, control_plane: Any, person: Client) -> None:
+    def __init__(self, control_plane: Any, kubectl: Client) -> None:
         self.control_plane = control_plane
-        self.person = person
+        self.kubectl = kubectl
         self.tag = uuid.uuid4().hex[:6]
         self._mark = 0
 
@@ -101,7 +49,7 @@ class World:
     async def namespace(self, name: str) -> str:
         """Make a namespace; return its full name."""
         full = self.ns(name)
-        await self.person.post("/api/v1/namespaces", {"metadata": {"name": full}})
+        await self.kubectl.post("/api/v1/namespaces", {"metadata": {"name": full}})
         return full
 
     async def create(self, kind: str, namespace: str, name: str, **rest: Any) -> Document:
@@ -115,9 +63,9 @@ class World:
             "metadata": metadata,
             **rest,
         }
-        made = await self.person.post(path(kind, namespace), document)
+        made = await self.kubectl.post(path(kind, namespace), document)
         if status is not None and kind in ("Syndesis", "MessagingUser", "Connection", "Integration"):
-            made = await self.person.patch(f"{path(kind, namespace, name)}/status", {"status": status})
+            made = await self.kubectl.patch(f"{path(kind, namespace, name)}/status", {"status": status})
         return made
 
     async def space(
@@ -158,14 +106,14 @@ class World:
     async def get(self, kind: str, ref: Ref) -> Document | None:
         """An object, None where it is not there."""
         try:
-            return await self.person.get(path(kind, *ref))
+            return await self.kubectl.get(path(kind, *ref))
         except NotFound:
             return None
 
     async def items(self, kind: str, namespace: str | None = None) -> list[Document]:
         """All objects of a kind; of Secrets those with our label."""
         query = {"labelSelector": names.INTEGRATION_LABEL} if kind == "Secret" else None
-        found = await self.person.get(path(kind, namespace), query)
+        found = await self.kubectl.get(path(kind, namespace), query)
         return list(found.get("items") or [])
 
     async def serves(self, kind: str) -> bool:
@@ -178,12 +126,12 @@ class World:
 
     async def patch(self, kind: str, ref: Ref, body: Document, *, status: bool = False) -> Document:
         """Merge-patch an object as a person."""
-        return await self.person.patch(path(kind, *ref) + ("/status" if status else ""), body)
+        return await self.kubectl.patch(path(kind, *ref) + ("/status" if status else ""), body)
 
     async def delete(self, kind: str, ref: Ref, **options: Any) -> None:
         """Delete an object as a person; that it is gone already is fine."""
         with suppress(NotFound):
-            await self.person.delete(path(kind, *ref), {"kind": "DeleteOptions", "apiVersion": "v1", **options})
+            await self.kubectl.delete(path(kind, *ref), {"kind": "DeleteOptions", "apiVersion": "v1", **options})
 
     async def eventually(
         self, what: str, check: Callable[[], Awaitable[Any]], *, within: float = 30.0, every: float = 0.05
@@ -251,6 +199,15 @@ class World:
             return integration if integration and reason(integration, type_) == wanted else None
 
         return await self.eventually(f"{type_} of {pair} has reason {wanted}", said)  # type: ignore[no-any-return]
+
+    async def ready(self, ref: Ref) -> Document:
+        """Wait until an Integration is Ready, and return it."""
+
+        async def check() -> Document | None:
+            found = await self.get("Integration", ref)
+            return found if found and condition(found, "Ready").get("status") == "True" else None
+
+        return await self.eventually(f"{ref} is Ready", check)  # type: ignore[no-any-return]
 
     @asynccontextmanager
     async def operator(self, *, templates: Path | None = None, **settings: Any) -> AsyncIterator[Operator]:
@@ -344,10 +301,10 @@ class World:
                     if item["metadata"].get("finalizers"):
                         await self.patch(kind, ref, {"metadata": {"finalizers": None}})
                     await self.delete(kind, ref)
-        for item in (await self.person.get("/api/v1/namespaces"))["items"]:
+        for item in (await self.kubectl.get("/api/v1/namespaces"))["items"]:
             if item["metadata"]["name"].endswith(self.tag):
                 with suppress(ApiError):
-                    await self.person.delete(f"/api/v1/namespaces/{item['metadata']['name']}")
+                    await self.kubectl.delete(f"/api/v1/namespaces/{item['metadata']['name']}")
 
         async def nothing() -> bool:
             return not any([await self.items(kind) for kind in kinds])

@@ -23,8 +23,8 @@ from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.sources.enmasse import address_space
 from integration_operator.sources.syndesis import syndesis as instance
 from tests.support.builders import integration, space, syndesis
+from tests.support.documents import Document
 
-Document = dict[str, Any]
 TEMPLATES = TemplateFiles()
 RULES = ("same-namespace", "allowed-namespaces")
 ALLOW = {names.ALLOWED_NAMESPACES: "*"}

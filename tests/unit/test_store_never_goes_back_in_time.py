@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +9,7 @@ from hypothesis import strategies as st
 from integration_operator.domain.pair import Ref
 from integration_operator.kube import store as module
 from integration_operator.kube.store import Store
-
-Document = dict[str, Any]
+from tests.support.documents import Document
 
 
 def thing(name: str, version: int, *, uid: str = "", colour: str = "red") -> Document:
