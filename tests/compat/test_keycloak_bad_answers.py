@@ -16,8 +16,8 @@ from integration_operator.delivery.peer import Peer
 from integration_operator.domain.failure import Deferred
 from integration_operator_sandbox.certificates import self_signed
 from integration_operator_sandbox.keycloak import Keycloak
+from tests.support.front import LOG_IN, Front
 from tests.support.keycloak_fixtures import access, key_of, wanted
-from tests.support.keycloak_front import LOG_IN, Front
 
 SECRET = "an-answer-that-echoes-a-secret"
 HTML = f"<html><body>{SECRET}</body></html>"
@@ -25,7 +25,7 @@ HTML = f"<html><body>{SECRET}</body></html>"
 
 @pytest.fixture
 async def front(keycloak: Keycloak) -> AsyncIterator[Front]:
-    async with Front(keycloak) as made:
+    async with Front(keycloak.url) as made:
         yield made
 
 
