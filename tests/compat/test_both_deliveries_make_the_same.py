@@ -1,4 +1,4 @@
-"""One rendered document, two ways to its platform: the same is there in the end, a person's template included."""
+"""One rendered document, two ways to its platform: the same is there in the end, the template of a user included."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.world import World
 
 @pytest.fixture
 def templates(tmp_path: Path) -> Path:
-    """A person's templates: another name, one more property, and a rule of their own for the user."""
+    """Templates of a user: another name, one more property, and a rule of their own for the MessagingUser."""
     connection = (shipped_directory("templates") / "connection.yaml.j2").read_text()
     connection = connection.replace(
         "  configuredProperties:\n", "  tags: [ours]\n  configuredProperties:\n    clientID: mine\n"

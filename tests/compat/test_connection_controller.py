@@ -69,7 +69,7 @@ async def test_a_handed_over_id_is_adopted_and_a_handed_over_connection_left(
         assert adopted["id"] == "enm-old"
         assert adopted["configuredProperties"]["connectionUri"] == "amqp://broker:5672"
         assert (adopted["createdDate"], adopted["userId"]) == (1, "developer")
-        assert adopted["configuredProperties"]["clientID"] == "kept", "what a person set besides is theirs"
+        assert adopted["configuredProperties"]["clientID"] == "kept", "what a user set besides stays"
 
         await world.patch("Connection", ref, {"metadata": {"annotations": {"integreatly.org/handed-over": "rest"}}})
         await world.delete("Connection", ref)

@@ -104,9 +104,9 @@ async def test_drift_is_found_once_in_a_period_with_one_read(world: World, synde
         reads = syndesis_server.requests[before:]
         assert [r.method for r in reads] == ["GET"], [f"{r.method} {r.path}" for r in reads]
 
-        async with aiohttp.ClientSession(headers=HEADERS) as person:
+        async with aiohttp.ClientSession(headers=HEADERS) as user:
             url = f"{syndesis_server.url}/api/v1/connections/{connection['id']}"
-            async with person.delete(url) as answer:
+            async with user.delete(url) as answer:
                 assert answer.status == 204
 
         async def back() -> bool:

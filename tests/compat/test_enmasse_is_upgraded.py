@@ -12,12 +12,12 @@ import pytest
 
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.keycloak.controller import KeptLogins
 from integration_operator_sandbox.kinds import install_kinds
 from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.support.control_planes import world_on
 from tests.support.earlier_enmasse import DEFINITIONS, aggregated_api, drop_space, pair_in_config_map, realm_of
 from tests.support.keycloak_fixtures import realms_of
 from tests.support.logins import deliver_login, login
@@ -41,8 +41,7 @@ async def convert_users(world: World, keycloak: Keycloak, pair: Pair) -> None:
 async def test_upgrade(
     upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer, restarted: bool
 ) -> None:
-    async with Client.from_kubeconfig(upgradable.kubeconfig("person"), user_agent="kubectl") as person:
-        world = World(upgradable, person)
+    async with world_on(upgradable) as world:
         settings = {"poll_seconds": 1, "syndesis_url": syndesis_server.url}
         operator = world.operator(**settings)
         await operator.__aenter__()

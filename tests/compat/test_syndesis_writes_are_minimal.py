@@ -204,9 +204,9 @@ async def test_what_people_change_of_ours_is_put_right(deliverer: Deliverer, syn
     syndesis_server.put_stored(found)
     await deliverer.deliver(WISH)
     assert syndesis_server.password(WISH.id) == PASSWORD
-    async with aiohttp.ClientSession(headers=HEADERS) as person:
+    async with aiohttp.ClientSession(headers=HEADERS) as user:
         url, body = f"{syndesis_server.url}/api/v1/connections/{WISH.id}", '{"configuredProperties":{"password":"x"}}'
-        async with person.patch(url, data=body) as answer:
+        async with user.patch(url, data=body) as answer:
             assert answer.status == 204
     await deliverer.deliver(WISH)
     assert syndesis_server.password(WISH.id) == PASSWORD

@@ -6,13 +6,13 @@ import pytest
 
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.keycloak.controller import KeptLogins
 from integration_operator_sandbox.kinds import install_kinds
 from integration_operator_sandbox.platforms import Login
 from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.support.control_planes import world_on
 from tests.support.crashing import Moments, killed_at_every_step, mortal
 from tests.support.documents import condition
 from tests.support.earlier_enmasse import DEFINITIONS, aggregated_api, pair_in_config_map, realm_of
@@ -48,8 +48,7 @@ async def test_from_keycloak_to_a_messaging_user_and_back(
     upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer
 ) -> None:
     install_kinds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
-    async with Client.from_kubeconfig(upgradable.kubeconfig("person"), user_agent="kubectl") as person:
-        world = World(upgradable, person)
+    async with world_on(upgradable) as world:
         await store_keycloak_access(world, keycloak)
         chosen = {
             **poc_settings(keycloak, syndesis_server),

@@ -13,10 +13,10 @@ from prometheus_client import REGISTRY
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.installation import grant_permissions, own_definitions
 from integration_operator_sandbox.kinds import install_kinds, platform_definitions
+from tests.support.control_planes import world_on
 from tests.support.documents import condition, space_status
 from tests.support.world import World
 
@@ -148,24 +148,22 @@ async def test_our_own_kind_goes_and_comes_back(tmp_path: Any) -> None:
         grant_permissions(plane.kubeconfig())
 
     with ControlPlane.start(before_controllers=install) as plane:
-        async with Client.from_kubeconfig(plane.kubeconfig("person"), user_agent="kubectl") as person:
-            world = World(plane, person)
-            async with world.operator() as operator:
-                pair = await world.pair()
-                await world.offered(pair)
-                before = defects()
-                name = "integrations.integreatly.org"
-                await person.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+        async with world_on(plane) as world, world.operator() as operator:
+            pair = await world.pair()
+            await world.offered(pair)
+            before = defects()
+            name = "integrations.integreatly.org"
+            await world.kubectl.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
 
-                async def noticed() -> bool:
-                    return "Integration" in operator.cluster.kinds().absent
+            async def noticed() -> bool:
+                return "Integration" in operator.cluster.kinds().absent
 
-                await world.eventually("the kind is seen to be gone", noticed)
-                await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"a": "b"}}})
-                await asyncio.sleep(1)
-                assert defects() == before, "no traceback"
-                await asyncio.to_thread(install_kinds, plane.kubeconfig(), [definitions["Integration"]])
-                await world.offered(pair)
+            await world.eventually("the kind is seen to be gone", noticed)
+            await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"a": "b"}}})
+            await asyncio.sleep(1)
+            assert defects() == before, "no traceback"
+            await asyncio.to_thread(install_kinds, plane.kubeconfig(), [definitions["Integration"]])
+            await world.offered(pair)
 
 
 async def test_a_secret_that_cannot_be_changed_holds_no_endpoint_up(world: World) -> None:

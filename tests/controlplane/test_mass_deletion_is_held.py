@@ -1,4 +1,4 @@
-"""A source that suddenly shows next to nothing does not empty the cluster: a person has to say that it is meant."""
+"""A source that suddenly shows next to nothing does not empty the cluster: a user has to confirm it."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from integration_operator.settings import Settings
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.installation import grant_permissions, own_definitions
 from integration_operator_sandbox.kinds import install_kinds, platform_definitions
+from tests.support.control_planes import world_on
 from tests.support.permissions import without_permission
 from tests.support.world import World
 
@@ -84,23 +85,21 @@ def own_plane(tmp_path: Path) -> Iterator[ControlPlane]:
 
 async def test_api_server_restarts(own_plane: ControlPlane) -> None:
     install_kinds(own_plane.kubeconfig(), [*platform_definitions(), OWN["Connection"]])
-    async with Client.from_kubeconfig(own_plane.kubeconfig("person"), user_agent="kubectl") as person:
-        world = World(own_plane, person)
-        async with world.operator(enable_new=True) as operator:
-            pair = await world.pair()
-            before = await world.delivered(pair)
-            own_plane.stop_component("kube-apiserver")
-            await in_state(operator, "AddressSpace", State.FAILING)
-            assert operator.cluster.spaces.get(pair.space) is not None, "the store is kept"
-            await asyncio.to_thread(own_plane.start_component, "kube-apiserver")
-            await asyncio.wait_for(_settled(operator), 60)
-            await world.patch("Connection", naming.connection_ref(pair), {"spec": {"name": "Mine"}})
+    async with world_on(own_plane) as world, world.operator(enable_new=True) as operator:
+        pair = await world.pair()
+        before = await world.delivered(pair)
+        own_plane.stop_component("kube-apiserver")
+        await in_state(operator, "AddressSpace", State.FAILING)
+        assert operator.cluster.spaces.get(pair.space) is not None, "the store is kept"
+        await asyncio.to_thread(own_plane.start_component, "kube-apiserver")
+        await asyncio.wait_for(_settled(operator), 60)
+        await world.patch("Connection", naming.connection_ref(pair), {"spec": {"name": "Mine"}})
 
-            async def repaired() -> bool:
-                connection = await world.get("Connection", naming.connection_ref(pair))
-                return bool(connection and connection["spec"] == before["Connection"]["spec"])
+        async def repaired() -> bool:
+            connection = await world.get("Connection", naming.connection_ref(pair))
+            return bool(connection and connection["spec"] == before["Connection"]["spec"])
 
-            await world.eventually("drift is repaired after the outage", repaired)
+        await world.eventually("drift is repaired after the outage", repaired)
 
 
 async def _settled(operator: Operator) -> None:
@@ -109,28 +108,26 @@ async def _settled(operator: Operator) -> None:
 
 
 async def test_kinds_appear_while_running_and_go_again(own_plane: ControlPlane) -> None:
-    async with Client.from_kubeconfig(own_plane.kubeconfig("person"), user_agent="kubectl") as person:
-        world = World(own_plane, person)
-        async with world.operator(enable_new=True) as operator:
-            assert operator.cluster.reflectors["AddressSpace"].state is State.ABSENT
-            assert operator.cluster.reflectors["MessagingUser"].state is State.ABSENT
-            definitions = {d["spec"]["names"]["kind"]: d for d in platform_definitions()}
-            install_kinds(own_plane.kubeconfig(), [definitions["AddressSpace"], definitions["Syndesis"]])
-            pair = await world.pair()
-            await world.has_reason(pair, "MessagingUserNotServed")
-            install_kinds(own_plane.kubeconfig(), [definitions["MessagingUser"]])
-            await world.has_reason(pair, "ConnectionNotServed")
-            install_kinds(own_plane.kubeconfig(), [OWN["Connection"]])
-            await world.delivered(pair)
+    async with world_on(own_plane) as world, world.operator(enable_new=True) as operator:
+        assert operator.cluster.reflectors["AddressSpace"].state is State.ABSENT
+        assert operator.cluster.reflectors["MessagingUser"].state is State.ABSENT
+        definitions = {d["spec"]["names"]["kind"]: d for d in platform_definitions()}
+        install_kinds(own_plane.kubeconfig(), [definitions["AddressSpace"], definitions["Syndesis"]])
+        pair = await world.pair()
+        await world.has_reason(pair, "MessagingUserNotServed")
+        install_kinds(own_plane.kubeconfig(), [definitions["MessagingUser"]])
+        await world.has_reason(pair, "ConnectionNotServed")
+        install_kinds(own_plane.kubeconfig(), [OWN["Connection"]])
+        await world.delivered(pair)
 
-            crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-            await person.delete(f"{crd}/addressspaces.enmasse.io")
-            await in_state(operator, "AddressSpace", State.ABSENT, within=60)
-            await world.taken_down(pair)  # with the definition the server deletes the objects, one by one
-            assert operator.cluster.unsettled() == {}, "a kind that is not served is no outage"
-            install_kinds(own_plane.kubeconfig(), [definitions["AddressSpace"]])
-            await world.space(pair.space.namespace)
-            await world.delivered(pair)
+        crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        await world.kubectl.delete(f"{crd}/addressspaces.enmasse.io")
+        await in_state(operator, "AddressSpace", State.ABSENT, within=60)
+        await world.taken_down(pair)  # with the definition the server deletes the objects, one by one
+        assert operator.cluster.unsettled() == {}, "a kind that is not served is no outage"
+        install_kinds(own_plane.kubeconfig(), [definitions["AddressSpace"]])
+        await world.space(pair.space.namespace)
+        await world.delivered(pair)
 
 
 async def test_no_cluster_at_start(own_plane: ControlPlane) -> None:

@@ -71,6 +71,6 @@ async def test_update_that_changes_nothing_sends_nothing(world: World) -> None:
         world.mark()
         routers = [{"id": "qdrouterd-0", "neighbors": [], "undelivered": 7}]
         await world.patch("AddressSpace", pair.space, {"status": {"routers": routers}})
-        await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"note": "of a person"}}})
+        await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"note": "of a user"}}})
         await world.quiet()
         assert world.requests() == []

@@ -21,7 +21,7 @@ async def test_nothing_shows_a_password(world: World, operator_log: io.StringIO)
         secret = (await world.children(pair))["Secret"]
         assert secret is not None
         password = decoded(secret)["password"]
-        guess = "guessed-by-a-person"
+        guess = "guessed-by-a-user"
         edited = {"data": {"password": base64.b64encode(guess.encode()).decode()}}
         await world.patch("Secret", naming.secret_ref(pair), edited)
         await world.delete("MessagingUser", naming.user_ref(pair))

@@ -16,12 +16,12 @@ import yaml
 
 from integration_operator.domain.live import Live, differences
 from integration_operator.engine.snapshot import Snapshot
-from integration_operator.kube.client import Client
 from integration_operator.kube.errors import Invalid
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.installation import grant_permissions, own_definitions
 from integration_operator_sandbox.kinds import install_kinds
+from tests.support.control_planes import world_on
 from tests.support.documents import path, space_status
 from tests.support.world import World
 
@@ -57,8 +57,7 @@ def upstream() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 async def real(upstream: ControlPlane) -> AsyncIterator[World]:
-    async with Client.from_kubeconfig(upstream.kubeconfig("person"), user_agent="kubectl") as person:
-        made = World(upstream, person)
+    async with world_on(upstream) as made:
         yield made
         await made.clean()
 
@@ -117,7 +116,7 @@ async def test_every_rendered_document_survives_pruning(real: World, tls: str) -
         wanted = {**document, "metadata": metadata}
         strict = {"fieldManager": "integration-operator", "force": "true", "fieldValidation": "Strict"}
         target = path(kind, namespace, metadata["name"])
-        answer = await real.person.patch(target, wanted, strict, content_type="application/apply-patch+yaml")
+        answer = await real.kubectl.patch(target, wanted, strict, content_type="application/apply-patch+yaml")
         assert differences(Live.of(answer), wanted) == [], kind
 
 

@@ -56,7 +56,7 @@ def syndesis(namespace: str = "shop", name: str = "syndesis", *, phase: str = "I
 
 
 def integration(namespace: str = "shop", name: str = "mine", **spec: Any) -> Document:
-    """An Integration that a person wrote for the AddressSpace shop/orders."""
+    """An Integration that a user wrote for the AddressSpace shop/orders."""
     return {
         "apiVersion": "integreatly.org/v1alpha1",
         "kind": "Integration",

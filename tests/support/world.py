@@ -1,7 +1,7 @@
 """What the tests on the real control plane share: platforms' objects, the operator with its own permissions, requests
 counted.
 
-Everything goes through the public door: the API server, as a person or as one of the platforms.
+Everything goes through the public door: the API server, as a user or as one of the platforms.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class World:
         return full
 
     async def create(self, kind: str, namespace: str, name: str, **rest: Any) -> Document:
-        """Create an object as a person would; ``status`` is written where the kind has it apart."""
+        """Create an object as a user does; ``status`` is written where the kind has it apart."""
         root, _ = PATHS[kind]
         metadata = {"name": name, "namespace": namespace, **rest.pop("metadata", {})}
         status = rest.get("status")
@@ -125,11 +125,11 @@ class World:
         return True
 
     async def patch(self, kind: str, ref: Ref, body: Document, *, status: bool = False) -> Document:
-        """Merge-patch an object as a person."""
+        """Merge-patch an object as a user."""
         return await self.kubectl.patch(path(kind, *ref) + ("/status" if status else ""), body)
 
     async def delete(self, kind: str, ref: Ref, **options: Any) -> None:
-        """Delete an object as a person; that it is gone already is fine."""
+        """Delete an object as a user; that it is gone already is fine."""
         with suppress(NotFound):
             await self.kubectl.delete(path(kind, *ref), {"kind": "DeleteOptions", "apiVersion": "v1", **options})
 
@@ -162,7 +162,7 @@ class World:
         return await self.eventually(f"{pair} is offered", lambda: self.integration(pair))  # type: ignore[no-any-return]
 
     async def enable(self, pair: Pair, *, enabled: bool = True) -> None:
-        """Enable the pair's Integration as a person does."""
+        """Enable the pair's Integration as a user does."""
         ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
         await self.patch("Integration", ref, {"spec": {"enabled": enabled}})
 

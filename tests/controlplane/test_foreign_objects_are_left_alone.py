@@ -13,7 +13,7 @@ from integration_operator.domain.pair import Pair
 from tests.support.documents import reason
 from tests.support.world import World
 
-STRANGERS: dict[str, tuple[Any, dict[str, Any]]] = {
+FOREIGN: dict[str, tuple[Any, dict[str, Any]]] = {
     "Secret": (naming.secret_ref, {"type": "Opaque", "data": {"password": "eA=="}}),
     "MessagingUser": (
         naming.user_ref,
@@ -25,10 +25,10 @@ SIDES = {"Secret": "CredentialsReady", "MessagingUser": "UserReady", "Connection
 
 
 @pytest.mark.parametrize("labelled", [False, True], ids=["unlabelled", "with a label like ours"])
-@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("kind", FOREIGN)
 async def test_stranger_keeps_the_name(world: World, kind: str, labelled: bool) -> None:
     pair = await world.pair()
-    ref_of, body = STRANGERS[kind]
+    ref_of, body = FOREIGN[kind]
     ref = ref_of(pair)
     metadata = {"labels": {names.INTEGRATION_LABEL: "theirs"}} if labelled else {}
     before = await world.create(kind, *ref, metadata=metadata, **body)

@@ -1,4 +1,4 @@
-"""An Integration that a person or a GitOps tool wrote: its life and what is written in it are theirs."""
+"""An Integration that a user or a GitOps tool wrote: its life and what is written in it are theirs."""
 
 from __future__ import annotations
 

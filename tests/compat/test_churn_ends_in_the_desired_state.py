@@ -141,9 +141,9 @@ class Churn:
 
     async def _delete_connection(self, pair: Pair) -> None:
         url = f"{self.server.url}/api/v1/connections/{naming.connection_id(pair)}"
-        async with aiohttp.ClientSession(headers=HEADERS) as person:
+        async with aiohttp.ClientSession(headers=HEADERS) as user:
             with suppress(aiohttp.ClientError):
-                await person.delete(url)
+                await user.delete(url)
 
 
 async def comes_right(churn: Churn, enmasse: SimulatedEnMasse) -> None:
