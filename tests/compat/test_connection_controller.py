@@ -12,7 +12,7 @@ from integration_operator.connections.controller import FINALIZER
 from integration_operator.delivery.peer import Peer
 from integration_operator.domain.pair import Ref
 from integration_operator_sandbox.syndesis_server import SyndesisServer
-from tests.support.connection_controller import connection_controller, create_connection, in_phase
+from tests.support.connection_controller import CONTROLLER, connection_controller, create_connection, in_phase
 from tests.support.documents import secret_data
 from tests.support.world import World
 
@@ -88,11 +88,10 @@ async def test_at_rest_and_after_a_restart_nothing_is_written(world: World, synd
         ref = await create_connection(world, namespace)
         await in_phase(world, ref, "Ready")
     before = syndesis_server.stored()
-    user = "system:serviceaccount:integration-operator:connection-controller"
-    world.mark()
+    world.audit.mark()
     async with connection_controller(world, syndesis_server):
         await world.eventually("the restarted one has looked", _asked(syndesis_server, len(syndesis_server.requests)))
-        assert world.writes(user) == []
+        assert world.audit.writes(CONTROLLER) == []
     assert syndesis_server.stored() == before
 
 
@@ -154,12 +153,11 @@ async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
 
         await world.eventually("it is left alone", left_alone)
         await asyncio.sleep(12)
-        world.mark()
+        world.audit.mark()
         asked = len(syndesis_server.requests)
         await asyncio.sleep(6)
         assert len(syndesis_server.requests) - asked <= 3, "one request tries it, every 4 seconds"
-        user = "system:serviceaccount:integration-operator:connection-controller"
-        assert world.writes(user) == [], "what is said of it stays the same"
+        assert world.audit.writes(CONTROLLER) == [], "what is said of it stays the same"
         syndesis_server.recover()
         for ref in refs:
             await in_phase(world, ref, "Ready")

@@ -9,10 +9,11 @@ import aiohttp
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.support.audit_log import OPERATOR
 from tests.support.documents import condition, decoded
 from tests.support.rest_delivery import deliver_over_rest, finalizers, rest_pair, stored_connection
 from tests.support.syndesis_data import HEADERS
-from tests.support.world import OPERATOR, World
+from tests.support.world import World
 
 
 async def test_life_of_a_pair(world: World, syndesis_server: SyndesisServer) -> None:
@@ -32,7 +33,7 @@ async def test_life_of_a_pair(world: World, syndesis_server: SyndesisServer) -> 
         assert condition(integration, "DeliveryChosen")["reason"] == "NativeUserRestConnection"
         assert syndesis_server.verified[-1]["password"] == secret["password"]
 
-        await world.quiet()
+        await world.audit.quiet()
         asked = len(syndesis_server.requests)
         await asyncio.sleep(2)
         assert len(syndesis_server.requests) == asked, "nothing is asked at rest"
@@ -79,12 +80,12 @@ async def test_a_restart_writes_nothing_and_looks_later(world: World, syndesis_s
             pair = await rest_pair(world)
             await deliver_over_rest(world, syndesis_server, pair)
             await world.has_reason(pair, "Verified", "ConnectionVerified")
-            await world.quiet()
+            await world.audit.quiet()
         asked = len(syndesis_server.requests)
-        world.mark()
+        world.audit.mark()
         async with world.operator(syndesis_url=syndesis_server.url):
-            await world.quiet(seconds=3)
-        assert world.writes(OPERATOR) == []
+            await world.audit.quiet(seconds=3)
+        assert world.audit.writes(OPERATOR) == []
         assert len(syndesis_server.requests) == asked
 
 
@@ -93,7 +94,7 @@ async def test_drift_is_found_once_in_a_period_with_one_read(world: World, synde
         pair = await rest_pair(world)
         connection = await deliver_over_rest(world, syndesis_server, pair)
         await world.has_reason(pair, "Verified", "ConnectionVerified")
-        await world.quiet()
+        await world.audit.quiet()
         before = len(syndesis_server.requests)
 
         async def looked() -> bool:

@@ -6,7 +6,6 @@ An apply that creates an object needs ``create`` and ``patch``; the log calls it
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,16 +21,15 @@ from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.aggregated.server import AggregatedApi
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.support.audit_log import OPERATOR
+from tests.support.connection_controller import CONTROLLER
 from tests.support.documents import Document, secret_data
 from tests.support.earlier_enmasse import INFRASTRUCTURE, drop_space, pair_in_config_map
 from tests.support.keycloak_access import store_keycloak_access
 from tests.support.keycloak_fixtures import realms_of
-from tests.support.world import OPERATOR, World
+from tests.support.world import World
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
-CONTROLLER = OPERATOR.replace(":integration-operator", ":connection-controller").replace(
-    "serviceaccount:connection-controller", "serviceaccount:integration-operator"
-)
 
 
 class Use(NamedTuple):
@@ -56,12 +54,9 @@ def granted(directory: str) -> set[Use]:
     }
 
 
-def entries(world: World, user: str, since: int) -> list[Document]:
-    """The requests of a user in the audit log, watches too."""
-    with world.control_plane.audit_log.open("rb") as log:
-        log.seek(since)
-        found = [json.loads(line) for line in log if line.endswith(b"\n")]
-    return [entry for entry in found if entry["user"].get("username") == user and "objectRef" in entry]
+def entries(world: World, user: str) -> list[Document]:
+    """Return the requests of a user for resources, watches too."""
+    return [entry for entry in world.audit.entries(user) if "objectRef" in entry]
 
 
 def uses(requests: list[Document]) -> set[Use]:
@@ -80,10 +75,6 @@ def refused(requests: list[Document]) -> list[str]:
     return [f"{e['verb']} {e['requestURI']}" for e in requests if e.get("responseStatus", {}).get("code") == 403]
 
 
-def size(world: World) -> int:
-    return int(world.control_plane.audit_log.stat().st_size)
-
-
 async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tmp_path: Path) -> None:
     """Natively, and the connection over REST with a property from a ConfigMap; each object is created, repaired and
     deleted."""
@@ -92,7 +83,6 @@ async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tm
     (tmp_path / "connection.yaml.j2").write_text(
         shipped.replace("configuredPropertiesFrom:\n", f"configuredPropertiesFrom:\n{source}")
     )
-    since = size(world)
     async with world.platforms(), world.operator(templates=tmp_path, syndesis_url=syndesis_server.url):
         pair = await world.pair()
         children = await world.deliver(pair)
@@ -103,7 +93,7 @@ async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tm
         ):
             metadata = children[kind]["metadata"]
             await world.patch(kind, Ref(metadata["namespace"], metadata["name"]), body)
-        await world.quiet()
+        await world.audit.quiet()
         await world.enable(pair, enabled=False)
         await world.taken_down(pair)
         over_rest = Pair(pair.space, Ref(await world.namespace("fuse"), "syndesis"))
@@ -121,13 +111,12 @@ async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tm
             return await world.integration(pair) is None
 
         await world.eventually("the offer is withdrawn", withdrawn)
-    requests = entries(world, OPERATOR, since)
+    requests = entries(world, OPERATOR)
     assert refused(requests) == []
     assert granted("base") - uses(requests) == set(), "nothing uses this"
 
 
 async def test_of_the_connection_controller(world: World, syndesis_server: SyndesisServer) -> None:
-    since = size(world)
     fuse = await world.namespace("fuse")
     await world.syndesis(fuse)
     await world.create("Secret", fuse, "login", data=secret_data({"username": "me", "password": "secret-1"}))
@@ -154,7 +143,7 @@ async def test_of_the_connection_controller(world: World, syndesis_server: Synde
             return found is not None and (found.get("status") or {}).get("phase") == "Ready"
 
         await world.eventually("it is Ready", ready)
-    requests = entries(world, CONTROLLER, since)
+    requests = entries(world, CONTROLLER)
     assert refused(requests) == []
     assert granted("connection-controller") - uses(requests) == set(), "nothing uses this"
 
@@ -162,7 +151,6 @@ async def test_of_the_connection_controller(world: World, syndesis_server: Synde
 async def test_with_earlier_releases_of_enmasse(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer
 ) -> None:
-    since = size(old)
     async with (
         Client.from_kubeconfig(old.control_plane.kubeconfig()) as admin,
         realms_of(keycloak) as realms,
@@ -190,14 +178,13 @@ async def test_with_earlier_releases_of_enmasse(
 
             await old.eventually("the user is gone", gone)
     await drop_space(old, pair.space)
-    found = uses(entries(old, OPERATOR, since))
+    found = uses(entries(old, OPERATOR))
     assert (granted("compatibility") | granted("configmaps")) - found == set(), "nothing uses this"
-    assert refused(entries(old, OPERATOR, since)) == []
+    assert refused(entries(old, OPERATOR)) == []
 
 
 async def test_with_users_in_keycloak(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
     """Secrets, Service and Route are looked for under the names that EnMasse's releases give them."""
-    since = size(old)
     await store_keycloak_access(old, keycloak)
     pair = await pair_in_config_map(old, keycloak)
     where = {"syndesis_url": syndesis_server.url, "enmasse_namespace": INFRASTRUCTURE, "address_spaces": "configmap"}
@@ -212,9 +199,9 @@ async def test_with_users_in_keycloak(old: World, keycloak: Keycloak, syndesis_s
         await old.patch(
             "Integration", Ref(pair.syndesis.namespace, naming.integration_name(pair)), {"spec": {"tls": "disabled"}}
         )
-        await old.quiet()
+        await old.audit.quiet()
     await old.kubectl.delete(f"{secrets}/standard-authservice-credentials")
     await drop_space(old, pair.space)
-    found = uses(entries(old, OPERATOR, since))
+    found = uses(entries(old, OPERATOR))
     assert granted("keycloak") - found == set(), "nothing uses this"
-    assert refused(entries(old, OPERATOR, since)) == []
+    assert refused(entries(old, OPERATOR)) == []

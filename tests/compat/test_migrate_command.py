@@ -39,7 +39,7 @@ async def test_shown_then_done_then_undone(world: World, syndesis_server: Syndes
     async with world.enmasse_alone(), world.operator(syndesis_url=syndesis_server.url):
         pair = await rest_pair(world)
         connection = await deliver_over_rest(world, syndesis_server, pair)
-        await world.quiet()
+        await world.audit.quiet()
         asked = len(syndesis_server.requests)
         code, output = await migrate(world, "--to", "native", "--dry-run")
         assert code == 0, output

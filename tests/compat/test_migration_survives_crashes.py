@@ -22,7 +22,7 @@ async def test_killed_at_every_step(world: World, syndesis_server: SyndesisServe
         async with world.operator(syndesis_url=syndesis_server.url):
             pair = await rest_pair(world)
             identifier = (await deliver_over_rest(world, syndesis_server, pair))["id"]
-            await world.quiet()
+            await world.audit.quiet()
         secret = decoded(await world.get("Secret", naming.secret_ref(pair)))
 
         async def there_and_back(moments: Moments) -> None:

@@ -12,8 +12,9 @@ import pytest
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator_sandbox.syndesis_server import Stage, SyndesisServer
+from tests.support.audit_log import OPERATOR
 from tests.support.documents import condition, decoded, space_status
-from tests.support.world import OPERATOR, World
+from tests.support.world import World
 
 PAIRS = 6
 FOREVER = 1_000_000
@@ -99,11 +100,11 @@ async def test_while_they_wait_nothing_is_written_and_little_is_asked(
         await move(world, pairs, "moved.svc")
         await none_ready(world, pairs)
         await asyncio.sleep(5)
-        world.mark()
+        world.audit.mark()
         asked = len(syndesis_server.requests)
         await asyncio.sleep(20)
-        assert world.writes(OPERATOR) == []
-        assert world.events_posted(OPERATOR) == 0
+        assert world.audit.writes(OPERATOR) == []
+        assert world.audit.events_posted(OPERATOR) == 0
         assert len(syndesis_server.requests) - asked <= 10, "one request tries the server from time to time"
         syndesis_server.recover()
         assert await all_ready(world, pairs, within=60) < WITHIN
@@ -170,7 +171,7 @@ async def test_a_syndesis_that_is_installed_anew_gets_all_connections_again(
         pairs = await pairs_of(world)
         await written_by_a_user(world, pairs)
         await all_ready(world, pairs)
-        await world.quiet()
+        await world.audit.quiet()
         passwords = await passwords_of(world, pairs)
         ref = pairs[0].syndesis
         syndesis_server.install_anew()

@@ -29,7 +29,7 @@ async def test_life_of_a_pair(old: World, keycloak: Keycloak, syndesis_server: S
         assert keycloak.groups_of(realm_of(pair), known["username"]) == {"send_*", "recv_*"}
         (connection,) = syndesis_server.stored().values()
         assert syndesis_server.password(connection["id"]) == known["password"]
-        await old.quiet()
+        await old.audit.quiet()
         await drop_space(old, pair.space)
 
         async def gone() -> bool:

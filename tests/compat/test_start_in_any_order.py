@@ -20,9 +20,10 @@ from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.support.audit_log import OPERATOR
 from tests.support.earlier_enmasse import aggregated_api, pair_in_config_map
 from tests.support.logins import deliver_login
-from tests.support.world import OPERATOR, World
+from tests.support.world import World
 
 KINDS = [kind for kind in vars(kinds).values() if isinstance(kind, Kind)]
 LATE = 0.8
@@ -68,13 +69,13 @@ async def test_with_kinds_that_are_watched(world: World, refused: bool) -> None:
         async with world.operator():
             await world.deliver(pair)
             await world.has_reason(pair, "Ready")
-            await world.quiet()
+            await world.audit.quiet()
         asked = set()
         for kind in KINDS:
-            world.mark()
+            world.audit.mark()
             if await restart(world, kind, refused, {}):
                 asked.add(kind.name)
-            assert world.writes(OPERATOR) == [], f"{kind} came last"
+            assert world.audit.writes(OPERATOR) == [], f"{kind} came last"
         assert asked == {kind.name for kind in KINDS} - {"ConfigMap"}
 
 
@@ -91,10 +92,10 @@ async def test_with_kinds_that_are_polled(
             await asyncio.sleep(SETTLED)
         asked = set()
         for kind in KINDS:
-            old.mark()
+            old.audit.mark()
             if await restart(old, kind, refused, settings):
                 asked.add(kind.name)
-            assert old.writes(OPERATOR) == [], f"{kind} came last"
+            assert old.audit.writes(OPERATOR) == [], f"{kind} came last"
         assert {"AddressSpace", "Namespace", "Integration", "Syndesis"} <= asked
         async with old.operator(**settings):
             await old.enable(pair, enabled=False)

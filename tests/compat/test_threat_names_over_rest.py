@@ -84,7 +84,7 @@ class Scene(Receiving):
         for _ in range(2):
             async with self.operator(**settings):
                 await during()
-                await self.world.quiet()
+                await self.world.audit.quiet()
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ async def test_a_user_of_somebody_else_is_never_taken(scene: Scene, with_forgery
     async with scene.operator(**settings):
         await scene.receiver.delete(path("Integration", *scene.ref))
         await scene.gone()
-        await scene.world.quiet()
+        await scene.world.audit.quiet()
     scene.untouched(before)
     assert [user["username"] for user in scene.keycloak.users(scene.realm)] == ["boss"]
     assert scene.server.stored() == {}, "nothing is connected with a login that is not this pair's"
@@ -189,7 +189,7 @@ async def test_another_pairs_user_is_not_this_pairs(scene: Scene, with_forgery: 
     async with scene.operator():
         await scene.receiver.delete(path("Integration", *scene.ref))
         await scene.gone()
-        await scene.world.quiet()
+        await scene.world.audit.quiet()
     scene.untouched(before)
     scene.untouched(generated)
 
@@ -201,12 +201,12 @@ async def test_a_changed_delivery_takes_nothing_either(scene: Scene) -> None:
     for delivery in ("native", "keycloak", "auto"):
         await scene.change(delivery={"user": delivery, "connection": "rest"})
         async with scene.operator(allow_keycloak=True):
-            await scene.world.quiet()
+            await scene.world.audit.quiet()
             scene.untouched(before)
     async with scene.operator(user_delivery="auto", allow_keycloak=True):
         await scene.change(enabled=False)
         await scene.said("NotEnabled")
-        await scene.world.quiet()
+        await scene.world.audit.quiet()
     scene.untouched(before)
 
 
@@ -306,7 +306,7 @@ async def test_a_noted_id_of_a_foreign_connection_leads_to_nothing(scene: Scene)
     async with scene.operator():
         status = {"status": {"delivered": {"connection": {"id": "i-1"}}}}
         await scene.receiver.patch(f"{path('Integration', *scene.ref)}/status", status)
-        await scene.world.quiet()
+        await scene.world.audit.quiet()
     async with scene.operator():
         await scene.receiver.delete(path("Integration", *scene.ref))
         await scene.gone()

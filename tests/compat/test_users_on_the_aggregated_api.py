@@ -12,10 +12,11 @@ from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.syndesis_server import SyndesisServer
+from tests.support.audit_log import OPERATOR
 from tests.support.documents import condition
 from tests.support.earlier_enmasse import aggregated_api, drop_space, pair_in_config_map, realm_of, store_space
 from tests.support.logins import deliver_login, login
-from tests.support.world import OPERATOR, World
+from tests.support.world import World
 
 
 @pytest.mark.parametrize("release", ["0.24", "0.26", "0.30"])
@@ -46,10 +47,10 @@ async def test_life_of_a_user(
             assert asked() == before, "nothing is asked of users at rest"
             assert "PATCH" not in {method for method, _ in api.requests}
 
-        old.mark()
+        old.audit.mark()
         async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
             await asyncio.sleep(4)
-            assert old.writes(OPERATOR) == [], "a restart writes nothing"
+            assert old.audit.writes(OPERATOR) == [], "a restart writes nothing"
             await old.enable(pair, enabled=False)
 
             async def gone() -> bool:

@@ -127,7 +127,7 @@ async def test_retained_delivery_outlives_its_integration(world: World) -> None:
         kept = await world.delivered(pair)
         await world.delete("Integration", ref)
         await world.eventually("offered again", lambda: _is_new(world, pair))
-        await world.quiet()
+        await world.audit.quiet()
         still = await world.children(pair)
         assert {k: v["metadata"]["uid"] for k, v in still.items() if v} == {
             k: v["metadata"]["uid"] for k, v in kept.items()

@@ -65,14 +65,16 @@ async def test_a_tenant_sees_the_namespace_of_its_context(world: World, tenant: 
     pair = await world.pair()
     shop = pair.space.namespace
     config = await tenant(shop)
-    world.mark()
+    world.audit.mark()
     answer = await explain(config)
     assert answer.code == 0, answer
     assert answer.out.splitlines()[0] == f"Looked at: namespace {shop}"
     assert "Not looked at: Secrets, MessagingUsers, Connections" in answer.out
     assert f"AddressSpace {pair.space} × Syndesis {pair.syndesis}: a pair" in answer.out
     asked = {
-        e["objectRef"]["resource"] for e in world.requests(f"system:serviceaccount:{shop}:tenant") if "objectRef" in e
+        e["objectRef"]["resource"]
+        for e in world.audit.requests(f"system:serviceaccount:{shop}:tenant")
+        if "objectRef" in e
     }
     assert asked.isdisjoint({"secrets", "messagingusers", "connections", "configmaps"})
     assert asked >= set(LISTED.values())

@@ -63,14 +63,14 @@ async def test_taking_down_leaves_strangers(world: World) -> None:
 
 
 async def test_platforms_are_never_written(world: World) -> None:
-    world.mark()
+    world.audit.mark()
     async with world.operator():
         pair = await world.pair(across=True)
         await world.deliver(pair)
         await world.delete("Syndesis", pair.syndesis)
         await world.taken_down(pair)
-        await world.quiet()
-    written = {w.split()[1] for w in world.writes()}
+        await world.audit.quiet()
+    written = {w.split()[1] for w in world.audit.writes()}
     assert written == {"integrations", "integrations/status", "secrets", "messagingusers", "connections"}
     space = await world.get("AddressSpace", pair.space)
     assert space is not None
@@ -80,14 +80,14 @@ async def test_platforms_are_never_written(world: World) -> None:
 
 async def test_the_role_is_all_that_is_needed(world: World) -> None:
     """Nothing that the operator asks is refused: the role in deploy/ lacks nothing."""
-    world.mark()
+    world.audit.mark()
     async with world.operator():
         pair = await world.pair(across=True)
         await world.deliver(pair)
         await world.enable(pair, enabled=False)
         await world.taken_down(pair)
-        await world.quiet()
-    refused = [r for r in world.requests() if r["responseStatus"]["code"] in (401, 403)]
+        await world.audit.quiet()
+    refused = [r for r in world.audit.requests() if r["responseStatus"]["code"] in (401, 403)]
     assert refused == []
 
 

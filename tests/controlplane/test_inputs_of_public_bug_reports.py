@@ -37,7 +37,7 @@ async def test_messages_without_end_are_bounded(world: World) -> None:
         user = {"phase": "Active", "generation": 1, "message": "y" * 100_000}
         await world.patch("MessagingUser", naming.user_ref(pair), {"status": user}, status=True)
         await world.has_reason(pair, "UserFailed")
-        await world.quiet()
+        await world.audit.quiet()
         events = await world.items("Event", shop)
         assert all(len(e["message"].encode()) <= 1024 for e in events)
 
@@ -171,7 +171,7 @@ async def test_a_secret_that_cannot_be_changed_holds_no_endpoint_up(world: World
         pair = await world.pair()
         await world.deliver(pair)
         secret = naming.secret_ref(pair)
-        await world.quiet()
+        await world.audit.quiet()
         await world.patch("Secret", secret, {"data": {"password": "ZWRpdGVk"}, "immutable": True})
         await world.has_reason(pair, "Invalid", "CredentialsReady")
         host = "moved.enmasse-infra.svc"

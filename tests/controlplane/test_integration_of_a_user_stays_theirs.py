@@ -77,7 +77,7 @@ async def test_second_one_says_so_and_does_nothing(world: World) -> None:
         await world.create("Integration", *second, spec={"addressSpaceRef": reference(pair), "enabled": False})
         found = await said(world, second, "Duplicate")
         assert naming.integration_name(pair) in condition(found, "Paired")["message"]
-        await world.quiet()
+        await world.audit.quiet()
         assert all((await world.children(pair)).values())
 
 
@@ -134,7 +134,7 @@ async def test_suspended_is_left_as_it_is(world: World) -> None:
         await world.has_reason(pair, "Suspended")
         await world.patch("Connection", naming.connection_ref(pair), {"spec": {"name": "Mine"}})
         await world.patch("Integration", ref, {"spec": {"enabled": False}})
-        await world.quiet()
+        await world.audit.quiet()
         children = await world.children(pair)
         assert all(children.values())
         assert children["Connection"]["spec"]["name"] == "Mine"  # type: ignore[index]

@@ -80,11 +80,11 @@ async def test_losing_readiness_tears_nothing_down(world: World) -> None:
     async with world.operator():
         pair = await world.pair()
         before = await world.deliver(pair)
-        await world.quiet()
-        world.mark()
+        await world.audit.quiet()
+        world.audit.mark()
         await world.patch("AddressSpace", pair.space, {"status": {"isReady": False, "phase": "Failed"}})
-        await world.quiet()
-        assert [w for w in world.writes() if "status" not in w] == []
+        await world.audit.quiet()
+        assert [w for w in world.audit.writes() if "status" not in w] == []
         after = await world.children(pair)
         assert {k: v["metadata"]["uid"] for k, v in after.items() if v} == {
             k: v["metadata"]["uid"] for k, v in before.items()

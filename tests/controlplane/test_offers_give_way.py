@@ -40,7 +40,7 @@ async def test_an_integration_that_a_user_writes_after_the_offer_takes_its_place
             return await world.get("Integration", offer(pair)) is None and all((await world.children(pair)).values())
 
         await world.eventually("the offer is gone, and the user's Integration is delivered", taken)
-        await world.quiet()
+        await world.audit.quiet()
         (left,) = await world.items("Integration", pair.syndesis.namespace)
         assert left["metadata"]["name"] == "mine"
         assert reason(left) != "Duplicate"
@@ -58,7 +58,7 @@ async def test_in_one_breath(world: World) -> None:
                 world.syndesis(shop),
                 world.create("Integration", *mine, spec=written(pair, enabled=True)),
             )
-            await world.quiet()
+            await world.audit.quiet()
             (left,) = await world.items("Integration", shop)
             assert left["metadata"]["name"] == "mine"
             assert all((await world.children(pair)).values())

@@ -68,7 +68,7 @@ async def test_a_config_map_that_cannot_be_read_is_no_reason_to_tear_down(old: W
     async with old.operator():
         integration = await old.has_reason(pair, "AddressSpaceNotReady", "UserReady")
         assert "config.json of ConfigMap" in condition(integration, "UserReady")["message"]
-        await old.quiet()
+        await old.audit.quiet()
         assert (await old.offered(pair))["metadata"]["uid"] == offered["metadata"]["uid"]
         assert (await stored())["metadata"]["uid"] == secret["metadata"]["uid"]
         await drop_space(old, pair.space)

@@ -86,7 +86,7 @@ async def test_a_retained_login_ends_with_the_givers_consent(world: World, tmp_p
             )
             await world.delivered(pair)
             await receiver.delete(path("Integration", *reference(pair)))
-            await world.quiet()
+            await world.audit.quiet()
             assert (await world.children(pair))["MessagingUser"] is not None, "it is retained"
             await giver.patch(space, {"metadata": {"annotations": {names.ALLOWED_NAMESPACES: None}}})
             await login_ends(world, pair)
@@ -96,7 +96,7 @@ async def test_only_the_receiver_enables(world: World) -> None:
     async with world.operator():
         pair = await two_namespaces(world, allowed="*", enable_new="true")
         assert (await world.offered(pair))["spec"]["enabled"] is False
-        await world.quiet()
+        await world.audit.quiet()
         assert not any((await world.children(pair)).values())
 
         willing = await world.syndesis(await world.namespace("willing"), annotations={names.ENABLE_NEW: "true"})
@@ -111,7 +111,7 @@ async def test_the_receiver_limits_who_may_offer(world: World) -> None:
         accepted = Pair(await world.space(shop, allowed="*"), syndesis)
         refused = Pair(await world.space(other, allowed="*"), syndesis)
         await world.offered(accepted)
-        await world.quiet()
+        await world.audit.quiet()
         assert await world.integration(refused) is None
         both = {"metadata": {"annotations": {names.ACCEPT_FROM: f"{shop},{other}"}}}
         await world.patch("Syndesis", syndesis, both)
@@ -130,7 +130,7 @@ async def test_offers_of_other_namespaces_are_bounded(world: World) -> None:
             await world.space(flood, f"space-{number}", allowed="*")
         own = Pair(await world.space(fuse, "own"), syndesis)
         await world.offered(own)
-        await world.quiet()
+        await world.audit.quiet()
         there = await world.items("Integration", fuse)
         assert len(there) == 4, "three from elsewhere, and its own"
         events = [e for e in await world.items("Event", fuse) if e["reason"] == "OffersExhausted"]
@@ -200,7 +200,7 @@ async def test_the_giver_bounds_the_operations(world: World, tmp_path: Path) -> 
             mine = path("Integration", *reference(pair))
             await receiver.patch(mine, {"spec": {"enabled": True, "authorization": manage}})
             await world.has_reason(pair, "AuthorizationNotAllowed", "UserReady")
-            await world.quiet()
+            await world.audit.quiet()
             assert (await world.children(pair))["MessagingUser"] is None
             space = path("AddressSpace", *pair.space)
             grant = {"metadata": {"annotations": {names.ALLOWED_OPERATIONS: "send,recv,manage"}}}
@@ -235,7 +235,7 @@ async def test_an_offer_that_the_receiver_answers_makes_room(world: World) -> No
         syndesis = await world.syndesis(fuse)
         shop = await world.namespace("shop")
         pairs = [Pair(await world.space(shop, f"space-{number}", allowed="*"), syndesis) for number in range(2)]
-        await world.quiet()
+        await world.audit.quiet()
         (first,) = await world.items("Integration", fuse)
         await world.patch("Integration", Ref(fuse, first["metadata"]["name"]), {"spec": {"enabled": True}})
         for pair in pairs:

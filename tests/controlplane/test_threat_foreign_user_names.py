@@ -45,7 +45,7 @@ async def restarted(on: Scene, during: Callable[[], Awaitable[Any]], **settings:
     for _ in range(2):
         async with on.world.operator(**settings):
             await during()
-            await on.world.quiet()
+            await on.world.audit.quiet()
 
 
 @pytest.mark.parametrize("connection", ["native", "rest"])
@@ -120,10 +120,10 @@ async def test_without_consent_nothing_is_deleted_in_the_givers_namespace(world:
         async with world.operator(give_up_seconds=1):
             await on.said("NamespaceNotAllowed")
             await on.change(enabled=False)
-            await world.quiet()
+            await world.audit.quiet()
             await on.receiver.delete(path("Integration", *on.ref))
             await asyncio.sleep(2)
-            await world.quiet()
+            await world.audit.quiet()
         await on.untouched(own_name)
         await on.untouched(chosen)
 
@@ -152,7 +152,7 @@ async def test_copies_stay(world: World, tmp_path: Path, kind: str) -> None:
                     )
             await world.enable(on.pair, enabled=False)
             await world.taken_down(on.pair)
-            await world.quiet()
+            await world.audit.quiet()
             for copy in copies:
                 ref = Ref(copy["metadata"]["namespace"], copy["metadata"]["name"])
                 now = await world.get(kind, ref)
@@ -172,7 +172,7 @@ async def test_the_generated_secret_is_no_credential_of_ones_own(world: World, t
                 name = secret["metadata"]["name"]
                 await on.receiver.patch(path("Integration", *ref), {"spec": {"credentialsSecretRef": {"name": name}}})
                 await world.has_reason(on.pair, "SecretGenerated", "CredentialsReady")
-                await world.quiet()
+                await world.audit.quiet()
                 now = await world.children(on.pair)
                 assert now["Secret"]["metadata"]["uid"] == before["Secret"]["metadata"]["uid"]  # type: ignore[index]
                 user = now["MessagingUser"]
@@ -197,14 +197,14 @@ async def test_what_a_backup_tool_puts_back_is_adopted(world: World, tmp_path: P
             body = {key: document[key] for key in ("spec", "data", "type") if key in document}
             await world.create(kind, *refs[kind], metadata=metadata, **body)
         async with world.operator():
-            await world.quiet()
+            await world.audit.quiet()
             assert await world.get("Integration", refs["Integration"]) is not None, "its AddressSpace is not there yet"
             metadata = {"annotations": space["metadata"]["annotations"]}
             await world.create(
                 "AddressSpace", *on.pair.space, metadata=metadata, spec=space["spec"], status=space["status"]
             )
             await world.has_reason(on.pair, "UserPending")
-            await world.quiet()
+            await world.audit.quiet()
             after = await world.delivered(on.pair)
             assert after["Secret"]["data"] == before["Secret"]["data"], "the credential is the same"
             assert after["MessagingUser"]["metadata"]["ownerReferences"], "and its objects have owners again"

@@ -165,7 +165,7 @@ async def test_of_two_syndesis_of_a_namespace_the_duplicate_gets_nothing(world: 
             spec = {"addressSpaceRef": reference, "client": client, "enabled": True}
             await world.create("Integration", fuse, f"for-{client}", spec=spec)
             await on.said(said, name=f"for-{client}")
-        await world.quiet()
+        await world.audit.quiet()
         assert await world.items("MessagingUser", on.pair.space.namespace) == []
 
 

@@ -39,10 +39,10 @@ async def test_an_editor_gets_no_password_by_an_address_space_of_its_own(world: 
             assert f"{on.pair.space.namespace}/{on.pair.space.name}" in message
             await on.change(delivery={"connection": "rest"})
             await on.change(credentialsSecretRef={"name": "byo", "usernameKey": "username", "passwordKey": "password"})
-            await world.quiet()
+            await world.audit.quiet()
             assert not await leaked(world, on)
         async with world.operator():
-            await world.quiet()
+            await world.audit.quiet()
             assert not await leaked(world, on)
 
 

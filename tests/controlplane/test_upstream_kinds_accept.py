@@ -68,10 +68,10 @@ async def test_life_of_a_pair(real: World) -> None:
         await real.deliver(pair)
         await real.has_reason(pair, "Ready")
         assert len(enmasse.logins) == 1
-        await real.quiet()
-        real.mark()
-        await real.quiet(seconds=2)
-        assert real.requests() == [], "nothing was pruned that would be written again and again"
+        await real.audit.quiet()
+        real.audit.mark()
+        await real.audit.quiet(seconds=2)
+        assert real.audit.requests() == [], "nothing was pruned that would be written again and again"
         await real.delete("AddressSpace", pair.space)
         await real.taken_down(pair)
 

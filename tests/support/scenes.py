@@ -14,9 +14,10 @@ from typing import Any
 from integration_operator.api import names
 from integration_operator.domain.pair import Pair, Ref
 from integration_operator.kube.client import Client
+from tests.support.audit_log import OPERATOR
 from tests.support.documents import Document, encoded, path
 from tests.support.tenants import tenant
-from tests.support.world import OPERATOR, World
+from tests.support.world import World
 
 OF_MALLORY = "of mallory"
 """The password that the receiver brings."""
@@ -138,7 +139,7 @@ class Process:
         command = [sys.executable, "-m", "integration_operator", "run", "--log-level", "error"]
         command += ["--kubeconfig", str(world.control_plane.kubeconfig("operator"))]
         command += ["--probe-port", "0", "--metrics-port", "0", *flags]
-        world.mark()
+        world.audit.mark()
         self._world = world
         self._process = subprocess.Popen(command, env={"PATH": "/usr/bin:/bin"})
 
@@ -147,7 +148,7 @@ class Process:
 
         async def asked() -> bool:
             assert self._process.poll() is None, "it ended"
-            return bool(self._world.requests(OPERATOR))
+            return bool(self._world.audit.requests(OPERATOR))
 
         await self._world.eventually("the operator asks the server", asked, every=0.01)
 

@@ -7,10 +7,8 @@ Everything goes through the public door: the API server, as a user or as one of 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -26,9 +24,8 @@ from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from integration_operator_sandbox.keycloak.controller import KeptLogins
 from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
+from tests.support.audit_log import AuditLog
 from tests.support.documents import PATHS, Document, condition, path, reason, space_status
-
-OPERATOR = "system:serviceaccount:integration-operator:integration-operator"
 
 MADE_BY_PEOPLE = ("Integration", "Syndesis", "AddressSpace", "AuthenticationService")
 
@@ -40,7 +37,7 @@ class World:
         self.control_plane = control_plane
         self.kubectl = kubectl
         self.tag = uuid.uuid4().hex[:6]
-        self._mark = 0
+        self.audit = AuditLog(control_plane.audit_log)
 
     def ns(self, name: str) -> str:
         """A namespace's name of this test's own."""
@@ -248,48 +245,6 @@ class World:
                     yield simulated
                 finally:
                     stop.set()
-
-    def mark(self) -> None:
-        """Count requests from here."""
-        self._mark = self.control_plane.audit_log.stat().st_size
-
-    def requests(self, user: str = OPERATOR) -> list[Document]:
-        """The requests of a user since the mark, as the server's audit log has them; watches aside."""
-        with self.control_plane.audit_log.open("rb") as log:
-            log.seek(max(self._mark - 1, 0))
-            if self._mark:
-                log.readline()  # ends at the mark, or is one that was half written then
-            entries = [json.loads(line) for line in log if line.endswith(b"\n")]
-        return [
-            e
-            for e in entries
-            if e["user"].get("username") == user and e["verb"] != "watch" and e["stage"] == "ResponseComplete"
-        ]
-
-    def writes(self, user: str = OPERATOR) -> list[str]:
-        """The writes of a user since the mark: verb and resource, Events aside."""
-        return [w for w in self._writes(user) if not w.endswith(" events")]
-
-    def events_posted(self, user: str = OPERATOR) -> int:
-        """The Events that a user posted since the mark."""
-        return sum(w.endswith(" events") for w in self._writes(user))
-
-    def _writes(self, user: str) -> list[str]:
-        return [
-            f"{e['verb']} {'/'.join(filter(None, (e['objectRef']['resource'], e['objectRef'].get('subresource'))))}"
-            for e in self.requests(user)
-            if e["verb"] not in ("get", "list")
-        ]
-
-    async def quiet(self, *, seconds: float = 1.0, within: float = 20.0) -> None:
-        """Wait until the operator has asked nothing for a while."""
-        until = time.monotonic() + within
-        known, since = len(self.requests()), time.monotonic()
-        while time.monotonic() - since < seconds:
-            assert time.monotonic() < until, f"still busy: {Counter(self._writes(OPERATOR)).most_common(5)}"
-            await asyncio.sleep(0.1)
-            if (now := len(self.requests())) != known:
-                known, since = now, time.monotonic()
 
     async def clean(self) -> None:
         """Remove what the test made, so that the next one finds nothing."""
