@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
-
 from integration_operator.api import names
 from integration_operator.connections.controller import FINALIZER
-from integration_operator.delivery.peer import Peer
+from integration_operator.delivery.peer import OPEN_FOR
 from integration_operator.domain.pair import Ref
 from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.connection_controller import CONTROLLER, connection_controller, create_connection, in_phase
@@ -136,10 +134,9 @@ async def test_a_password_changed_in_syndesis_is_put_back(world: World, syndesis
 
 
 async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
-    world: World, syndesis_server: SyndesisServer, monkeypatch: pytest.MonkeyPatch
+    world: World, syndesis_server: SyndesisServer
 ) -> None:
     """However long it was away: what is refused while it is left alone is no failure, and its return is told."""
-    monkeypatch.setitem(Peer.__init__.__kwdefaults__, "open_for", 4)
     namespace = await world.namespace("fuse")
     await world.syndesis(namespace)
     syndesis_server.fail(times=10_000, status=503)
@@ -149,14 +146,14 @@ async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
         async def left_alone() -> bool:
             found = [await world.get("Connection", ref) for ref in refs]
             conditions = [c for f in found if f for c in (f.get("status") or {}).get("conditions") or ()]
-            return len(conditions) == 4 and all("tried again every 4 s" in c["message"] for c in conditions)
+            return len(conditions) == 4 and all(f"tried again every {OPEN_FOR} s" in c["message"] for c in conditions)
 
         await world.eventually("it is left alone", left_alone)
-        await asyncio.sleep(12)
+        await asyncio.sleep(2 * OPEN_FOR)
         world.audit.mark()
         asked = len(syndesis_server.requests)
-        await asyncio.sleep(6)
-        assert len(syndesis_server.requests) - asked <= 3, "one request tries it, every 4 seconds"
+        await asyncio.sleep(2 * OPEN_FOR)
+        assert len(syndesis_server.requests) - asked <= 3, "one request tries it each time"
         assert world.audit.writes(CONTROLLER) == [], "what is said of it stays the same"
         syndesis_server.recover()
         for ref in refs:

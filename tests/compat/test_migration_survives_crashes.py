@@ -5,7 +5,7 @@ from __future__ import annotations
 from integration_operator.domain import naming
 from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.connection_controller import connection_controller
-from tests.support.crashing import Moments, killed_at_every_step, mortal
+from tests.support.crashing import Moments, killed, mortal
 from tests.support.documents import decoded
 from tests.support.rest_delivery import (
     always_one_connection,
@@ -36,5 +36,5 @@ async def test_killed_at_every_step(world: World, syndesis_server: SyndesisServe
             assert found["configuredProperties"]["username"] == secret["username"]
             assert decoded(await world.get("Secret", naming.secret_ref(pair))) == secret
 
-        await killed_at_every_step(there_and_back, at_least=12)
+        await killed(there_and_back, at_least=12)
         assert len(await world.items("MessagingUser", pair.space.namespace)) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.syndesis_server import SyndesisServer
-from tests.support.crashing import Moments, killed_at_every_step, mortal
+from tests.support.crashing import Moments, kill_at, killed, mortal
 from tests.support.earlier_enmasse import realm_of
 from tests.support.keycloak_access import store_keycloak_access
 from tests.support.logins import delete_pair, login, nothing_left
@@ -15,8 +15,9 @@ from tests.support.rest_delivery import always_one_connection
 from tests.support.world import World
 
 
+@kill_at
 @pytest.mark.timeout(600)
-async def test_killed_at_every_step(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
+async def test_killed(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, every: int) -> None:
     await store_keycloak_access(old, keycloak)
 
     async def life(moments: Moments) -> None:
@@ -36,4 +37,4 @@ async def test_killed_at_every_step(old: World, keycloak: Keycloak, syndesis_ser
             await nothing_left(world, keycloak, syndesis_server, pair)
         await delete_pair(world, keycloak, pair, ref)
 
-    await killed_at_every_step(life, at_least=20)
+    await killed(life, at_least=20, every=every)

@@ -8,7 +8,7 @@ password is accepted.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,15 @@ from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.ownership import KEYCLOAK_MARK, keycloak_mark
 from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.errors import ApiError
 from integration_operator_sandbox.keycloak import Keycloak
 from integration_operator_sandbox.syndesis_server import SyndesisServer
-from tests.support.documents import Document, path
-from tests.support.earlier_enmasse import INFRASTRUCTURE, drop_space, store_space
-from tests.support.scenes import OF_MALLORY, WITH_FINALIZER, Receiving, encoded
+from tests.support.documents import Document, encoded, path
+from tests.support.earlier_enmasse import drop_space, store_space
+from tests.support.keycloak_access import all_over_rest, store_keycloak_access
+from tests.support.scenes import OF_MALLORY, WITH_FINALIZER, Receiving
 from tests.support.tenants import tenant
 from tests.support.world import World
 
-SECRETS = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
 OF_THE_BOSS = "password-of-the-boss"
 
 
@@ -70,13 +69,8 @@ class Scene(Receiving):
 
     @asynccontextmanager
     async def operator(self, **settings: Any) -> AsyncIterator[None]:
-        where = {
-            "enmasse_namespace": INFRASTRUCTURE,
-            "keycloak_url": self.keycloak.url,
-            "syndesis_url": self.server.url,
-        }
-        chosen = {"user_delivery": "keycloak", "connection_delivery": "rest", **settings}
-        async with self.world.operator(address_spaces="configmap", **where, **chosen):
+        chosen = {**all_over_rest(self.keycloak, self.server), **settings}
+        async with self.world.operator(**chosen):
             yield
 
     async def restarted(self, during: Callable[[], Awaitable[Any]], **settings: Any) -> None:
@@ -91,15 +85,7 @@ class Scene(Receiving):
 async def scene(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, tmp_path: Path
 ) -> AsyncIterator[Scene]:
-    login = {"admin.username": keycloak.admin_username, "admin.password": keycloak.admin_password}
-    for name, data in (
-        ("keycloak-credentials", login),
-        ("standard-authservice-cert", {"tls.crt": keycloak.certificate}),
-    ):
-        with suppress(ApiError):
-            await old.kubectl.delete(f"{SECRETS}/{name}")
-        data = {key: encoded(value) for key, value in data.items()}
-        await old.kubectl.post(SECRETS, {"metadata": {"name": name}, "data": data})
+    await store_keycloak_access(old, keycloak)
     shop, fuse = await old.namespace("shop"), await old.namespace("fuse")
     await old.create("Syndesis", fuse, "syndesis", spec={}, status={"phase": "Installed"})
     pair = Pair(Ref(shop, "orders"), Ref(fuse, "syndesis"))

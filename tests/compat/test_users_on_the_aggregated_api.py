@@ -41,15 +41,15 @@ async def test_life_of_a_user(
             def asked() -> list[tuple[str, str]]:
                 return [r for r in api.requests if f"{pair.space.namespace}/messagingusers" in r[1]]
 
-            await asyncio.sleep(2)
+            await asyncio.sleep(1.5)
             before = asked()
-            await asyncio.sleep(3)
+            await asyncio.sleep(2.5)
             assert asked() == before, "nothing is asked of users at rest"
             assert "PATCH" not in {method for method, _ in api.requests}
 
         old.audit.mark()
         async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
-            await asyncio.sleep(4)
+            await asyncio.sleep(2.5)
             assert old.audit.writes(OPERATOR) == [], "a restart writes nothing"
             await old.enable(pair, enabled=False)
 

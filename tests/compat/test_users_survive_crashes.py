@@ -13,7 +13,7 @@ from integration_operator_sandbox.kinds import install_kinds
 from integration_operator_sandbox.platforms import Login
 from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.control_planes import world_on
-from tests.support.crashing import Moments, killed_at_every_step, mortal
+from tests.support.crashing import Moments, kill_at, killed, mortal
 from tests.support.documents import condition
 from tests.support.earlier_enmasse import DEFINITIONS, aggregated_api, pair_in_config_map, realm_of
 from tests.support.keycloak_access import store_keycloak_access
@@ -24,8 +24,11 @@ from tests.support.rest_delivery import always_one_connection
 from tests.support.world import World
 
 
+@kill_at
 @pytest.mark.timeout(600)
-async def test_user_on_the_aggregated_api(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
+async def test_user_on_the_aggregated_api(
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, every: int
+) -> None:
     async def life(moments: Moments) -> None:
         world = World(old.control_plane, old.kubectl)
         pair = await pair_in_config_map(world, keycloak)
@@ -40,12 +43,13 @@ async def test_user_on_the_aggregated_api(old: World, keycloak: Keycloak, syndes
         await delete_pair(world, keycloak, pair, Ref(pair.syndesis.namespace, naming.integration_name(pair)))
 
     async with aggregated_api(old, keycloak, "0.30"):
-        await killed_at_every_step(life, at_least=16)
+        await killed(life, at_least=16, every=every)
 
 
+@kill_at
 @pytest.mark.timeout(600)
 async def test_from_keycloak_to_a_messaging_user_and_back(
-    upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer
+    upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer, every: int
 ) -> None:
     install_kinds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
     async with world_on(upgradable) as world:
@@ -81,7 +85,7 @@ async def test_from_keycloak_to_a_messaging_user_and_back(
                     assert now == {**known, "username": naming.other_username(pair, known["username"])}
                     assert keycloak.can_log_in(realm_of(pair), now["username"], now["password"])
 
-            await killed_at_every_step(there_and_back, at_least=8)
+            await killed(there_and_back, at_least=8, every=every)
 
 
 async def none_left(world: World, pair: Pair) -> bool:

@@ -13,8 +13,8 @@ import pytest
 
 from integration_operator.api import names
 from integration_operator.domain import naming
-from tests.support.documents import path
-from tests.support.scenes import Process, Scene, encoded, scene
+from tests.support.documents import encoded, path
+from tests.support.scenes import Process, Scene, scene
 from tests.support.world import World
 
 FORGED = {

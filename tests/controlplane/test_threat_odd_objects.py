@@ -16,8 +16,8 @@ import pytest
 from integration_operator.api import names
 from integration_operator.domain import naming
 from integration_operator.domain.pair import Pair, Ref
-from tests.support.documents import condition, path, space_status
-from tests.support.scenes import Scene, encoded, scene
+from tests.support.documents import condition, encoded, path, space_status
+from tests.support.scenes import Scene, scene
 from tests.support.world import World
 
 

@@ -24,11 +24,11 @@ from integration_operator.kube.errors import ApiError
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from tests.support.audit_log import OPERATOR
-from tests.support.documents import path
-from tests.support.scenes import encoded, scene
+from tests.support.documents import encoded, path
+from tests.support.scenes import scene
 from tests.support.world import World
 
-FLOOD = 10.0
+FLOOD = 6.0
 """Seconds of a flood."""
 
 
@@ -203,7 +203,7 @@ async def bounded(world: World, act: Callable[[int], Awaitable[Any]], per_second
     other = await bystander(world)
     async with flood(act, per_second):
         slowest = await toggled(world, other)
-        await asyncio.sleep(5)  # what may be done at once is done
+        await asyncio.sleep(3)  # what may be done at once is done
         world.audit.mark()
         began = time.monotonic()
         while (left := FLOOD - (time.monotonic() - began)) > 0:

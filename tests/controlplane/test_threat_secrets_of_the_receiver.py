@@ -12,8 +12,8 @@ import pytest
 
 from integration_operator.api import names
 from integration_operator.kube.errors import Forbidden
-from tests.support.documents import condition, path
-from tests.support.scenes import Scene, encoded, scene
+from tests.support.documents import condition, encoded, path
+from tests.support.scenes import Scene, scene
 from tests.support.tenants import tenant
 from tests.support.world import World
 

@@ -15,6 +15,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
+import pytest
+
 from integration_operator.assembly import Operator
 from integration_operator.kube.client import Client
 from integration_operator.rendering.templates import TemplateFiles
@@ -89,15 +91,22 @@ class MortalClient(Client):
         return answer
 
 
-async def killed_at_every_step(life: Callable[[Moments], Awaitable[None]], *, at_least: int) -> None:
+kill_at = pytest.mark.parametrize(
+    "every", [pytest.param(5, id="every fifth step"), pytest.param(1, id="every step", marks=pytest.mark.faults)]
+)
+"""For scenarios of many seconds: a fifth of the steps each time, and all of them with all faults."""
+
+
+async def killed(life: Callable[[Moments], Awaitable[None]], *, at_least: int, every: int = 1) -> None:
     """Live once undisturbed, which has to take ``at_least`` moments, then once for each of them, and die there.
 
+    With ``every`` only each so many of them are tried, before and after writes by turns if the number is odd.
     A run may do without a write of the status: two changes of it may become one.
     """
     undisturbed = Moments()
     await life(undisturbed)
     assert len(undisturbed.passed) >= at_least, undisturbed.passed
-    for fatal in undisturbed.passed:
+    for fatal in undisturbed.passed[::every]:
         moments = Moments(fatal)
         try:
             await life(moments)

@@ -107,7 +107,7 @@ def secret(username: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(
     strange=st.lists(strange_objects(), min_size=1, max_size=6),
     brought=st.sampled_from([None, *USERNAMES]),
