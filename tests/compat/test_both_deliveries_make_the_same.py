@@ -23,7 +23,7 @@ from tests.support.world import World
 
 @pytest.fixture
 def templates(tmp_path: Path) -> Path:
-    """Templates of a user: another name, one more property, and a rule of their own for the MessagingUser."""
+    """Write the templates of a user: another name, one more property, and a rule of their own for the MessagingUser."""
     connection = (shipped_directory("templates") / "connection.yaml.j2").read_text()
     connection = connection.replace(
         "  configuredProperties:\n", "  tags: [ours]\n  configuredProperties:\n    clientID: mine\n"
@@ -36,7 +36,7 @@ def templates(tmp_path: Path) -> Path:
 
 
 async def options(world: World, namespace: str) -> None:
-    """What the templates take from a ConfigMap."""
+    """Create the ConfigMap that the templates read."""
     body = {"metadata": {"name": "options"}, "data": {"client": "mine"}}
     await world.kubectl.post(f"/api/v1/namespaces/{namespace}/configmaps", body)
 

@@ -70,7 +70,7 @@ class Churn:
             await stack.enter_async_context(connection_controller(self.world, self.server, verification_seconds=PERIOD))
 
     async def step(self) -> None:
-        """Something happens to one of the pairs, or to what it depends on."""
+        """Change one of the pairs, or what it depends on."""
         pair, world = self.random.choice(self.pairs), self.world
         integration = Ref(pair.syndesis.namespace, naming.integration_name(pair))
         happenings: dict[str, Callable[[], Awaitable[Any]]] = {
@@ -97,7 +97,7 @@ class Churn:
         await asyncio.sleep(LONGEST_PAUSE * self.random.random())
 
     async def wrong(self, logins: dict[Login, str]) -> list[str]:
-        """What is not as it has to be."""
+        """Return what is not in the desired state."""
         return [problem for pair in self.pairs async for problem in self._wrong_with(pair, logins)]
 
     async def _wrong_with(self, pair: Pair, logins: dict[Login, str]) -> Any:

@@ -16,7 +16,7 @@ WISH = Wish()
 
 
 def result(status: Any = "ERROR", description: Any = "it is away", code: Any = "CONNECTION") -> dict[str, Any]:
-    """One result of the verifier."""
+    """Return one result of the verifier."""
     return {"status": status, "scope": "CONNECTIVITY", "errors": [{"code": code, "description": description}]}
 
 

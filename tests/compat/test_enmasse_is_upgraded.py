@@ -26,7 +26,7 @@ from tests.support.world import World
 
 
 async def convert_users(world: World, keycloak: Keycloak, pair: Pair) -> None:
-    """Every user in the realm becomes a MessagingUser without a password (upgrader.go:204-293 @0.33.1)."""
+    """Create a MessagingUser without a password for each user in the realm (upgrader.go:204-293 @0.33.1)."""
     for user in keycloak.users(realm_of(pair)):
         name = user["attributes"]["resourceName"][0]
         spec = {

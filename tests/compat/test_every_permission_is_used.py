@@ -42,7 +42,7 @@ class Use(NamedTuple):
 
 
 def granted(directory: str) -> set[Use]:
-    """What the role of a directory of deploy/kustomize grants."""
+    """Return what the role of a directory of deploy/kustomize grants."""
     file = next(file for name in ("cluster-role.yaml", "role.yaml") if (file := DEPLOY / directory / name).is_file())
     return {
         Use(group, resource, verb, name)

@@ -56,7 +56,7 @@ BEFORE_0_31 = {
 
 
 async def lives(world: World, keycloak: Keycloak, server: SyndesisServer, pair: Pair, row: Row) -> None:
-    """A pair is delivered as the row says, logs in, and is gone without a trace when it is disabled."""
+    """Check that a pair is delivered as the row says, can log in, and leaves nothing behind when it is disabled."""
     known = await deliver_login(world, pair)
     integration = await world.integration(pair)
     assert integration is not None

@@ -37,7 +37,7 @@ async def through(front: Front, keycloak: Keycloak) -> AsyncIterator[KeycloakUse
 
 
 def own(realm: str) -> WantedUser:
-    """A user that no other test has."""
+    """Return a user that no other test has."""
     return wanted(realm, username=f"connection-{secrets.token_hex(4)}")
 
 

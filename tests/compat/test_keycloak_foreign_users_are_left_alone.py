@@ -18,7 +18,7 @@ GENERATED, CHOSEN = naming.username(PAIR), "boss"
 
 
 def attributes_of(username: str, **changed: str | None) -> dict[str, list[str]]:
-    """What EnMasse writes on a user, with some of it changed or lost."""
+    """Return what EnMasse writes on a user, with some of it changed or lost."""
     known = {
         "resourceName": f"myspace.{username}",
         "resourceNamespace": NAMESPACE,

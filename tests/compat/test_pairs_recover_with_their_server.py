@@ -23,7 +23,7 @@ WITHIN = 5.0
 
 
 async def pairs_of(world: World, count: int = PAIRS) -> list[Pair]:
-    """Pairs of one Syndesis that nothing is said to reconcile Connections for."""
+    """Create pairs of one Syndesis; no annotation says that a controller reconciles its Connections."""
     shop = await world.namespace("shop")
     await world.create("Syndesis", shop, "syndesis", spec={}, status={"phase": "Installed"})
     return [Pair(await world.space(shop, f"space-{n}"), Ref(shop, "syndesis")) for n in range(count)]
@@ -62,7 +62,7 @@ async def deliver(world: World, pairs: list[Pair]) -> None:
 
 
 async def move(world: World, pairs: list[Pair], host: str) -> None:
-    """All AddressSpaces have another endpoint: every connection is to be changed."""
+    """Change the endpoint of all AddressSpaces, so that every connection has to change."""
     for pair in pairs:
         await world.patch("AddressSpace", pair.space, {"status": space_status(host)})
 
@@ -132,7 +132,7 @@ async def test_a_login_is_closed_while_they_wait(world: World, syndesis_server: 
 
 
 async def written_by_a_user(world: World, pairs: list[Pair]) -> None:
-    """Integrations that stay while their Syndesis is away; the operator's offers give way to them."""
+    """Create Integrations that stay while their Syndesis is away; the operator's offers give way to them."""
     for pair in pairs:
         reference = {"namespace": pair.space.namespace, "name": pair.space.name}
         spec = {"addressSpaceRef": reference, "client": pair.syndesis.name, "enabled": True}
@@ -142,7 +142,7 @@ async def written_by_a_user(world: World, pairs: list[Pair]) -> None:
 async def watch_it_start(
     world: World, server: SyndesisServer, pairs: list[Pair], began: float, passwords: list[str]
 ) -> None:
-    """A server goes through its stages; nothing is believed of it, and sent to it, that is not true of it."""
+    """Take a server through its stages; check that no status and no request assumes more than is true."""
     asked = len(server.requests)
     while not server.stored() and time.monotonic() < began + 8:
         age = time.monotonic() - began

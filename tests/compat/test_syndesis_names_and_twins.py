@@ -44,7 +44,7 @@ async def eventually_delivered(deliverer: Deliverer, wish: Wish) -> Remote:
 def before_next(
     server: SyndesisServer, monkeypatch: pytest.MonkeyPatch, call: str, do: Callable[[], Awaitable[None]]
 ) -> None:
-    """Have something happen on the server at the moment when the next such call has come and is not done yet."""
+    """Run something when the next such call has arrived and is not done yet."""
     connections = server._api._connections
     original = getattr(connections, call)
 

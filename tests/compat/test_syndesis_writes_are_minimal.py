@@ -22,7 +22,7 @@ PUT = f"PUT /connections/{WISH.id}"
 
 
 def connection(server: SyndesisServer) -> dict[str, Any]:
-    """The one connection that is there."""
+    """Return the only connection."""
     (found,) = server.stored().values()
     return found
 
@@ -228,7 +228,7 @@ async def test_what_is_sent_never_does_harm(deliverer: Deliverer, syndesis_serve
 
 
 def nulls(value: Any) -> list[Any]:
-    """Every null in a document."""
+    """Yield the path of every null in a document."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):

@@ -43,7 +43,7 @@ class Scene(Receiving):
         return f"{self.pair.space.namespace}-{self.pair.space.name}"
 
     def user(self, name: str, **changed: list[str]) -> Document:
-        """A user as somebody else has EnMasse make it, or makes it look like that; as it stands afterwards."""
+        """Create a user with the attributes that EnMasse writes, and return it as Keycloak has it."""
         attributes = {
             "resourceName": [f"{self.pair.space.name}.{name}"],
             "resourceNamespace": [self.pair.space.namespace],
@@ -74,7 +74,7 @@ class Scene(Receiving):
             yield
 
     async def restarted(self, during: Callable[[], Awaitable[Any]], **settings: Any) -> None:
-        """What holds under one operator must hold under the next, which has forgotten what this one knew."""
+        """Check ``during`` under two operators, one after the other: the second knows nothing of the first."""
         for _ in range(2):
             async with self.operator(**settings):
                 await during()
@@ -99,7 +99,7 @@ async def scene(
 
 
 def forged(username: str, connection: str = "i-1") -> Document:
-    """What the operator would write itself if both were this pair's."""
+    """Return the status that the operator would write if both were this pair's."""
     return {
         "phase": "complete",
         "delivered": {

@@ -67,7 +67,7 @@ async def test_from_keycloak_to_a_messaging_user_and_back(
                 await deliver_login(world, pair)
 
             async def there_and_back(moments: Moments) -> None:
-                """EnMasse goes on with the same login; over REST another one is made before it is deleted."""
+                """Check that EnMasse keeps the login, and that over REST another one comes before it goes."""
                 known = await login(world, pair)
                 async with always_one_connection(syndesis_server), mortal(world, moments, **chosen):
                     await kept_by(world, pair, "native")

@@ -36,12 +36,12 @@ ALL = (*OPERATORS, "crds", *IN_ENMASSES_NAMESPACE)
 
 
 def kustomization(directory: Path) -> Path:
-    """The file of a kustomization, under either of its names."""
+    """Return the file of a kustomization, under either of its names."""
     return next(file for name in ("kustomization.yaml", "Kustomization") if (file := directory / name).is_file())
 
 
 def resources(directory: Path) -> list[Document]:
-    """The documents of a kustomization and of those that it builds on."""
+    """Return the documents of a kustomization and of its bases."""
     found: list[Document] = []
     for name in yaml.safe_load(kustomization(directory).read_text())["resources"]:
         path = (directory / name).resolve()

@@ -73,7 +73,7 @@ async def test_permission_taken_for_one_write_is_said_and_others_go_on(world: Wo
 
 @pytest.fixture
 def own_plane(tmp_path: Path) -> Iterator[ControlPlane]:
-    """A control plane of this test's own, with nothing of the platforms on it."""
+    """Run a control plane for one test, without the platforms' kinds."""
 
     def prepare(plane: ControlPlane) -> None:
         install_kinds(plane.kubeconfig(), [OWN["Integration"]])

@@ -19,7 +19,7 @@ HOSTILE = "no users today; \x1b]0;owned\x07 " + "x" * 3000
 
 
 async def refuse_users(world: World, namespace: str, why: str) -> str:
-    """Have an admission policy refuse the MessagingUsers of a namespace; return the policy's name."""
+    """Create an admission policy that refuses the MessagingUsers of a namespace; return its name."""
     name = f"no-users-{world.tag}"
     rule = {"apiGroups": ["user.enmasse.io"], "apiVersions": ["*"], "resources": ["messagingusers"]}
     match = {

@@ -129,7 +129,7 @@ async def test_nor_is_an_api_that_still_answers_when_they_are_deleted(old: World
 
 
 async def held(operator: Operator) -> bool:
-    """Whether nothing is concluded from what AddressSpaces are shown."""
+    """Return whether the operator draws no conclusion from the AddressSpaces it is shown."""
     return operator.cluster.kinds().upgrading
 
 

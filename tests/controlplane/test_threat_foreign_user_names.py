@@ -41,7 +41,7 @@ FORGED: Document = {
 
 
 async def restarted(on: Scene, during: Callable[[], Awaitable[Any]], **settings: Any) -> None:
-    """What must hold under an operator must hold under the next one, that has forgotten what this one knew."""
+    """Check ``during`` under two operators, one after the other: the second knows nothing of the first."""
     for _ in range(2):
         async with on.world.operator(**settings):
             await during()

@@ -23,7 +23,7 @@ from tests.support.world import World
 
 @pytest.fixture(autouse=True)
 def no_defect(operator_log: io.StringIO) -> Any:
-    """Whatever a tenant writes, no line of the log is that of a defect."""
+    """Check that no line of the log reports a defect."""
     yield
     shown = operator_log.getvalue()
     assert '"event"' in shown, "the operator logged what it did"

@@ -181,7 +181,7 @@ async def flood(act: Callable[[int], Awaitable[Any]], per_second: int) -> AsyncI
 
 
 async def bystander(world: World) -> Pair:
-    """Somebody else's pair."""
+    """Create and deliver a pair of another tenant."""
     shop = await world.namespace("bystander")
     pair = Pair(await world.space(shop), await world.syndesis(shop))
     await world.deliver(pair)

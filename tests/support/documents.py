@@ -23,14 +23,14 @@ PATHS = {
 
 
 def path(kind: str, namespace: str | None = None, name: str | None = None) -> str:
-    """The path of a collection or of an object."""
+    """Return the path of a collection or of an object."""
     root, plural = PATHS[kind]
     inside = f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
     return f"{inside}/{name}" if name else inside
 
 
 def space_status(host: str = "messaging-a1.enmasse-infra.svc", *, ca: bool = True) -> Document:
-    """The status of a ready AddressSpace, as EnMasse 0.33 writes it."""
+    """Return the status of a ready AddressSpace, as EnMasse 0.33 writes it."""
     ports = [{"name": "amqp-wss", "port": 443}, {"name": "amqps", "port": 5671}, {"name": "amqp", "port": 5672}]
     status: Document = {
         "isReady": True,
@@ -46,18 +46,18 @@ def space_status(host: str = "messaging-a1.enmasse-infra.svc", *, ca: bool = Tru
 
 
 def decoded(secret: Document) -> dict[str, str]:
-    """The data of a Secret as text."""
+    """Return the data of a Secret as text."""
     return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
 
 
 def condition(integration: Document, type_: str) -> Document:
-    """One condition of an Integration, empty where there is none."""
+    """Return one condition of an Integration, empty if there is none."""
     found = (integration.get("status") or {}).get("conditions") or []
     return next((c for c in found if c["type"] == type_), {})
 
 
 def reason(integration: Document, type_: str = "Ready") -> str:
-    """The reason of one condition."""
+    """Return the reason of one condition."""
     return str(condition(integration, type_).get("reason", ""))
 
 

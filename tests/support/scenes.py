@@ -42,7 +42,7 @@ class Receiving:
     async def bring(
         self, username: str, password: str = OF_MALLORY, name: str = "byo", *, release: bool = True
     ) -> None:
-        """A Secret of the receiver's own, with a user name of its choice, released for the giver's AddressSpace."""
+        """Create a Secret of the receiver with a user name of its choice, released for the giver's AddressSpace."""
         space = self.pair.space
         annotations = {names.ADDRESS_SPACE_ANNOTATION: f"{space.namespace}/{space.name}"} if release else {}
         document = {
@@ -54,7 +54,7 @@ class Receiving:
     async def ask(
         self, name: str = "mallory", *, metadata: Document | None = None, status: Document | None = None, **spec: Any
     ) -> Document:
-        """An Integration that the receiver writes; ``status`` is what it forges on its own one."""
+        """Create an Integration as the receiver; ``status`` is what it forges on it."""
         reference = {"namespace": self.pair.space.namespace, "name": self.pair.space.name}
         document = {
             "apiVersion": names.INTEGRATION_API_VERSION,
@@ -68,11 +68,11 @@ class Receiving:
         return written
 
     async def change(self, **spec: Any) -> None:
-        """The receiver changes its Integration."""
+        """Change the Integration as the receiver."""
         await self.receiver.patch(path("Integration", *self.ref), {"spec": spec})
 
     async def forge(self, status: Document) -> None:
-        """The receiver writes what only the operator should."""
+        """Write the Integration's status as the receiver, which only the operator should do."""
         await self.receiver.patch(f"{path('Integration', *self.ref)}/status", {"status": status})
 
     async def said(self, *reasons: str, name: str = "mallory", within: float = 30.0) -> Document:
@@ -95,7 +95,7 @@ class Scene(Receiving):
     giver: Client
 
     async def boss(self, name: str = "boss", **metadata: Any) -> Document:
-        """A MessagingUser that the giver made for itself."""
+        """Create a MessagingUser as the giver."""
         namespace, space = self.pair.space
         document = {
             "apiVersion": "user.enmasse.io/v1beta1",
@@ -113,7 +113,7 @@ class Scene(Receiving):
         assert now["metadata"]["resourceVersion"] == metadata["resourceVersion"], "it was changed"
 
     async def user(self, name: str) -> Document | None:
-        """The MessagingUser of that login."""
+        """Return the MessagingUser of that login."""
         return await self.world.get("MessagingUser", self.pair.space._replace(name=f"{self.pair.space.name}.{name}"))
 
 
@@ -121,7 +121,7 @@ class Scene(Receiving):
 async def scene(
     world: World, directory: Path, *, consent: bool = True, annotations: dict[str, str] | None = None
 ) -> AsyncIterator[Scene]:
-    """Giver and receiver in two namespaces; ``annotations`` are the Syndesis's."""
+    """Create giver and receiver in two namespaces; ``annotations`` are the Syndesis's."""
     shop, fuse = await world.namespace("shop"), await world.namespace("fuse")
     allowed = {"allowed": fuse} if consent else {}
     syndesis = await world.syndesis(fuse, annotations=annotations or {})
@@ -153,6 +153,6 @@ class Process:
         await self._world.eventually("the operator asks the server", asked, every=0.01)
 
     async def kill(self) -> None:
-        """End it as a node does that loses its power."""
+        """Kill it, as a power failure does."""
         self._process.kill()
         await asyncio.to_thread(self._process.wait, 20)

@@ -39,7 +39,7 @@ RIGHTS["stranger"] = [*RIGHTS["giver"], *RIGHTS["receiver"]]
 
 @asynccontextmanager
 async def tenant(world: World, role: str, namespace: str, directory: Path) -> AsyncIterator[Client]:
-    """A client with the token of a service account that has one tenant's rights in one namespace, and no other."""
+    """Yield a client with the token of a service account that has one tenant's rights in one namespace only."""
     async with Client.from_kubeconfig(
         await kubeconfig_of(world, f"{role}-{world.tag}", [namespace], RIGHTS[role], directory)
     ) as client:

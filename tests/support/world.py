@@ -40,7 +40,7 @@ class World:
         self.audit = AuditLog(control_plane.audit_log)
 
     def ns(self, name: str) -> str:
-        """A namespace's name of this test's own."""
+        """Return a name for a namespace of this test's own."""
         return f"{name}-{self.tag}"
 
     async def namespace(self, name: str) -> str:
@@ -74,7 +74,7 @@ class World:
         authentication: str = "standard-authservice",
         **annotations: str,
     ) -> Ref:
-        """An AddressSpace, ready unless ``status`` says otherwise; annotations by the last part of their name."""
+        """Create an AddressSpace, ready unless ``status`` says otherwise; annotations by the end of their name."""
         known = {"allowed": names.ALLOWED_NAMESPACES, "enable_new": names.ENABLE_NEW, "by": names.ENMASSE_CREATED_BY}
         chosen = {known[key]: value for key, value in annotations.items()}
         chosen[names.ENMASSE_REALM] = f"{namespace}-{name}"
@@ -87,13 +87,13 @@ class World:
     async def syndesis(
         self, namespace: str, name: str = "syndesis", *, phase: str = "Installed", **metadata: Any
     ) -> Ref:
-        """A Syndesis, installed unless ``phase`` says otherwise, where something reconciles Connections."""
+        """Create a Syndesis, installed unless ``phase`` says otherwise, whose Connections a controller reconciles."""
         metadata["annotations"] = {names.CONNECTION_DELIVERY: "native", **metadata.get("annotations", {})}
         await self.create("Syndesis", namespace, name, metadata=metadata, spec={}, status={"phase": phase})
         return Ref(namespace, name)
 
     async def pair(self, *, across: bool = False, **annotations: str) -> Pair:
-        """A ready AddressSpace and an installed Syndesis, in one namespace or in two."""
+        """Create a ready AddressSpace and an installed Syndesis, in one namespace or in two."""
         shop = await self.namespace("shop")
         fuse = await self.namespace("fuse") if across else shop
         if across:
@@ -101,20 +101,20 @@ class World:
         return Pair(await self.space(shop, **annotations), await self.syndesis(fuse))
 
     async def get(self, kind: str, ref: Ref) -> Document | None:
-        """An object, None where it is not there."""
+        """Return an object, None if there is none."""
         try:
             return await self.kubectl.get(path(kind, *ref))
         except NotFound:
             return None
 
     async def items(self, kind: str, namespace: str | None = None) -> list[Document]:
-        """All objects of a kind; of Secrets those with our label."""
+        """Return all objects of a kind; of Secrets those with our label."""
         query = {"labelSelector": names.INTEGRATION_LABEL} if kind == "Secret" else None
         found = await self.kubectl.get(path(kind, namespace), query)
         return list(found.get("items") or [])
 
     async def serves(self, kind: str) -> bool:
-        """Whether the control plane has a kind."""
+        """Return whether the control plane serves a kind."""
         try:
             await self.items(kind)
         except NotFound:
@@ -133,7 +133,7 @@ class World:
     async def eventually(
         self, what: str, check: Callable[[], Awaitable[Any]], *, within: float = 30.0, every: float = 0.05
     ) -> Any:
-        """The first answer of ``check`` that is true; fails with ``what`` where none comes in time."""
+        """Return the first answer of ``check`` that is true; fail with ``what`` if none is in time."""
         until = time.monotonic() + within
         while True:
             found = await check()
@@ -143,7 +143,7 @@ class World:
             await asyncio.sleep(every)
 
     async def children(self, pair: Pair) -> dict[str, Document | None]:
-        """Secret, MessagingUser and Connection of a pair, None for each that is not there."""
+        """Return Secret, MessagingUser and Connection of a pair, None for each that does not exist."""
         return {
             "Secret": await self.get("Secret", naming.secret_ref(pair)),
             "MessagingUser": await self.get("MessagingUser", naming.user_ref(pair)),
@@ -151,7 +151,7 @@ class World:
         }
 
     async def integration(self, pair: Pair) -> Document | None:
-        """The offered Integration of a pair."""
+        """Return the offered Integration of a pair."""
         return await self.get("Integration", Ref(pair.syndesis.namespace, naming.integration_name(pair)))
 
     async def offered(self, pair: Pair) -> Document:
@@ -208,7 +208,7 @@ class World:
 
     @asynccontextmanager
     async def operator(self, *, templates: Path | None = None, **settings: Any) -> AsyncIterator[Operator]:
-        """The operator, in this process, with exactly the permissions of deploy/."""
+        """Run the operator in this process, with exactly the permissions of deploy/."""
         async with Client.from_kubeconfig(self.control_plane.kubeconfig("operator")) as client:
             operator = Operator(client, TemplateFiles(templates), Settings(**settings))
             async with operator.running():
@@ -217,7 +217,7 @@ class World:
 
     @asynccontextmanager
     async def platforms(self, *, workers: int = 8, **enmasses: Any) -> AsyncIterator[SimulatedEnMasse]:
-        """The simulated EnMasse and Syndesis, each under its own name; the EnMasse shows who can log in."""
+        """Run the simulated EnMasse and Syndesis, each with its own user; the EnMasse shows who can log in."""
         stop = asyncio.Event()
         async with (
             Client.from_kubeconfig(self.control_plane.kubeconfig("enmasse")) as enmasse,
@@ -235,7 +235,7 @@ class World:
 
     @asynccontextmanager
     async def enmasse_alone(self, keycloak: KeptLogins | None = None) -> AsyncIterator[SimulatedEnMasse]:
-        """The simulated EnMasse, without anything that plays Syndesis."""
+        """Run the simulated EnMasse alone."""
         stop = asyncio.Event()
         async with Client.from_kubeconfig(self.control_plane.kubeconfig("enmasse")) as client:
             simulated = SimulatedEnMasse(client, keycloak=keycloak)

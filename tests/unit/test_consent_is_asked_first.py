@@ -24,7 +24,7 @@ WITHDRAWN = Verdict.deny("NamespaceNotAllowed", "not allowed")
 
 
 def delivered(annotations: dict[str, str] | None = None, **spec: Any) -> Facts:
-    """The facts of a pair across namespaces that is delivered."""
+    """Return the facts of a delivered pair across namespaces."""
     written = integration("fuse", enabled=True, **spec)
     snapshot = Snapshot([space(annotations={ALLOWED: "fuse", **(annotations or {})}), syndesis("fuse"), written], RULES)
     (pair,) = snapshot.pairs()

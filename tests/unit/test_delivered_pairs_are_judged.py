@@ -25,7 +25,7 @@ RULES = ("same-namespace",)
 
 
 def settled(**spec: Any) -> tuple[Snapshot, Facts]:
-    """A pair that is delivered, with the status that says so."""
+    """Return a delivered pair, with the status that says so."""
     snapshot = Snapshot([space(), syndesis(), integration(enabled=True, **spec)], RULES)
     (pair,) = snapshot.pairs()
     _, decision = snapshot.settle(pair, TEMPLATES)

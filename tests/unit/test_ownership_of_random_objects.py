@@ -32,7 +32,7 @@ USERNAMES = (*naming.usernames(PAIR), *naming.usernames(OTHER), "boss", "enmasse
 
 
 def delivered_objects() -> dict[tuple[str, Pair], dict[str, Any]]:
-    """What the operator makes for both pairs: what others copy and forge from."""
+    """Return what the operator creates for both pairs, from which others copy."""
     snapshot = Snapshot([space(annotations={ALLOWED: "*"}), syndesis("fuse"), syndesis("other")], RULES)
     made = {}
     for pair in (PAIR, OTHER):
@@ -47,7 +47,7 @@ MADE = delivered_objects()
 
 @st.composite
 def strange_objects(draw: st.DrawFn) -> dict[str, Any]:
-    """An object that somebody made after an object of ours, with any of its marks kept, forged or lost."""
+    """Draw an object that was made after one of ours, with any of its marks kept, forged or lost."""
     kind = draw(st.sampled_from(KINDS))
     document = copy.deepcopy(MADE[kind, draw(st.sampled_from([PAIR, OTHER]))])
     metadata = document["metadata"]
@@ -85,7 +85,7 @@ def strange_objects(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def proves_to_be_ours(document: dict[str, Any]) -> bool:
-    """By the rules of docs/ownership.md, told apart from the code: ours under a generated name, or put back there."""
+    """Return what docs/ownership.md says, apart from the code: ours under a generated name, or put back there."""
     metadata, kind = document["metadata"], document["kind"]
     ref = Ref(metadata["namespace"], metadata["name"])
     generated = {

@@ -18,7 +18,7 @@ def thing(name: str, version: int, *, uid: str = "", colour: str = "red") -> Doc
 
 
 def plain(document: Document) -> tuple[str, str]:
-    """What is kept: the version does not count as a change."""
+    """Return what is kept: the version does not count as a change."""
     return document["metadata"]["name"], document["colour"]
 
 
