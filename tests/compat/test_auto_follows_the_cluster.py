@@ -1,4 +1,4 @@
-"""`auto` picks the row from what the cluster serves, says what and why, and picks again when that changes."""
+"""`auto` chooses the deliveries by what the cluster serves, reports the choice, and chooses again when that changes."""
 
 from __future__ import annotations
 

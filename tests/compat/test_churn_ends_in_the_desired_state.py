@@ -1,5 +1,5 @@
-"""Whatever is done to pairs in whatever order, with servers that fail and processes that end in between: once it is
-quiet there is exactly one user and one connection with one credential for what is enabled, and nothing for what is not.
+"""Pairs end in the desired state after any changes in any order, with servers that fail and processes that end
+in between: exactly one user and one connection with one credential for each enabled pair, and nothing for the others.
 
 What is done is drawn by the seed that the test is named after.
 """

@@ -1,4 +1,4 @@
-"""The row of today: AddressSpace and MessagingUser natively, the connection on Syndesis's server."""
+"""AddressSpace and MessagingUser are resources, the connection is on Syndesis's server."""
 
 from __future__ import annotations
 

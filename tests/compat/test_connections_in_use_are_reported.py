@@ -1,4 +1,4 @@
-"""People are told what Syndesis knows: that a removed connection was in use, and whether a made one works.
+"""Users are told what Syndesis knows: that a deleted connection was in use, and whether a created one works.
 
 Neither holds anything up: the connection goes all the same, and a verdict on it is no more than advice.
 """

@@ -1,4 +1,4 @@
-"""EnMasse 0.30 becomes 0.31 under the running operator: nothing is torn down, nothing is doubled, nobody loses a login.
+"""EnMasse 0.30 becomes 0.31 under the running operator: nothing is deleted, nothing is doubled, every login stays.
 
 As EnMasse does it: its API goes and the kinds come, users in Keycloak become MessagingUsers without a password,
 AddressSpaces are made anew with other uids, and their ConfigMaps are deleted.

@@ -1,4 +1,4 @@
-"""A call whose answer never came may have done what it was asked for: that is made sure of, whatever is wanted then."""
+"""A call without an answer may have taken effect: the operator checks, whatever is desired by then."""
 
 from __future__ import annotations
 

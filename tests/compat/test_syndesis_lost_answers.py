@@ -1,6 +1,6 @@
 """A write whose answer is lost, or that was never done, is followed by another try that ends where the first should.
 
-That is one connection as it is wanted, or none, and nothing of anybody else's touched.
+The result is one connection as desired, or none; foreign connections stay as they are.
 """
 
 from __future__ import annotations

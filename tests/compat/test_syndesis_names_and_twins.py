@@ -1,4 +1,4 @@
-"""A name and an id belong to one connection: a stranger's is left alone, and of ours there is never more than one.
+"""A name and an id belong to one connection: a foreign one is left alone, and of ours there is never more than one.
 
 The server checks that a name is free and writes afterwards: whoever writes at the same moment is accepted as well.
 """

@@ -1,4 +1,4 @@
-"""A Syndesis that is installed anew, or only starts, is sent no password before it would encrypt it."""
+"""A Syndesis that was reinstalled, or is starting, gets no password before it would encrypt it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A connection is written only where it differs, and then no more of it than has to be.
 
-Each write costs somebody something: a password that is encrypted anew flags integrations as outdated, a PUT resets the
+Each write has a cost: a password that is encrypted anew flags integrations as outdated, a PUT resets the
 count of uses, and whatever a PUT leaves out is lost.
 """
 

@@ -1,4 +1,4 @@
-"""Threat: a user name that the receiver chooses meets a user in Keycloak that somebody else made, or another pair's.
+"""Threat: a user name that the receiver chooses meets a user in Keycloak that is foreign or another pair's.
 
 On a cluster of EnMasse's earlier releases with a real Keycloak; the receiver has a token that is limited to its own
 namespace. Whatever it writes there, the owner of a user or a connection keeps it as it is, and only the owner's

@@ -1,4 +1,4 @@
-"""The credential is stored before any other system sees it, and is never made anew because something else failed."""
+"""The credential is stored before any other system sees it, and no other failure ever creates it again."""
 
 from __future__ import annotations
 

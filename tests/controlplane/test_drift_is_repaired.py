@@ -1,4 +1,4 @@
-"""Whoever edits or deletes what was delivered gets it back as it was, with the same credential."""
+"""What was delivered and is edited or deleted is restored, with the same credential."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An object of a wanted name that is not ours is never touched: a condition, an event, nothing else."""
+"""A foreign object with a desired name is never changed: the operator sets a condition and posts an Event."""
 
 from __future__ import annotations
 

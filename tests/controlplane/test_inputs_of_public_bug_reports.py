@@ -1,5 +1,4 @@
-"""Inputs of the shape of public bug reports: each is said on the object of the one who can mend it, and harms
-nobody."""
+"""Inputs as in public bug reports: each is reported where its user can correct it, and harms no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source that suddenly shows next to nothing does not empty the cluster: a user has to confirm it."""
+"""If a source suddenly lists almost nothing, the operator deletes nothing until a user confirms it."""
 
 from __future__ import annotations
 

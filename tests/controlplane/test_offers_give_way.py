@@ -1,4 +1,4 @@
-"""An offer in which nobody wrote gives way to the user: whoever comes first, by whatever command."""
+"""An offer that no user has edited gives way to an Integration of a user, in any order and by any command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fails, fails alone, is said, and recovers by itself; nothing is deleted on a source that is not in sync."""
+"""A failure affects nothing else, is reported, and recovers; nothing is deleted while a source is not in sync."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A document that the API server refuses is tried again, because what refuses it may be mended where no watch looks."""
+"""A document that the API server refuses is retried, because the reason may go away where no watch sees it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user's template takes the place of the shipped one, and what it adds reaches the cluster and stays there."""
+"""A template of a user replaces the shipped one; what it adds is applied to the cluster and stays there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threat: a user name that the receiver chooses meets a MessagingUser that somebody else made, or another pair's.
+"""Threat: a user name that the receiver chooses meets a MessagingUser that is foreign or another pair's.
 
 As tenants with limited tokens; the operator has exactly the permissions it ships, and is restarted, and killed, in the
 middle. Whatever the receiver writes, nothing that the operator did not make for this very pair is touched.

@@ -1,6 +1,6 @@
 """Threat: what a process knew of a name is lost by SIGKILL; the next one takes no user for its own that is not.
 
-And none of its own for a stranger's: a login that was being made when the power went is still this pair's.
+It takes none of its own for a foreign one either: a login that was being created at the SIGKILL is still this pair's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Deliveries to Syndesis's server by hand: what is wished for, and an operator reduced to its delivery and notes."""
+"""Deliveries to Syndesis's server without a cluster: the desired connection, and a delivery with what it knows."""
 
 from __future__ import annotations
 

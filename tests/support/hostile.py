@@ -1,4 +1,4 @@
-"""Servers of a tenant who wishes ill: each gives one answer to everything."""
+"""Hostile servers of a tenant: each gives one answer to every request."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The real Keycloak that the promises of the Keycloak delivery are tried on: one for each worker process.
-
-``conftest.py`` imports the fixtures from here.
-"""
+"""A real Keycloak, one for each worker process, with realms and users for the tests of its delivery."""
 
 from __future__ import annotations
 

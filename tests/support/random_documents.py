@@ -1,4 +1,4 @@
-"""Documents as nobody should write them: valid ones, of which some places hold something else."""
+"""Malformed documents: valid ones in which some values are replaced."""
 
 from __future__ import annotations
 

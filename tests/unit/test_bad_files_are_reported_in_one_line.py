@@ -1,4 +1,4 @@
-"""Whatever is in a file: a right answer or one line that names the file, and exit code 2. Never a traceback."""
+"""For any file there is a correct answer, or one line that names the file, and exit code 2; never a traceback."""
 
 from __future__ import annotations
 
