@@ -41,7 +41,9 @@ async def options(world: World, namespace: str) -> None:
     await world.kubectl.post(f"/api/v1/namespaces/{namespace}/configmaps", body)
 
 
-async def test_connection(world: World, syndesis_server: SyndesisServer, templates: Path) -> None:
+async def test_a_connection_is_the_same_over_rest_and_as_a_resource(
+    world: World, syndesis_server: SyndesisServer, templates: Path
+) -> None:
     async with world.enmasse_alone(), world.operator(templates=templates, syndesis_url=syndesis_server.url):
         pair = await rest_pair(world)
         await options(world, pair.syndesis.namespace)
@@ -57,7 +59,7 @@ async def test_connection(world: World, syndesis_server: SyndesisServer, templat
             assert again == writes
 
 
-async def test_user(
+async def test_a_user_is_the_same_in_keycloak_and_on_the_api(
     old: World,
     keycloak: Keycloak,
     syndesis_server: SyndesisServer,

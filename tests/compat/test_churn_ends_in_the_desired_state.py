@@ -1,7 +1,7 @@
 """Pairs end in the desired state after any changes in any order, with servers that fail and processes that end
 in between: exactly one user and one connection with one credential for each enabled pair, and nothing for the others.
 
-What is done is drawn by the seed that the test is named after.
+The changes are drawn by the seed that is the test's parameter.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ async def comes_right(churn: Churn, enmasse: SimulatedEnMasse) -> None:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", [1, *(pytest.param(other, marks=pytest.mark.faults) for other in (2, 3, 4, 5))])
-async def test_seed(world: World, syndesis_server: SyndesisServer, seed: int) -> None:
+async def test_pairs_end_in_the_desired_state(world: World, syndesis_server: SyndesisServer, seed: int) -> None:
     churn = Churn(world, syndesis_server, seed)
     async with world.enmasse_alone() as enmasse:
         try:

@@ -20,7 +20,7 @@ async def test_life_of_a_connection(world: World, syndesis_server: SyndesisServe
     async with connection_controller(world, syndesis_server):
         ref = await create_connection(world, namespace)
         await in_phase(world, ref, "Pending")
-        assert syndesis_server.requests == [], "without a Syndesis nobody is asked"
+        assert syndesis_server.requests == [], "without a Syndesis no server is asked"
         await world.syndesis(namespace)
         found = await in_phase(world, ref, "Ready")
         identifier = found["status"]["connectionId"]

@@ -65,7 +65,7 @@ async def test_a_syndesis_that_is_gone_took_its_connections_along(
         await world.delete("Syndesis", pair.syndesis)
         await gone(world, pair)
         await world.taken_down(pair)
-        assert len(syndesis_server.requests) == asked, "there is nobody left to ask"
+        assert len(syndesis_server.requests) == asked, "no server is left to ask"
 
 
 async def test_a_namespace_that_is_deleted(world: World, syndesis_server: SyndesisServer) -> None:

@@ -38,7 +38,7 @@ async def convert_users(world: World, keycloak: Keycloak, pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["operator running", "operator restarted meanwhile"])
-async def test_upgrade(
+async def test_login_and_connection_stay_through_an_upgrade(
     upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer, restarted: bool
 ) -> None:
     async with world_on(upgradable) as world:

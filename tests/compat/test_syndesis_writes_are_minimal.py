@@ -34,7 +34,7 @@ def ciphertext(server: SyndesisServer) -> str:
 
 
 def touched_by_people(server: SyndesisServer) -> dict[str, Any]:
-    """Give the connection what people and Syndesis itself add to one; what nobody but them may change afterwards."""
+    """Give the connection what users and Syndesis itself add to one; return what only they may change."""
     theirs: dict[str, Any] = {"userId": "ann", "createdDate": 1234, "uses": 3, "icon": "assets:mine.svg",
                               "options": {"theirs": "1"}, "organizationId": "acme"}  # fmt: skip
     found = connection(server)

@@ -17,7 +17,9 @@ from tests.support.world import World
 
 @kill_at
 @pytest.mark.timeout(600)
-async def test_killed(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, every: int) -> None:
+async def test_one_login_and_one_connection_are_taken_over(
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, every: int
+) -> None:
     await store_keycloak_access(old, keycloak)
 
     async def life(moments: Moments) -> None:

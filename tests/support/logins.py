@@ -36,7 +36,7 @@ async def always_a_login(keycloak: Keycloak, pair: Pair, password: str) -> Async
 
     def look() -> None:
         logins = [keycloak.can_log_in(realm_of(pair), name, password) for name in naming.usernames(pair)]
-        assert any(logins), "nobody can log in"
+        assert any(logins), "no user can log in"
 
     async with repeatedly(look, every=0.05):
         yield

@@ -72,7 +72,7 @@ def strange_objects(draw: st.DrawFn) -> dict[str, Any]:
             metadata[part] |= MADE["Secret", draw(st.sampled_from([PAIR, OTHER]))]["metadata"][part]
     managers = draw(st.sampled_from(["none", "another", "ours without names", "finalizer's", "ours as update"]))
     fields = managed_fields({**document, "metadata": {**metadata, "ownerReferences": []}})
-    if managers == "ours without names":  # a copy keeps our entry, and its names were written by somebody else
+    if managers == "ours without names":  # a copy keeps our entry, and another client wrote its names
         fields[0]["fieldsV1"].get("f:metadata", {}).pop("f:annotations", None)
     elif managers != "none":
         fields[0]["manager"] = {"another": "kubectl", "finalizer's": names.FINALIZER_MANAGER}.get(
