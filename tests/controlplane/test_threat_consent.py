@@ -18,6 +18,9 @@ from tests.support.hostile import hostile, never
 from tests.support.tenants import tenant
 from tests.support.world import World
 
+HANG = 3.0
+"""Seconds that the operator waits for an answer of Syndesis that never comes."""
+
 
 async def two_namespaces(world: World, **annotations: str) -> Pair:
     fuse = await world.namespace("fuse")
@@ -46,7 +49,7 @@ async def login_ends(world: World, pair: Pair, within: float = 10.0) -> float:
 async def test_withdrawn_consent_ends_the_login_while_syndesis_hangs(
     world: World, tmp_path: Path, spec: dict[str, Any], who: str
 ) -> None:
-    async with hostile(never) as url, world.operator(syndesis_url=url):
+    async with hostile(never) as url, world.operator(syndesis_url=url, answer_seconds=HANG):
         pair = await two_namespaces(world)
         shop, fuse = pair.space.namespace, pair.syndesis.namespace
         async with (
@@ -67,7 +70,7 @@ async def test_withdrawn_consent_ends_the_login_while_syndesis_hangs(
                 await giver.patch(space, {"metadata": {"annotations": {names.ALLOWED_NAMESPACES: None}}})
             else:
                 await receiver.patch(syndesis, {"metadata": {"annotations": {names.ACCEPT_FROM: "elsewhere"}}})
-            assert await login_ends(world, pair) < 10
+            assert await login_ends(world, pair) < HANG, "it waits for no answer"
 
 
 async def test_a_retained_login_ends_with_the_givers_consent(world: World, tmp_path: Path) -> None:

@@ -45,13 +45,13 @@ class AuditLog:
         """Return how many Events a user posted."""
         return sum(write.endswith(" events") for write in self._writes(user))
 
-    async def quiet(self, *, seconds: float = 1.0, within: float = 20.0) -> None:
+    async def quiet(self, *, seconds: float = 0.5, within: float = 20.0) -> None:
         """Wait until the operator has asked nothing for a while."""
         until = time.monotonic() + within
         known, since = len(self.requests()), time.monotonic()
         while time.monotonic() - since < seconds:
             assert time.monotonic() < until, f"still busy: {Counter(self._writes(OPERATOR)).most_common(5)}"
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
             if (now := len(self.requests())) != known:
                 known, since = now, time.monotonic()
 
