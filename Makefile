@@ -34,8 +34,8 @@ test: $(VENV)/.installed ## Run all tests, each promise at least once
 	$(BIN)/integration-operator-sandbox build
 	$(PYTEST) -m "not faults"
 
-test-fast: $(VENV)/.installed ## Run the tests that need no control plane and no Keycloak
-	$(PYTEST) tests/unit tests/faults
+test-fast: $(VENV)/.installed ## Run tests that need no control plane and no Keycloak
+	$(PYTEST) -m "not faults" tests/unit tests/faults tests/fuzz tests/compat/test_syndesis_*.py
 
 faults: $(VENV)/.installed ## Try more of what make test samples: a crash at every step, longer outages, more churn
 	$(BIN)/integration-operator-sandbox build
