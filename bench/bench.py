@@ -25,21 +25,21 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from integration_operator.domain.model.actions import Apply
+from integration_operator.domain.model.conditions import summarize
+from integration_operator.domain.plan.status import integration_status
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import ApiError
+from integration_operator_sandbox.deployment import install_all
+from integration_operator_sandbox.localhost import parent_death_signal as tether
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from rich.console import Console
 from rich.table import Table
+from tests.support.dry_runs import dry_run
 
 from integration_operator.api import names
-from integration_operator.domain.actions import Apply
-from integration_operator.domain.conditions import summarise
-from integration_operator.domain.report import status_of
-from integration_operator.engine.snapshot import Snapshot
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import ApiError
 from integration_operator.rendering.templates import TemplateFiles
-from integration_operator_sandbox import tether
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.enmasse import CERTIFICATE
-from integration_operator_sandbox.installation import install_all
 
 ROOT = Path(__file__).parents[1]
 OPERATOR = "system:serviceaccount:integration-operator:integration-operator"
@@ -150,15 +150,17 @@ def documents_of_a_pair(number: int) -> tuple[list[Document], Document]:
         "metadata": {"name": "syndesis", "namespace": NAMESPACE, "annotations": RECONCILED},
         "status": {"phase": "Installed"},
     }
-    snapshot = Snapshot([space(f"bare-{number}"), syndesis], ("same-namespace",))
+    snapshot = dry_run([space(f"bare-{number}"), syndesis], ("same-namespace",))
     (pair,) = snapshot.pairs()
     actions, decision = snapshot.settle(pair, TemplateFiles())
     documents = [action.document for action in actions if isinstance(action, Apply)]
     for document in documents:
         document["metadata"].pop("ownerReferences", None)
-    (integration,) = snapshot.cluster.integrations
-    findings = summarise(decision.findings or ())
-    return documents, status_of(integration, decision, findings, "2024-01-01T00:00:00Z")
+    (integration,) = snapshot.cache.integrations
+    findings = summarize(decision.conditions or ())
+    return documents, integration_status(
+        integration, findings, decision.delivered, decision.host, "2024-01-01T00:00:00Z"
+    )
 
 
 async def bare_writes(client: Client, count: int) -> float:

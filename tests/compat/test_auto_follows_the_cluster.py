@@ -6,10 +6,11 @@ import asyncio
 import io
 from typing import Any
 
+from integration_operator.domain.model import naming
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.documents import condition
 from tests.support.earlier_enmasse import drop_space, realm_of
 from tests.support.keycloak_access import store_keycloak_access

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.policies.ownership import KEYCLOAK_MARK
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.ownership import KEYCLOAK_MARK
 from integration_operator.shipped import shipped_directory
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.connection_controller import connection_controller
 from tests.support.earlier_enmasse import aggregated_api, pair_in_config_map, realm_of
 from tests.support.keycloak_access import store_keycloak_access

@@ -14,13 +14,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.errors import NotFound
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.errors import NotFound
 from integration_operator_sandbox.platforms import Login, SimulatedEnMasse
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.connection_controller import connection_controller
 from tests.support.documents import condition, decoded, space_status
 from tests.support.rest_delivery import annotate_delivery, finalizers

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from integration_operator.backends.circuit_breaker import OPEN_FOR
+from integration_operator.controllers.connection.controller import FINALIZER
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from integration_operator.api import names
-from integration_operator.connections.controller import FINALIZER
-from integration_operator.delivery.peer import OPEN_FOR
-from integration_operator.domain.pair import Ref
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.connection_controller import CONTROLLER, connection_controller, create_connection, in_phase
 from tests.support.documents import secret_data
 from tests.support.world import World
@@ -158,7 +159,7 @@ async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
         syndesis_server.recover()
         for ref in refs:
             await in_phase(world, ref, "Ready")
-        assert control.queue.retry(refs[0]) < 1, "its back-off has not grown"
+        assert control.queue.add_rate_limited(refs[0]) < 1, "its back-off has not grown"
 
 
 async def test_a_secret_with_our_label_is_followed_and_its_values_are_not_kept(

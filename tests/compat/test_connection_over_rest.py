@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import aiohttp
+from integration_operator.domain.model import naming
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.audit_log import OPERATOR
 from tests.support.documents import condition, decoded
 from tests.support.rest_delivery import deliver_over_rest, finalizers, rest_pair, stored_connection

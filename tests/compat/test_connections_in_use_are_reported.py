@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish
 
 WISH = Wish()
@@ -88,7 +88,7 @@ class TestVerdict:
         syndesis_server.verifier_answer = answer
         verified = (await deliverer.deliver(WISH, verify=True)).verified
         assert verified is not None
-        assert (verified.allowed, verified.reason) == (allowed, reason)
+        assert (verified.passed, verified.reason) == (allowed, reason)
         assert message in verified.message
         assert list(syndesis_server.stored()) == [WISH.id]
 

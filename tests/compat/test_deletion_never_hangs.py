@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from tests.support.rest_delivery import deliver_over_rest, rest_pair
 from tests.support.world import World
 

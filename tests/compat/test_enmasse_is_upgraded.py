@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.keycloak.controller import KeptLogins
-from integration_operator_sandbox.kinds import install_kinds
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.control_planes import world_on
 from tests.support.earlier_enmasse import DEFINITIONS, aggregated_api, drop_space, pair_in_config_map, realm_of
 from tests.support.keycloak_fixtures import realms_of
@@ -55,7 +56,7 @@ async def test_login_and_connection_stay_through_an_upgrade(
                     await api.unregister()
                     if restarted:
                         await operator.__aexit__(None, None, None)
-                    install_kinds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
+                    install_crds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
                     if restarted:
                         operator = world.operator(**settings)
                         await operator.__aenter__()

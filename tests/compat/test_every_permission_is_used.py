@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.manager import ConnectionOperator
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
-from integration_operator.assembly import ConnectionControl
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
 from integration_operator.settings import Settings
 from integration_operator.shipped import shipped_directory
-from integration_operator_sandbox.aggregated.server import AggregatedApi
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.audit_log import OPERATOR
 from tests.support.connection_controller import CONTROLLER
 from tests.support.documents import Document, secret_data
@@ -134,7 +135,7 @@ async def test_of_the_connection_controller(world: World, syndesis_server: Synde
     }
     async with (
         Client.from_kubeconfig(world.control_plane.kubeconfig("connection-controller")) as client,
-        ConnectionControl(client, Settings(syndesis_url=syndesis_server.url)).running(),
+        ConnectionOperator(client, Settings(syndesis_url=syndesis_server.url)).running(),
     ):
         await world.create("Connection", fuse, "mine", spec=spec)
 

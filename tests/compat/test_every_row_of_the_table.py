@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from integration_operator.domain.model.pair import Pair
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
-from integration_operator.domain.pair import Pair
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.keycloak.controller import KeptLogins
-from integration_operator_sandbox.kinds import install_kinds
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.connection_controller import connection_controller
 from tests.support.control_planes import world_on
 from tests.support.documents import condition
@@ -117,7 +117,7 @@ async def test_keycloak_of_an_authentication_service_that_names_its_objects(
 ) -> None:
     """Since 0.27 an AuthenticationService says how its Secrets are called, and an AddressSpace which one it has."""
     came = [DEFINITIONS[kind] for kind in ("AddressSpace", "MessagingUser", "AuthenticationService")]
-    install_kinds(upgradable.kubeconfig(), came)
+    install_crds(upgradable.kubeconfig(), came)
     async with world_on(upgradable) as world:
         await store_keycloak_access(world, keycloak)
         described = {"type": "standard", "standard": {"credentialsSecret": {"name": "keycloak-credentials"}}}

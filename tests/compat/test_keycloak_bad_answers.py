@@ -7,15 +7,15 @@ import traceback
 from collections.abc import AsyncIterator
 
 import pytest
+from integration_operator.backends.circuit_breaker import HostBreaker
+from integration_operator.backends.keycloak.access import KeycloakAccess
+from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator.backends.keycloak.desired import DesiredUser
+from integration_operator.backends.keycloak.errors import AdminRefused, KeycloakFailure, KeycloakUnavailable
+from integration_operator.runtime.errors import Deferred
+from integration_operator_sandbox.localhost.certificates import self_signed
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 
-from integration_operator.delivery.keycloak.access import KeycloakAccess
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator.delivery.keycloak.errors import AdminRefused, KeycloakFailure, KeycloakUnavailable
-from integration_operator.delivery.keycloak.wanted import WantedUser
-from integration_operator.delivery.peer import Peer
-from integration_operator.domain.failure import Deferred
-from integration_operator_sandbox.certificates import self_signed
-from integration_operator_sandbox.keycloak import Keycloak
 from tests.support.front import LOG_IN, Front
 from tests.support.keycloak_fixtures import access, key_of, wanted
 
@@ -36,12 +36,12 @@ async def through(front: Front, keycloak: Keycloak) -> AsyncIterator[KeycloakUse
     await made.aclose()
 
 
-def own(realm: str) -> WantedUser:
+def own(realm: str) -> DesiredUser:
     """Return a user that no other test has."""
     return wanted(realm, username=f"connection-{secrets.token_hex(4)}")
 
 
-def shows_no_secret(error: KeycloakFailure, user: WantedUser, keycloak: Keycloak) -> None:
+def shows_no_secret(error: KeycloakFailure, user: DesiredUser, keycloak: Keycloak) -> None:
     shown = "".join(traceback.format_exception(error)) + repr(error) + repr(user)
     for secret in (SECRET, user.password, keycloak.admin_password):
         assert secret not in shown
@@ -173,9 +173,9 @@ async def test_the_hosts_name_is_not_compared_where_the_certificate_is_given(
 
 
 async def test_the_breaker_opens_and_says_until_when(keycloak: Keycloak, front: Front, shared_realm: str) -> None:
-    peer = Peer("keycloak", KeycloakUnavailable, failures=3, open_for=30)
+    peer = HostBreaker("keycloak", KeycloakUnavailable, failures=3, open_for=30)
     credentials = (keycloak.admin_username, keycloak.admin_password)
-    users = KeycloakUsers(KeycloakAccess(front.url, *credentials), peer=peer)
+    users = KeycloakUsers(KeycloakAccess(front.url, *credentials), breaker=peer)
     front.lie("GET", r".*/admin/realms/.*", status=503, times=3)
     for _ in range(3):
         with pytest.raises(KeycloakUnavailable):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator.backends.keycloak.errors import UserForeign
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.policies.ownership import KEYCLOAK_MARK, keycloak_mark
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator.delivery.keycloak.errors import UserForeign
-from integration_operator.domain import naming
-from integration_operator.domain.ownership import KEYCLOAK_MARK, keycloak_mark
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.keycloak import Keycloak
 from tests.support.keycloak_fixtures import NAMESPACE, PAIR, PROOF_OF_CONCEPT, key_of, wanted
 
 GENERATED, CHOSEN = naming.username(PAIR), "boss"

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator_sandbox.keycloak import Keycloak
 from tests.support.keycloak_fixtures import wanted
 
 QUEUES = ({"operations": ["send"], "addresses": ["a/b", "x y"]}, {"operations": ["recv"], "addresses": ["t/*"]})

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from integration_operator.backends.keycloak.access import KeycloakAccess
+from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator.backends.keycloak.errors import KeycloakFailure, RealmForeign, RealmMissing
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 
-from integration_operator.delivery.keycloak.access import KeycloakAccess
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator.delivery.keycloak.errors import KeycloakFailure, RealmForeign, RealmMissing
-from integration_operator_sandbox.keycloak import Keycloak
 from tests.support.front import Front
 from tests.support.keycloak_fixtures import key_of, wanted
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+
 from tests.support.keycloak_fixtures import key_of, wanted
 
 

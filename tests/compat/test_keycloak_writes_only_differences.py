@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from integration_operator.delivery.keycloak.access import KeycloakAccess
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator_sandbox.keycloak import Keycloak
+from integration_operator.backends.keycloak.access import KeycloakAccess
+from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+
 from tests.support.front import Front
 from tests.support.keycloak_fixtures import wanted
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from integration_operator.backends import RemoteBackend
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import DeleteRemote, EnsureRemote
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.model.remote_state import RemoteState
+from integration_operator.runtime.errors import Failure
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
-from integration_operator.delivery import RemoteDelivery
-from integration_operator.domain import naming
-from integration_operator.domain.actions import Deliver, Withdraw
-from integration_operator.domain.failure import Failure
-from integration_operator.domain.pair import Pair
-from integration_operator.domain.remote import Remote
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.documents import condition, encoded
 from tests.support.earlier_enmasse import INFRASTRUCTURE, aggregated_api, drop_space, pair_in_config_map, realm_of
 from tests.support.keycloak_access import store_keycloak_access
@@ -27,21 +27,21 @@ from tests.support.world import World
 class AnswersLost:
     """A delivery that does what it is asked for, and whose answers never come."""
 
-    real: RemoteDelivery
-    of: type[Deliver] | type[Withdraw]
+    real: RemoteBackend
+    of: type[EnsureRemote] | type[DeleteRemote]
     done: int = 0
 
-    async def deliver(self, action: Deliver) -> Remote:
-        made = await self.real.deliver(action)
+    async def ensure(self, action: EnsureRemote) -> RemoteState:
+        made = await self.real.ensure(action)
         self._lose(action)
         return made
 
-    async def withdraw(self, action: Withdraw) -> Any:
-        said = await self.real.withdraw(action)
+    async def delete(self, action: DeleteRemote) -> Any:
+        said = await self.real.delete(action)
         self._lose(action)
         return said
 
-    def _lose(self, action: Deliver | Withdraw) -> None:
+    def _lose(self, action: EnsureRemote | DeleteRemote) -> None:
         if isinstance(action, self.of):
             self.done += 1
             raise Failure("NoAnswer", "the connection was lost")
@@ -75,7 +75,7 @@ async def disabled_after(world: World, pair: Pair, delivery: AnswersLost) -> dic
 
 async def test_a_connection_that_may_be_there_goes(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url) as operator:
-        delivery = operator.over_rest["rest"] = AnswersLost(operator.over_rest["rest"], Deliver)
+        delivery = operator.remote_backends["rest"] = AnswersLost(operator.remote_backends["rest"], EnsureRemote)
         pair = await rest_pair(world)
         await disabled_after(world, pair, delivery)
         assert syndesis_server.stored() == {}
@@ -85,7 +85,7 @@ async def test_a_connection_that_may_be_gone_is_made_again(world: World, syndesi
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url) as operator:
         pair = await rest_pair(world)
         await deliver_over_rest(world, syndesis_server, pair)
-        delivery = operator.over_rest["rest"] = AnswersLost(operator.over_rest["rest"], Withdraw)
+        delivery = operator.remote_backends["rest"] = AnswersLost(operator.remote_backends["rest"], DeleteRemote)
         await world.enable(pair, enabled=False)
         await did_something(world, delivery)
         await world.enable(pair)
@@ -95,7 +95,7 @@ async def test_a_connection_that_may_be_gone_is_made_again(world: World, syndesi
 
         await world.eventually("it is there again", back)
         await world.has_reason(pair, "Ready")
-        operator.over_rest["rest"] = delivery.real
+        operator.remote_backends["rest"] = delivery.real
         await world.enable(pair, enabled=False)
         await world.has_reason(pair, "NotEnabled")
 
@@ -109,7 +109,7 @@ async def test_a_user_that_may_be_there_goes(
     async with aggregated_api(old, keycloak, "0.30"):
         pair = await pair_in_config_map(old, keycloak)
         async with old.operator(poll_seconds=1, user_delivery=asked, **where) as operator:
-            delivery = operator.over_rest[how] = AnswersLost(operator.over_rest[how], Deliver)
+            delivery = operator.remote_backends[how] = AnswersLost(operator.remote_backends[how], EnsureRemote)
             await disabled_after(old, pair, delivery)
             assert keycloak.users(realm_of(pair)) == []
             await drop_space(old, pair.space)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from tests.support.connection_controller import connection_controller
 from tests.support.rest_delivery import (
     always_one_connection,
@@ -23,7 +25,7 @@ from tests.support.world import World
 async def migrate(world: World, *flags: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "integration_operator", "migrate", *flags,
-        env={"PATH": "/usr/bin:/bin", "KUBECONFIG": str(world.control_plane.kubeconfig("person"))},
+        env={"PATH": "/usr/bin:/bin", "KUBECONFIG": str(world.control_plane.kubeconfig("user"))},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await process.communicate()
@@ -43,7 +45,7 @@ async def test_shown_then_done_then_undone(world: World, syndesis_server: Syndes
         asked = len(syndesis_server.requests)
         code, output = await migrate(world, "--to", "native", "--dry-run")
         assert code == 0, output
-        wanted = ("apply Connection", "release Connection", "take the finalizer off")
+        wanted = ("apply Connection", "release Connection", "remove the finalizer")
         at = [output.index(step) for step in wanted]
         assert at == sorted(at), output
         assert "release MessagingUser" not in output, "the user was always native"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from integration_operator.domain import naming
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator.domain.model import naming
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from tests.support.connection_controller import connection_controller
 from tests.support.crashing import Moments, killed, mortal
 from tests.support.documents import decoded

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from integration_operator.domain.model import naming
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Ref
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.connection_controller import connection_controller
 from tests.support.documents import decoded
 from tests.support.rest_delivery import (

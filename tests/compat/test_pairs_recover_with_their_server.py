@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import Stage, SyndesisServer
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.syndesis_server import Stage, SyndesisServer
 from tests.support.audit_log import OPERATOR
 from tests.support.documents import condition, decoded, space_status
 from tests.support.world import World

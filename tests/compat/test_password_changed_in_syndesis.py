@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import aiohttp
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, writes
 from tests.support.syndesis_data import HEADERS
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from integration_operator.domain.model import naming
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Ref
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.documents import condition
 from tests.support.earlier_enmasse import drop_space, realm_of, store_space
 from tests.support.keycloak_access import store_keycloak_access

@@ -10,21 +10,21 @@ import re
 from typing import Any
 
 import pytest
+from integration_operator.manager import Operator
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import Unavailable
+from integration_operator.runtime.resources import Resource
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator.assembly import Operator
-from integration_operator.kube import kinds
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import Unavailable
-from integration_operator.kube.kinds import Kind
+from integration_operator import resources
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.earlier_enmasse import aggregated_api, pair_in_config_map
 from tests.support.logins import deliver_login
 from tests.support.world import World
 
-KINDS = [kind for kind in vars(kinds).values() if isinstance(kind, Kind)]
+KINDS = [kind for kind in vars(resources).values() if isinstance(kind, Resource)]
 LATE = 0.8
 SETTLED = 0.5
 
@@ -32,7 +32,7 @@ SETTLED = 0.5
 class LateClient(Client):
     """A client that gets the lists of one kind late, or is refused them for as long."""
 
-    late: Kind
+    late: Resource
     refused: bool
     asked: float | None = None
 
@@ -47,14 +47,14 @@ class LateClient(Client):
         return await super().get(path, *args, **rest)
 
 
-async def restart(world: World, late: Kind, refused: bool, settings: dict[str, Any]) -> bool:
+async def restart(world: World, late: Resource, refused: bool, settings: dict[str, Any]) -> bool:
     """Run the operator until it knows everything; return whether it asked for the kind."""
     kubeconfig = world.control_plane.kubeconfig("operator")
     async with LateClient.from_kubeconfig(kubeconfig, user_agent=f"without-{late.name}") as client:
         client.late, client.refused = late, refused
         operator = Operator(client, TemplateFiles(), Settings(**settings))
         async with operator.running():
-            await asyncio.wait_for(operator.cluster.synced(), 30)
+            await asyncio.wait_for(operator.cache.synced(), 30)
             await asyncio.sleep(LATE + SETTLED)  # AuthenticationServices, for one, are not waited for
         return client.asked is not None
 
@@ -68,7 +68,7 @@ async def restart_for_each_kind(world: World, refused: bool, settings: dict[str,
     asked = await asyncio.gather(*(restart(world, kind, refused, settings) for kind in KINDS))
     writes = [r for r in world.audit.requests() if r["verb"] not in ("get", "list")]
     assert [f"{write['userAgent']}: {write['verb']} {write['requestURI']}" for write in writes] == []
-    return {kind.name for kind, was_asked in zip(KINDS, asked, strict=True) if was_asked}
+    return {kind.kind for kind, was_asked in zip(KINDS, asked, strict=True) if was_asked}
 
 
 either_way = pytest.mark.parametrize("refused", [False, True], ids=["late", "refused"])
@@ -83,7 +83,7 @@ async def test_with_kinds_that_are_watched(world: World, refused: bool) -> None:
             await world.has_reason(pair, "Ready")
             await world.audit.quiet()
         asked = await restart_for_each_kind(world, refused, {})
-        assert asked == {kind.name for kind in KINDS} - {"ConfigMap"}
+        assert asked == {kind.kind for kind in KINDS} - {"ConfigMap"}
 
 
 @either_way

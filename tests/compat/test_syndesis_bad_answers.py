@@ -14,13 +14,13 @@ import aiohttp
 import pytest
 import structlog
 from aiohttp import web
+from integration_operator.backends.circuit_breaker import FAILURES, IN_FLIGHT, OPEN_FOR, HostBreaker
+from integration_operator.backends.limits import Limits
+from integration_operator.backends.syndesis.client import PAGES, SyndesisClient
+from integration_operator.backends.syndesis.errors import AccessRefused, NotThere, Refused, SyndesisUnavailable
+from integration_operator.runtime.errors import Deferred, Failure
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator.delivery.limits import Limits
-from integration_operator.delivery.peer import FAILURES, IN_FLIGHT, OPEN_FOR, Peer
-from integration_operator.delivery.syndesis.client import PAGES, SyndesisClient
-from integration_operator.delivery.syndesis.errors import AccessRefused, NotThere, Refused, SyndesisUnavailable
-from integration_operator.domain.failure import Deferred, Failure
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.clocks import Clock
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
@@ -244,7 +244,7 @@ async def test_many_hanging_servers_do_not_use_up_what_another_needs() -> None:
 
 
 async def test_a_server_is_asked_only_so_much_at_once(breaker_clock: Clock) -> None:
-    peer, at_once, most = Peer("it", SyndesisUnavailable, in_flight=3), 0, 0
+    peer, at_once, most = HostBreaker("it", SyndesisUnavailable, in_flight=3), 0, 0
 
     async def request() -> None:
         nonlocal at_once, most
@@ -259,7 +259,7 @@ async def test_a_server_is_asked_only_so_much_at_once(breaker_clock: Clock) -> N
 
 async def test_those_that_wait_in_line_meet_the_failures_before_them(breaker_clock: Clock) -> None:
     """Twenty requests that wait for one slot each cost no time-out of their own once the server is left alone."""
-    peer, asked = Peer("it", SyndesisUnavailable, in_flight=1), 0
+    peer, asked = HostBreaker("it", SyndesisUnavailable, in_flight=1), 0
 
     async def request() -> None:
         nonlocal asked

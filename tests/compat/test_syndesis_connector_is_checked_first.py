@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from integration_operator.backends.syndesis.connection_service import CONNECTOR_FRESH
+from integration_operator.backends.syndesis.errors import ConnectorUnfit
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+from integration_operator_sandbox.platforms.syndesis_server.connectors import amqp_connector
+from integration_operator_sandbox.platforms.syndesis_server.release import Release
 
-from integration_operator.delivery.syndesis.errors import ConnectorUnfit
-from integration_operator.delivery.syndesis.server import CONNECTOR_FRESH
-from integration_operator_sandbox.syndesis_server import SyndesisServer
-from integration_operator_sandbox.syndesis_server.connectors import amqp_connector
-from integration_operator_sandbox.syndesis_server.release import Release
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
 WISH = Wish()

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from integration_operator.backends.syndesis.errors import SyndesisUnavailable
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator.delivery.syndesis.errors import SyndesisUnavailable
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
 WISH = Wish().with_property("brokerCertificate", "-----BEGIN CERTIFICATE-----")

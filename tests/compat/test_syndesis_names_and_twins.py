@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from integration_operator.backends.syndesis.client import PAGES
+from integration_operator.backends.syndesis.errors import ForeignObject, Refused
+from integration_operator.domain.model.remote_state import Presence, RemoteState
+from integration_operator.runtime.errors import Failure
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator.delivery.syndesis.client import PAGES
-from integration_operator.delivery.syndesis.errors import NameTaken, Refused
-from integration_operator.domain.failure import Failure
-from integration_operator.domain.remote import Remote
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
 WISH = Wish()
@@ -29,7 +29,7 @@ LEFT = THEIRS | {"configuredProperties": {"connectionUri": "amqp://left", "usern
 """One that the proof of concept left: no mark, an id that the server made, and its own user name."""
 
 
-async def eventually_delivered(deliverer: Deliverer, wish: Wish) -> Remote:
+async def eventually_delivered(deliverer: Deliverer, wish: Wish) -> RemoteState:
     """Try again as the engine does where a failure does not stall."""
     for _ in range(5):
         try:
@@ -63,7 +63,7 @@ async def test_a_strangers_name_is_refused_and_nothing_is_touched(
 ) -> None:
     syndesis_server.put_stored(THEIRS | {"connectorId": connector})
     before = syndesis_server.stored()
-    with pytest.raises(NameTaken) as caught:
+    with pytest.raises(ForeignObject) as caught:
         await deliverer.deliver(WISH)
     assert caught.value.stalls
     assert WISH.shown_name in caught.value.message
@@ -76,14 +76,14 @@ async def test_a_stranger_seen_by_us_costs_not_even_a_write(
     deliverer: Deliverer, syndesis_server: SyndesisServer
 ) -> None:
     syndesis_server.put_stored(THEIRS)
-    with pytest.raises(NameTaken):
+    with pytest.raises(ForeignObject):
         await deliverer.deliver(WISH)
     assert writes(syndesis_server) == []
 
 
 async def test_a_name_that_is_free_again_is_taken(deliverer: Deliverer, syndesis_server: SyndesisServer) -> None:
     syndesis_server.put_stored(THEIRS)
-    with pytest.raises(NameTaken):
+    with pytest.raises(ForeignObject):
         await deliverer.deliver(WISH)
     syndesis_server.put_stored(THEIRS | {"name": "Renamed"})
     await deliverer.deliver(WISH)
@@ -100,7 +100,7 @@ async def test_a_stranger_that_races_in_is_left_alone_and_ours_is_taken_back(
         syndesis_server.put_stored(theirs)
 
     before_next(syndesis_server, monkeypatch, "create", race)
-    with pytest.raises(NameTaken):
+    with pytest.raises(ForeignObject):
         await deliverer.deliver(WISH)
     assert list(syndesis_server.stored()) == ["theirs"]
     assert syndesis_server.password("theirs") == "their own"
@@ -110,7 +110,7 @@ async def test_a_rename_into_a_strangers_name_is_refused(deliverer: Deliverer, s
     await deliverer.deliver(WISH)
     syndesis_server.put_stored(THEIRS | {"name": "Wanted too"})
     before = syndesis_server.stored()
-    with pytest.raises(NameTaken):
+    with pytest.raises(ForeignObject):
         await deliverer.deliver(WISH.but(name="Wanted too"))
     assert syndesis_server.stored() == before
 
@@ -121,7 +121,7 @@ async def test_two_of_ours_that_want_one_name_get_one_connection(
     """Two AddressSpaces, by a template that names both alike: one gets the name, the other is told."""
     wishes = [WISH.but(name="Same"), Wish(space="payments", name="Same")]
     results = await asyncio.gather(*(deliverer.deliver(wish) for wish in wishes), return_exceptions=True)
-    assert {type(result) for result in results} == {Remote, NameTaken}
+    assert {type(result) for result in results} == {RemoteState, ForeignObject}
     assert [found["name"] for found in syndesis_server.stored().values()] == ["Same"]
 
 
@@ -144,8 +144,8 @@ async def test_operators_that_race_for_one_id_end_in_one_connection(syndesis_ser
 async def test_operators_that_race_for_one_name_end_in_one_connection(syndesis_server: SyndesisServer) -> None:
     """They know the connection by other ids: one of them has it from a Connection, or from an earlier operator."""
     async with delivering(syndesis_server) as one, delivering(syndesis_server) as two:
-        one.known[WISH.pair] = Remote("rest", True, "a-noted-one")
-        two.known[WISH.pair] = Remote("rest", True, "another-noted-one")
+        one.known[WISH.pair] = RemoteState("rest", Presence.PRESENT, "a-noted-one")
+        two.known[WISH.pair] = RemoteState("rest", Presence.PRESENT, "another-noted-one")
         await asyncio.gather(eventually_delivered(one, WISH), eventually_delivered(two, WISH))
         await asyncio.gather(eventually_delivered(one, WISH), eventually_delivered(two, WISH))
         (left,) = syndesis_server.stored()
@@ -201,7 +201,7 @@ class TestIds:
         self, deliverer: Deliverer, syndesis_server: SyndesisServer
     ) -> None:
         """An id that was noted by an earlier operator may have one: the server made it."""
-        deliverer.known[WISH.pair] = Remote("rest", True, "i_1")
+        deliverer.known[WISH.pair] = RemoteState("rest", Presence.PRESENT, "i_1")
         syndesis_server.put_stored(LEFT | {"id": "i_1"})
         syndesis_server.put_stored(THEIRS | {"id": "ix1", "name": "Another"})
         before = syndesis_server.stored()
@@ -214,7 +214,7 @@ class TestIds:
     async def test_an_underscore_that_means_nobody_else_is_kept(
         self, deliverer: Deliverer, syndesis_server: SyndesisServer
     ) -> None:
-        deliverer.known[WISH.pair] = Remote("rest", True, "i_1")
+        deliverer.known[WISH.pair] = RemoteState("rest", Presence.PRESENT, "i_1")
         syndesis_server.put_stored(LEFT | {"id": "i_1"})
         assert (await deliverer.deliver(WISH)).id == "i_1"
         assert syndesis_server.password("i_1") == PASSWORD
@@ -222,18 +222,18 @@ class TestIds:
         assert syndesis_server.stored() == {}
 
     async def test_none_is_made_with_a_noted_id(self, deliverer: Deliverer, syndesis_server: SyndesisServer) -> None:
-        deliverer.known[WISH.pair] = Remote("rest", True, "i_1")
+        deliverer.known[WISH.pair] = RemoteState("rest", Presence.PRESENT, "i_1")
         for _ in range(2):
             assert (await deliverer.deliver(WISH)).id == WISH.id
         assert list(syndesis_server.stored()) == [WISH.id]
 
     async def test_a_noted_id_alone_proves_nothing(self, deliverer: Deliverer, syndesis_server: SyndesisServer) -> None:
         """Whoever may write an Integration's status must not choose what is changed or deleted in Syndesis."""
-        deliverer.known[WISH.pair] = Remote("rest", True, "theirs")
+        deliverer.known[WISH.pair] = RemoteState("rest", Presence.PRESENT, "theirs")
         syndesis_server.put_stored(THEIRS | {"name": "Another"})
         before = syndesis_server.stored()["theirs"]
         assert (await deliverer.deliver(WISH)).id == WISH.id
-        deliverer.known[WISH.pair] = Remote("rest", True, "theirs")
+        deliverer.known[WISH.pair] = RemoteState("rest", Presence.PRESENT, "theirs")
         await deliverer.withdraw(WISH)
         assert syndesis_server.stored() == {"theirs": before}
 
@@ -241,9 +241,9 @@ class TestIds:
     async def test_a_noted_id_that_would_lead_elsewhere_is_not_asked_for(
         self, deliverer: Deliverer, syndesis_server: SyndesisServer, noted: str
     ) -> None:
-        deliverer.known[WISH.pair] = Remote("rest", True, noted)
+        deliverer.known[WISH.pair] = RemoteState("rest", Presence.PRESENT, noted)
         assert (await deliverer.deliver(WISH)).id == WISH.id
-        deliverer.known[WISH.pair] = Remote("rest", True, noted)
+        deliverer.known[WISH.pair] = RemoteState("rest", Presence.PRESENT, noted)
         await deliverer.withdraw(WISH)
         assert writes(syndesis_server) == ["POST /connections", f"DELETE /connections/{WISH.id}"]
 
@@ -256,7 +256,7 @@ async def test_ours_is_found_behind_many(deliverer: Deliverer, syndesis_server: 
     await deliverer.deliver(WISH)
     await deliverer.deliver(WISH)
     assert writes(syndesis_server) == ["POST /connections"]
-    with pytest.raises(NameTaken):
+    with pytest.raises(ForeignObject):
         await deliverer.deliver(Wish(space="payments", name=f"c-{count - 1:04}"))
     await deliverer.withdraw(WISH)
     assert len(syndesis_server.stored()) == count

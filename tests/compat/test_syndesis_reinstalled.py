@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from integration_operator.backends.syndesis.errors import ConnectorUnfit, SyndesisUnavailable
+from integration_operator.domain.model.platforms import Syndesis
+from integration_operator.runtime.errors import Failure
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import Stage, SyndesisServer
 
-from integration_operator.delivery.syndesis.errors import ConnectorUnfit, SyndesisUnavailable
-from integration_operator.domain.failure import Failure
-from integration_operator.domain.pair import Ref
-from integration_operator.domain.platforms import Syndesis
-from integration_operator_sandbox.syndesis_server import Stage, SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 
 WISH = Wish()

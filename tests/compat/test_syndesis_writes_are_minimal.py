@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
 from tests.support.syndesis_data import HEADERS
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.crashing import Moments, kill_at, killed, mortal
 from tests.support.earlier_enmasse import realm_of
 from tests.support.keycloak_access import store_keycloak_access

@@ -11,15 +11,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-
-from integration_operator.delivery.keycloak.access import KeycloakAccess
-from integration_operator.delivery.keycloak.client import MOST_PAGES, PAGE, KeycloakUsers
-from integration_operator.delivery.keycloak.errors import KeycloakFailure, KeycloakUnavailable
-from integration_operator.delivery.keycloak.wanted import UserKey
-from integration_operator.delivery.limits import ANSWER_BYTES, Limits
-from integration_operator.domain import naming
-from integration_operator.domain.failure import Deferred
-from integration_operator.domain.pair import Pair, Ref
+from integration_operator.backends.keycloak.access import KeycloakAccess
+from integration_operator.backends.keycloak.client import MOST_PAGES, PAGE, KeycloakUsers
+from integration_operator.backends.keycloak.desired import UserKey
+from integration_operator.backends.keycloak.errors import KeycloakFailure, KeycloakUnavailable
+from integration_operator.backends.limits import ANSWER_BYTES, Limits
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.errors import Deferred
+from integration_operator.runtime.ref import Ref
 
 MIB = 1024 * 1024
 SECONDS = 1.0

@@ -15,14 +15,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from integration_operator.backends.limits import ANSWER_BYTES, ERROR_BYTES, LIST_BYTES
+from integration_operator.backends.syndesis.client import MOST_MATCHES, MOST_PAGES, PAGES
+from integration_operator.backends.syndesis.connection_services import ConnectionServices
+from integration_operator.backends.syndesis.errors import SyndesisUnavailable
+from integration_operator.domain.policies.ownership import ConnectionEvidence
+from integration_operator.runtime.errors import Deferred, Failure
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator.delivery.limits import ANSWER_BYTES, ERROR_BYTES, LIST_BYTES
-from integration_operator.delivery.syndesis.client import MOST_MATCHES, MOST_PAGES, PAGES
-from integration_operator.delivery.syndesis.errors import SyndesisUnavailable
-from integration_operator.delivery.syndesis.servers import Servers
-from integration_operator.domain.failure import Deferred, Failure
-from integration_operator.domain.ownership import ConnectionEvidence
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.deliveries import Wish, delivering
 
 WISH = Wish()
@@ -42,7 +42,7 @@ EVIDENCE = ConnectionEvidence("y", "x")
 
 
 @asynccontextmanager
-async def hostile(answer: Answer) -> AsyncIterator[tuple[Servers, list[str]]]:
+async def hostile(answer: Answer) -> AsyncIterator[tuple[ConnectionServices, list[str]]]:
     """Run a server that answers so; yield the servers' registry and the requested paths."""
     asked: list[str] = []
     open_connections: set[asyncio.Task[Any] | None] = set()
@@ -68,7 +68,7 @@ async def hostile(answer: Answer) -> AsyncIterator[tuple[Servers, list[str]]]:
             writer.close()
 
     listening = await asyncio.start_server(connected, "127.0.0.1", 0)
-    servers = Servers(lambda namespace: f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+    servers = ConnectionServices(lambda namespace: f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
     try:
         yield servers, asked
     finally:
@@ -144,7 +144,7 @@ async def test_one_answer_is_bounded(answer: Answer, asked_for: str) -> None:
         try:
             async with asyncio.timeout(30):
                 with pytest.raises((SyndesisUnavailable, Failure)) as caught:
-                    await (server.secret_properties("amqp") if asked_for == "definition" else server.drop(EVIDENCE))
+                    await (server.secret_properties("amqp") if asked_for == "definition" else server.delete(EVIDENCE))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -177,10 +177,10 @@ async def test_a_list_without_a_last_page_ends_and_the_server_is_left_alone() ->
 
     async with hostile(next_page) as (servers, asked), asyncio.timeout(30):
         with pytest.raises(SyndesisUnavailable, match="no end"):
-            await servers.of("fuse").drop(EVIDENCE)
+            await servers.of("fuse").delete(EVIDENCE)
         assert len(asked) == MOST_PAGES
         with pytest.raises(Deferred, match=r"no end; tried again every 3 s\. Is Syndesis running"):
-            await servers.of("fuse").drop(EVIDENCE)
+            await servers.of("fuse").delete(EVIDENCE)
         assert len(asked) == MOST_PAGES
 
 
@@ -192,7 +192,7 @@ async def test_all_pages_together_are_bounded_and_are_not_held() -> None:
         tracemalloc.start()
         try:
             with pytest.raises(SyndesisUnavailable, match=f"over {LIST_BYTES} bytes"):
-                await servers.of("fuse").drop(EVIDENCE)
+                await servers.of("fuse").delete(EVIDENCE)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -207,7 +207,7 @@ async def test_a_list_that_is_all_ours_is_not_held_either() -> None:
 
     async with hostile(next_page) as (servers, asked):
         with pytest.raises(SyndesisUnavailable, match=f"over {MOST_MATCHES} connections"):
-            await servers.of("fuse").drop(EVIDENCE)
+            await servers.of("fuse").delete(EVIDENCE)
         assert len(asked) == 1
 
 
@@ -217,7 +217,7 @@ async def test_more_than_was_asked_for_is_no_page() -> None:
 
     async with hostile(more) as (servers, _):
         with pytest.raises(SyndesisUnavailable, match="the list of connections is malformed"):
-            await servers.of("fuse").drop(EVIDENCE)
+            await servers.of("fuse").delete(EVIDENCE)
 
 
 async def test_a_page_that_is_too_large_is_asked_for_in_smaller_ones() -> None:

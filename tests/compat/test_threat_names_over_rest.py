@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.policies.ownership import KEYCLOAK_MARK, keycloak_mark
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.ownership import KEYCLOAK_MARK, keycloak_mark
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.documents import Document, encoded, path
 from tests.support.earlier_enmasse import drop_space, store_space
 from tests.support.keycloak_access import all_over_rest, store_keycloak_access

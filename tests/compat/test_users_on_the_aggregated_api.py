@@ -6,12 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.audit_log import OPERATOR
 from tests.support.documents import condition
 from tests.support.earlier_enmasse import aggregated_api, drop_space, pair_in_config_map, realm_of, store_space

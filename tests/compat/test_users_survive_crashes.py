@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.keycloak.controller import KeptLogins
-from integration_operator_sandbox.kinds import install_kinds
 from integration_operator_sandbox.platforms import Login
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.control_planes import world_on
 from tests.support.crashing import Moments, kill_at, killed, mortal
 from tests.support.documents import condition
@@ -51,7 +52,7 @@ async def test_user_on_the_aggregated_api(
 async def test_from_keycloak_to_a_messaging_user_and_back(
     upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer, every: int
 ) -> None:
-    install_kinds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
+    install_crds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
     async with world_on(upgradable) as world:
         await store_keycloak_access(world, keycloak)
         chosen = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from integration_operator.domain import naming
-from integration_operator.engine.guards import REPAIRS
+from integration_operator.controllers.integration.guards import REPAIRS
+from integration_operator.domain.model import naming
+
 from tests.support.documents import condition
 from tests.support.world import World
 

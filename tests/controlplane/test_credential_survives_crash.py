@@ -8,7 +8,8 @@ import subprocess
 import sys
 from typing import Any
 
-from integration_operator.domain import naming
+from integration_operator.domain.model import naming
+
 from tests.support.documents import decoded
 from tests.support.permissions import without_permission
 from tests.support.world import World

@@ -6,9 +6,10 @@ import base64
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
 from tests.support.documents import decoded
 from tests.support.world import World
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from integration_operator.runtime.ref import Ref
 
-from integration_operator.domain.pair import Ref
 from tests.support.earlier_enmasse import drop_space, store_space
 from tests.support.tenants import kubeconfig_of, write_kubeconfig
 from tests.support.world import World
@@ -68,7 +68,7 @@ async def test_a_tenant_sees_the_namespace_of_its_context(world: World, tenant: 
     world.audit.mark()
     answer = await explain(config)
     assert answer.code == 0, answer
-    assert answer.out.splitlines()[0] == f"Looked at: namespace {shop}"
+    assert answer.out.splitlines()[0] == f"Read: namespace {shop}"
     assert "Not looked at: Secrets, MessagingUsers, Connections" in answer.out
     assert f"AddressSpace {pair.space} × Syndesis {pair.syndesis}: a pair" in answer.out
     asked = {
@@ -89,11 +89,11 @@ async def test_several_namespaces_show_a_pair_across_them(world: World, tenant: 
     await world.create("Integration", fuse, "mine", spec={**spec, "enabled": True})
     here = await explain(config)
     assert here.code == 3
-    assert f"namespace {shop} was not looked at" in here.out
+    assert f"namespace {shop} was not read" in here.out
     assert "AddressSpaceNotFound" not in here.out, "what was not looked at is not said to be missing"
     both = await explain(config, "-n", fuse, "-n", shop)
     assert both.code == 0, both
-    assert f"Looked at: namespaces {fuse}, {shop}" in both.out
+    assert f"Read: namespaces {fuse}, {shop}" in both.out
     assert f"Integration {fuse}/mine enabled" in both.out
     assert "→ create or repair Secret, MessagingUser and Connection" in both.out
 
@@ -153,7 +153,7 @@ async def test_an_answer_is_not_followed_by_anything(world: World) -> None:
     for _ in range(3):
         answer = await explain(world.control_plane.kubeconfig("person"))
         assert (answer.code, answer.err) == (0, ""), answer
-        assert answer.out.startswith("Looked at: all namespaces\n")
+        assert answer.out.startswith("Read: all namespaces\n")
 
 
 async def test_it_says_what_the_operator_decides(world: World) -> None:
@@ -170,7 +170,7 @@ async def test_it_says_what_the_operator_decides(world: World) -> None:
     await world.create("Integration", fuse, "nothing", spec={})
     answer = await explain(world.control_plane.kubeconfig("person"), "-o", "json")
     assert answer.code == 3
-    assert "Looked at: all namespaces" in answer.err
+    assert "Read: all namespaces" in answer.err
     plans = {tuple(e["integrations"]): e["plan"] for e in json.loads(answer.out)}
     assert plans[(f"{fuse}/refused enabled",)]["reason"] == "NamespaceNotAllowed"
     assert plans[(f"{fuse}/refused enabled",)]["step"] == "WITHDRAW"

@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair
 from tests.support.documents import reason
 from tests.support.world import World
 

@@ -7,14 +7,15 @@ import json
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
 from prometheus_client import REGISTRY
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import grant_permissions, own_definitions
-from integration_operator_sandbox.kinds import install_kinds, platform_definitions
 from tests.support.control_planes import world_on
 from tests.support.documents import condition, space_status
 from tests.support.world import World
@@ -140,10 +141,10 @@ def defects() -> float:
 
 async def test_our_own_kind_goes_and_comes_back(tmp_path: Any) -> None:
     """CustomResourceDefinitions deleted and applied again: no traceback, and everything is offered again."""
-    definitions = {d["spec"]["names"]["kind"]: d for d in (*platform_definitions(), *own_definitions())}
+    definitions = {d["spec"]["names"]["kind"]: d for d in (*platform_crds(), *operator_crds())}
 
     def install(plane: ControlPlane) -> None:
-        install_kinds(plane.kubeconfig(), list(definitions.values()))
+        install_crds(plane.kubeconfig(), list(definitions.values()))
         grant_permissions(plane.kubeconfig())
 
     with ControlPlane.start(before_controllers=install) as plane:
@@ -155,13 +156,13 @@ async def test_our_own_kind_goes_and_comes_back(tmp_path: Any) -> None:
             await world.kubectl.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
 
             async def noticed() -> bool:
-                return "Integration" in operator.cluster.kinds().absent
+                return "Integration" in operator.cache.cluster_facts().absent
 
             await world.eventually("the kind is seen to be gone", noticed)
             await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"a": "b"}}})
             await asyncio.sleep(1)
             assert defects() == before, "no traceback"
-            await asyncio.to_thread(install_kinds, plane.kubeconfig(), [definitions["Integration"]])
+            await asyncio.to_thread(install_crds, plane.kubeconfig(), [definitions["Integration"]])
             await world.offered(pair)
 
 

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import Invalid
 
 from integration_operator.api import connection, integration, names, schema
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import Invalid
 from integration_operator_sandbox.controlplane import ControlPlane
 from tests.support.documents import Document
 
@@ -22,7 +22,7 @@ SPACE = {"namespace": "shop", "name": "orders"}
 PROOF_OF_CONCEPT = {"serviceProvider": "fuse", "integrationType": "amqp", "client": "syndesis", "enabled": False}
 
 
-class Kind:
+class Resource:
     """The objects of one kind in a namespace of this test."""
 
     def __init__(self, client: Client, namespace: str, definition: schema.Definition) -> None:
@@ -66,13 +66,13 @@ async def namespace(client: Client) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def integrations(client: Client, namespace: str) -> Kind:
-    return Kind(client, namespace, schema.DEFINITIONS[0])
+def integrations(client: Client, namespace: str) -> Resource:
+    return Resource(client, namespace, schema.DEFINITIONS[0])
 
 
 @pytest.fixture
-def connections(client: Client, namespace: str) -> Kind:
-    return Kind(client, namespace, schema.DEFINITIONS[1])
+def connections(client: Client, namespace: str) -> Resource:
+    return Resource(client, namespace, schema.DEFINITIONS[1])
 
 
 def _conditions(document: Document) -> dict[str, str]:
@@ -85,7 +85,7 @@ async def test_server_finds_nothing_wrong_with_the_schemas(client: Client) -> No
         assert _conditions(stored) == {"NamesAccepted": "True", "Established": "True"}
 
 
-async def test_what_the_proof_of_concept_stored_is_stored_unchanged(integrations: Kind) -> None:
+async def test_what_the_proof_of_concept_stored_is_stored_unchanged(integrations: Resource) -> None:
     name = "enmasse-orders-to-fuse"
     spec = {**PROOF_OF_CONCEPT, "service": "enmasse"}
     for status in (
@@ -101,16 +101,16 @@ async def test_what_the_proof_of_concept_stored_is_stored_unchanged(integrations
         await integrations.client.delete(f"{integrations.path}/{name}")
 
 
-async def test_an_empty_integration_is_accepted(integrations: Kind) -> None:
+async def test_an_empty_integration_is_accepted(integrations: Resource) -> None:
     assert "spec" not in await integrations.create(None)
 
 
-async def test_null_is_a_field_left_out(integrations: Kind) -> None:
+async def test_null_is_a_field_left_out(integrations: Resource) -> None:
     stored = await integrations.create({"client": None, "enabled": True, "addressSpaceRef": None})
     assert stored["spec"] == {"enabled": True}
 
 
-async def test_everything_that_the_spec_knows_is_accepted(integrations: Kind) -> None:
+async def test_everything_that_the_spec_knows_is_accepted(integrations: Resource) -> None:
     spec = {
         **PROOF_OF_CONCEPT,
         "addressSpaceRef": SPACE,
@@ -153,7 +153,7 @@ async def test_everything_that_the_spec_knows_is_accepted(integrations: Kind) ->
     ],
     ids=str,
 )
-async def test_nonsense_is_refused_with_a_reason(integrations: Kind, spec: Document, message: str) -> None:
+async def test_nonsense_is_refused_with_a_reason(integrations: Resource, spec: Document, message: str) -> None:
     with pytest.raises(Invalid) as refused:
         await integrations.create(spec)
     assert message in str(refused.value)
@@ -170,7 +170,9 @@ async def test_nonsense_is_refused_with_a_reason(integrations: Kind, spec: Docum
     ],
     ids=str,
 )
-async def test_the_pair_of_an_integration_cannot_be_changed(integrations: Kind, patch: Document, message: str) -> None:
+async def test_the_pair_of_an_integration_cannot_be_changed(
+    integrations: Resource, patch: Document, message: str
+) -> None:
     await integrations.create({**PROOF_OF_CONCEPT, "addressSpaceRef": SPACE})
     with pytest.raises(Invalid) as refused:
         await integrations.change(patch)
@@ -178,14 +180,14 @@ async def test_the_pair_of_an_integration_cannot_be_changed(integrations: Kind, 
     assert refused.value.status == 422
 
 
-async def test_the_pair_of_an_integration_cannot_be_removed_with_its_spec(integrations: Kind) -> None:
+async def test_the_pair_of_an_integration_cannot_be_removed_with_its_spec(integrations: Resource) -> None:
     await integrations.create({**PROOF_OF_CONCEPT, "addressSpaceRef": SPACE})
     with pytest.raises(Invalid) as refused:
         await integrations.change({"spec": None})
     assert integration.SPEC_KEPT in str(refused.value)
 
 
-async def test_what_a_person_left_out_can_be_filled_in(integrations: Kind) -> None:
+async def test_what_a_person_left_out_can_be_filled_in(integrations: Resource) -> None:
     await integrations.create({"client": "", "enabled": True})
     await integrations.apply({"addressSpaceRef": SPACE, "serviceProvider": "fuse"}, names.FIELD_MANAGER)
     changed = await integrations.change({"spec": {"client": "syndesis"}})
@@ -197,20 +199,20 @@ async def test_what_a_person_left_out_can_be_filled_in(integrations: Kind) -> No
     }
 
 
-async def test_a_persons_apply_does_not_take_back_what_the_operator_filled_in(integrations: Kind) -> None:
+async def test_a_persons_apply_does_not_take_back_what_the_operator_filled_in(integrations: Resource) -> None:
     await integrations.apply({"enabled": False}, "kubectl")
     await integrations.apply({"addressSpaceRef": SPACE}, names.FIELD_MANAGER)
     stored = await integrations.apply({"enabled": True}, "kubectl")
     assert stored["spec"] == {"addressSpaceRef": SPACE, "enabled": True}
 
 
-async def test_the_rest_of_a_settled_pair_can_be_changed(integrations: Kind) -> None:
+async def test_the_rest_of_a_settled_pair_can_be_changed(integrations: Resource) -> None:
     await integrations.create({**PROOF_OF_CONCEPT, "addressSpaceRef": SPACE})
     changed = await integrations.change({"spec": {"enabled": True, "tls": "auto", "suspend": False}})
     assert changed["spec"]["enabled"] is True
 
 
-async def test_status_is_a_subresource(integrations: Kind) -> None:
+async def test_status_is_a_subresource(integrations: Resource) -> None:
     created = await integrations.create(PROOF_OF_CONCEPT)
     condition = {
         "type": "Ready",
@@ -243,7 +245,7 @@ async def test_status_is_a_subresource(integrations: Kind) -> None:
         )
 
 
-async def test_kubectl_get_shows_the_pair_and_how_it_is(integrations: Kind) -> None:
+async def test_kubectl_get_shows_the_pair_and_how_it_is(integrations: Resource) -> None:
     await integrations.create({**PROOF_OF_CONCEPT, "addressSpaceRef": SPACE})
     condition = {"type": "Ready", "status": "False", "reason": "NotEnabled", "message": ""}
     condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
@@ -254,7 +256,7 @@ async def test_kubectl_get_shows_the_pair_and_how_it_is(integrations: Kind) -> N
     assert table["rows"][0]["cells"][:-1] == ["one", "orders", "syndesis", False, "accepted", "False", "NotEnabled"]
 
 
-async def test_a_connection_as_the_operator_writes_it_is_accepted(connections: Kind) -> None:
+async def test_a_connection_as_the_operator_writes_it_is_accepted(connections: Resource) -> None:
     spec = {
         "connectorId": "amqp",
         "connectionId": "i-Lc6RAo-APqmk3FKvmODz",
@@ -296,14 +298,14 @@ async def test_a_connection_as_the_operator_writes_it_is_accepted(connections: K
     ids=str,
 )
 async def test_a_connection_that_makes_no_sense_is_refused(
-    connections: Kind, spec: Document | None, message: str
+    connections: Resource, spec: Document | None, message: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
         await connections.create(spec)
     assert message in str(refused.value)
 
 
-async def test_the_connector_of_a_connection_cannot_be_changed(connections: Kind) -> None:
+async def test_the_connector_of_a_connection_cannot_be_changed(connections: Resource) -> None:
     await connections.create({"connectorId": "amqp"})
     with pytest.raises(Invalid) as refused:
         await connections.change({"spec": {"connectorId": "http4"}})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
 from tests.support.documents import condition, reason
 from tests.support.world import World
 

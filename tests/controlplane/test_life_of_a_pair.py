@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
 from tests.support.documents import decoded, reason, space_status
 from tests.support.world import World
 

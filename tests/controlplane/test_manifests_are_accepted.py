@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from integration_operator.runtime.client import APPLY
+from integration_operator.runtime.errors import AlreadyExists
 
-from integration_operator.kube.client import APPLY
-from integration_operator.kube.errors import AlreadyExists
 from tests.support.documents import Document
 from tests.support.world import World
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+
 from integration_operator.api import names
-from integration_operator.domain.pair import Pair, Ref
 from tests.support.documents import reason
 from tests.support.world import World
 

@@ -4,8 +4,9 @@ start.
 
 from __future__ import annotations
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Ref
+from integration_operator.domain.model import naming
+from integration_operator.runtime.ref import Ref
+
 from tests.support.world import World
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
 from tests.support.documents import path, reason
 from tests.support.world import World
 

@@ -8,27 +8,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.manager import Operator
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.reflector import State
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
 
-from integration_operator.assembly import Operator
-from integration_operator.domain import naming
-from integration_operator.kube.client import Client
-from integration_operator.kube.reflector import State
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import grant_permissions, own_definitions
-from integration_operator_sandbox.kinds import install_kinds, platform_definitions
 from tests.support.control_planes import world_on
 from tests.support.permissions import without_permission
 from tests.support.world import World
 
-OWN = {definition["spec"]["names"]["kind"]: definition for definition in own_definitions()}
+OWN = {definition["spec"]["names"]["kind"]: definition for definition in operator_crds()}
 
 
 async def in_state(operator: Operator, kind: str, state: State, within: float = 40.0) -> None:
     until = time.monotonic() + within
-    while operator.cluster.reflectors[kind].state is not state:
-        assert time.monotonic() < until, f"{kind} is {operator.cluster.reflectors[kind].state}, not {state}"
+    while operator.cache.reflectors[kind].state is not state:
+        assert time.monotonic() < until, f"{kind} is {operator.cache.reflectors[kind].state}, not {state}"
         await asyncio.sleep(0.05)
 
 
@@ -44,7 +44,7 @@ async def test_permission_taken_from_a_source_deletes_nothing_and_comes_back(wor
         async with operator.running():
             await in_state(operator, "AddressSpace", State.FAILING)
             await in_state(operator, "Integration", State.SYNCED)
-            assert "addressspaces" in operator.cluster.unsettled()["AddressSpace"]
+            assert "addressspaces" in operator.cache.unsynced()["AddressSpace"]
             await asyncio.sleep(2)
             still = await world.children(pair)
             assert {k: v["metadata"]["uid"] for k, v in still.items() if v} == {
@@ -76,7 +76,7 @@ def own_plane(tmp_path: Path) -> Iterator[ControlPlane]:
     """Run a control plane for one test, without the platforms' kinds."""
 
     def prepare(plane: ControlPlane) -> None:
-        install_kinds(plane.kubeconfig(), [OWN["Integration"]])
+        install_crds(plane.kubeconfig(), [OWN["Integration"]])
         grant_permissions(plane.kubeconfig())
 
     with ControlPlane.start(before_controllers=prepare) as plane:
@@ -84,13 +84,13 @@ def own_plane(tmp_path: Path) -> Iterator[ControlPlane]:
 
 
 async def test_api_server_restarts(own_plane: ControlPlane) -> None:
-    install_kinds(own_plane.kubeconfig(), [*platform_definitions(), OWN["Connection"]])
+    install_crds(own_plane.kubeconfig(), [*platform_crds(), OWN["Connection"]])
     async with world_on(own_plane) as world, world.operator(enable_new=True) as operator:
         pair = await world.pair()
         before = await world.delivered(pair)
         own_plane.stop_component("kube-apiserver")
         await in_state(operator, "AddressSpace", State.FAILING)
-        assert operator.cluster.spaces.get(pair.space) is not None, "the store is kept"
+        assert operator.cache.spaces.get(pair.space) is not None, "the store is kept"
         await asyncio.to_thread(own_plane.start_component, "kube-apiserver")
         await asyncio.wait_for(_settled(operator), 60)
         await world.patch("Connection", naming.connection_ref(pair), {"spec": {"name": "Mine"}})
@@ -103,40 +103,40 @@ async def test_api_server_restarts(own_plane: ControlPlane) -> None:
 
 
 async def _settled(operator: Operator) -> None:
-    while operator.cluster.unsettled():
+    while operator.cache.unsynced():
         await asyncio.sleep(0.1)
 
 
 async def test_kinds_appear_while_running_and_go_again(own_plane: ControlPlane) -> None:
     async with world_on(own_plane) as world, world.operator(enable_new=True) as operator:
-        assert operator.cluster.reflectors["AddressSpace"].state is State.ABSENT
-        assert operator.cluster.reflectors["MessagingUser"].state is State.ABSENT
-        definitions = {d["spec"]["names"]["kind"]: d for d in platform_definitions()}
-        install_kinds(own_plane.kubeconfig(), [definitions["AddressSpace"], definitions["Syndesis"]])
+        assert operator.cache.reflectors["AddressSpace"].state is State.ABSENT
+        assert operator.cache.reflectors["MessagingUser"].state is State.ABSENT
+        definitions = {d["spec"]["names"]["kind"]: d for d in platform_crds()}
+        install_crds(own_plane.kubeconfig(), [definitions["AddressSpace"], definitions["Syndesis"]])
         pair = await world.pair()
         await world.has_reason(pair, "MessagingUserNotServed")
-        install_kinds(own_plane.kubeconfig(), [definitions["MessagingUser"]])
+        install_crds(own_plane.kubeconfig(), [definitions["MessagingUser"]])
         await world.has_reason(pair, "ConnectionNotServed")
-        install_kinds(own_plane.kubeconfig(), [OWN["Connection"]])
+        install_crds(own_plane.kubeconfig(), [OWN["Connection"]])
         await world.delivered(pair)
 
         crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         await world.kubectl.delete(f"{crd}/addressspaces.enmasse.io")
         await in_state(operator, "AddressSpace", State.ABSENT, within=60)
         await world.taken_down(pair)  # with the definition the server deletes the objects, one by one
-        assert operator.cluster.unsettled() == {}, "a kind that is not served is no outage"
-        install_kinds(own_plane.kubeconfig(), [definitions["AddressSpace"]])
+        assert operator.cache.unsynced() == {}, "a kind that is not served is no outage"
+        install_crds(own_plane.kubeconfig(), [definitions["AddressSpace"]])
         await world.space(pair.space.namespace)
         await world.delivered(pair)
 
 
 async def test_no_cluster_at_start(own_plane: ControlPlane) -> None:
-    own_plane.stop_component("kube-controller-manager")  # it gives up without its server, and is not needed here
+    own_plane.stop_component("controller-manager")  # it gives up without its server, and is not needed here
     own_plane.stop_component("kube-apiserver")
     async with Client.from_kubeconfig(own_plane.kubeconfig("operator")) as client:
         operator = Operator(client, TemplateFiles(), Settings())
         async with operator.running():
             await in_state(operator, "Integration", State.FAILING)
-            assert own_plane.server.removeprefix("https://") in operator.cluster.unsettled()["Integration"]
+            assert own_plane.server.removeprefix("https://") in operator.cache.unsynced()["Integration"]
             await asyncio.to_thread(own_plane.start_component, "kube-apiserver")
             await asyncio.wait_for(_settled(operator), 60)

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from integration_operator.runtime.errors import ApiError, NotFound
 
-from integration_operator.kube.errors import ApiError, NotFound
 from tests.support.documents import reason
 from tests.support.world import World
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from integration_operator.domain.pair import Pair
+from integration_operator.domain.model.pair import Pair
+
 from tests.support.documents import reason
 from tests.support.world import World
 

@@ -6,10 +6,10 @@ import base64
 import io
 import json
 
+from integration_operator.domain.model import naming
+from integration_operator.runtime.ref import Ref
 from prometheus_client import generate_latest
 
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Ref
 from tests.support.documents import decoded
 from tests.support.world import World
 

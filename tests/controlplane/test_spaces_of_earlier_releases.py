@@ -6,15 +6,16 @@ import asyncio
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.manager import Operator
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.reflector import State
+from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
+from integration_operator_sandbox.platforms.crd import install_crds
+from integration_operator_sandbox.platforms.keycloak.realms import Realms
 
-from integration_operator.assembly import Operator
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
-from integration_operator.kube.reflector import State
-from integration_operator_sandbox.aggregated.server import AggregatedApi
-from integration_operator_sandbox.keycloak.realms import Realms
-from integration_operator_sandbox.kinds import install_kinds
 from tests.support.documents import condition, space_status
 from tests.support.earlier_enmasse import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
 from tests.support.world import World
@@ -33,7 +34,7 @@ async def test_config_maps_are_read_where_there_is_no_kind(old: World) -> None:
     pair = await stored_pair(old)
     async with old.operator() as operator:
         integration = await old.offered(pair)
-        assert operator.cluster.kinds().source == "configmap"
+        assert operator.cache.cluster_facts().source == "configmap"
         owner = integration["metadata"]["ownerReferences"][0]
         assert owner["kind"] == "Syndesis", "the uid of a ConfigMap does not outlive an upgrade of EnMasse"
 
@@ -86,14 +87,14 @@ async def test_config_maps_that_an_upgrade_deletes_are_no_reason_to_tear_down(ol
         offered = await old.offered(pair)
         crd = f"{CRDS}/addressspaces.enmasse.io"
         try:
-            install_kinds(old.control_plane.kubeconfig(), [DEFINITIONS["AddressSpace"]])
+            install_crds(old.control_plane.kubeconfig(), [DEFINITIONS["AddressSpace"]])
             await drop_space(old, pair.space)
             await in_state(operator, "AddressSpace", State.SYNCED)
             await old.space(pair.space.namespace)
             await asyncio.sleep(1)
             again = await old.offered(pair)
             assert again["metadata"]["uid"] == offered["metadata"]["uid"]
-            assert operator.cluster.kinds().source == "crd"
+            assert operator.cache.cluster_facts().source == "crd"
         finally:
             await old.delete("AddressSpace", pair.space)
             await old.kubectl.delete(crd)
@@ -106,7 +107,7 @@ async def test_nor_is_an_api_that_still_answers_when_they_are_deleted(old: World
         api = AggregatedApi("0.30", admin, Realms("https://127.0.0.1:1/auth", "", "", ""))
         async with api.running(), old.operator(poll_seconds=1) as operator:
             offered = await old.offered(pair)
-            assert operator.cluster.kinds().source == "aggregated"
+            assert operator.cache.cluster_facts().source == "aggregated"
             try:
                 await old.kubectl.post(CRDS, DEFINITIONS["AddressSpace"])
                 await old.eventually("the kind is known to be there", lambda: held(operator))
@@ -130,7 +131,7 @@ async def test_nor_is_an_api_that_still_answers_when_they_are_deleted(old: World
 
 async def held(operator: Operator) -> bool:
     """Return whether the operator draws no conclusion from the AddressSpaces it is shown."""
-    return operator.cluster.kinds().upgrading
+    return operator.cache.cluster_facts().upgrading
 
 
 @pytest.mark.parametrize("release", ["0.24", "0.26", "0.30"])
@@ -140,8 +141,8 @@ async def test_the_aggregated_api_is_polled(old: World, release: str) -> None:
         api = AggregatedApi(release, admin, Realms("https://127.0.0.1:1/auth", "", "", ""))
         async with api.running(), old.operator(poll_seconds=1) as operator:
             await old.offered(pair)
-            assert operator.cluster.kinds().source == "aggregated"
-            assert operator.cluster.reflectors["MessagingUser"].state is State.UNWATCHED
+            assert operator.cache.cluster_facts().source == "aggregated"
+            assert operator.cache.reflectors["MessagingUser"].state is State.UNWATCHED
 
             for status in (401, 403, 500, 503):
                 api.broken = status
@@ -159,5 +160,5 @@ async def test_the_aggregated_api_is_polled(old: World, release: str) -> None:
 
 async def in_state(operator: object, kind: str, state: State) -> None:
     async with asyncio.timeout(40):
-        while operator.cluster.reflectors[kind].state is not state:  # type: ignore[attr-defined]
+        while operator.cache.reflectors[kind].state is not state:  # type: ignore[attr-defined]
             await asyncio.sleep(0.05)

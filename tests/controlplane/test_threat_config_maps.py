@@ -6,11 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import Forbidden
+from integration_operator.runtime.ref import Ref
 
 from integration_operator.api import names
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import Forbidden
 from tests.support.earlier_enmasse import INFRASTRUCTURE, drop_space, space_in_config_map, store_space
 from tests.support.tenants import tenant
 from tests.support.world import World

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
 from prometheus_client import REGISTRY
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
 from tests.support.documents import path, reason
 from tests.support.hostile import hostile, never
 from tests.support.tenants import tenant

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.errors import Forbidden
+from integration_operator.runtime.ref import Ref
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.errors import Forbidden
 from tests.support.documents import Document, path
 from tests.support.scenes import WITH_FINALIZER, Scene, scene
 from tests.support.world import World

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from integration_operator.runtime.ref import Ref
 
 from integration_operator.api import names
-from integration_operator.domain.pair import Ref
 from tests.support.documents import path
 from tests.support.tenants import tenant
 from tests.support.world import World

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
 
 from integration_operator.api import names
-from integration_operator.domain import naming
 from tests.support.documents import encoded, path
 from tests.support.scenes import Process, Scene, scene
 from tests.support.world import World

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.manager import Operator
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import ApiError
 
 from integration_operator.api import names
-from integration_operator.assembly import Operator
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import ApiError
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from tests.support.audit_log import OPERATOR
@@ -52,7 +52,7 @@ async def test_consent_that_ends_while_the_user_is_on_its_way(world: World, tmp_
         client.late, client.begun = late, asyncio.Event()
         operator = Operator(client, TemplateFiles(None), Settings())
         async with operator.running():
-            await asyncio.wait_for(operator.cluster.synced(), 30)
+            await asyncio.wait_for(operator.cache.synced(), 30)
             await on.ask()
             await asyncio.wait_for(client.begun.wait(), 20)
             await asyncio.sleep(late / 2)

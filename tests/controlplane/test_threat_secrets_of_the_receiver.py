@@ -9,9 +9,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from integration_operator.runtime.errors import Forbidden
 
 from integration_operator.api import names
-from integration_operator.kube.errors import Forbidden
 from tests.support.documents import condition, encoded, path
 from tests.support.scenes import Scene, scene
 from tests.support.tenants import tenant

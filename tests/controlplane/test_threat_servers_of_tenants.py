@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager, suppress
 
 import psutil
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.errors import NotFound
+from integration_operator.runtime.ref import Ref
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.errors import NotFound
 from tests.support.hostile import Answer, hostile, never, packed, slowly, without_end
 from tests.support.repeatedly import repeatedly
 from tests.support.world import World

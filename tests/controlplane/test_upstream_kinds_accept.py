@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 import yaml
+from integration_operator.runtime.errors import Invalid
+from integration_operator.runtime.live_object import LiveObject, differences
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds
 
-from integration_operator.domain.live import Live, differences
-from integration_operator.engine.snapshot import Snapshot
-from integration_operator.kube.errors import Invalid
+from integration_operator.api import names
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import grant_permissions, own_definitions
-from integration_operator_sandbox.kinds import install_kinds
 from tests.support.control_planes import world_on
 from tests.support.documents import path, space_status
+from tests.support.dry_runs import dry_run
 from tests.support.world import World
 
 UPSTREAM = Path(__file__).parents[3] / "shared" / "upstream"
@@ -45,10 +46,10 @@ def definitions() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[ControlPlane]:
-    kinds = [*definitions(), *own_definitions()]
+    kinds = [*definitions(), *operator_crds()]
 
     def prepare(plane: ControlPlane) -> None:
-        install_kinds(plane.kubeconfig(), kinds)
+        install_crds(plane.kubeconfig(), kinds)
         grant_permissions(plane.kubeconfig())
 
     with ControlPlane.start(before_controllers=prepare) as plane:
@@ -106,7 +107,7 @@ async def test_every_rendered_document_survives_pruning(real: World, tls: str) -
             ],
         },
     }
-    snapshot = Snapshot([space, syndesis, offered], ("same-namespace",))
+    snapshot = dry_run([space, syndesis, offered], ("same-namespace",))
     (pair,) = snapshot.pairs()
     actions, _ = snapshot.settle(pair, TemplateFiles())
     rendered = {action.kind: action.document for action in actions if action.kind != "Integration"}
@@ -117,7 +118,7 @@ async def test_every_rendered_document_survives_pruning(real: World, tls: str) -
         strict = {"fieldManager": "integration-operator", "force": "true", "fieldValidation": "Strict"}
         target = path(kind, namespace, metadata["name"])
         answer = await real.kubectl.patch(target, wanted, strict, content_type="application/apply-patch+yaml")
-        assert differences(Live.of(answer), wanted) == [], kind
+        assert differences(LiveObject.of(answer, names.FIELD_MANAGER), wanted) == [], kind
 
 
 async def test_fixtures_are_kept_as_they_are(real: World) -> None:

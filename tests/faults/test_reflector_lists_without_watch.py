@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.reflector import State
 
-from integration_operator.domain.pair import Ref
-from integration_operator.kube.reflector import State
 from tests.support.thing_server import KIND, ThingServer, names_in, one_namespace, running, thing, until
 
 
@@ -62,11 +62,11 @@ async def test_what_is_known_is_known_from_where_it_was_read(server: ThingServer
         reflector.wake()
         await until(lambda: reflector.served is not None and reflector.served.watchable)
         assert names_in(reflector) == {"a", "b"}
-        assert reflector.shown_from is not None
-        assert not reflector.shown_from.watchable
+        assert reflector.read_from is not None
+        assert not reflector.read_from.watchable
         server.listing.set()
         await until(lambda: names_in(reflector) == set())
-        assert reflector.shown_from.watchable
+        assert reflector.read_from.watchable
 
 
 async def test_what_is_not_watched_is_discovered_once_a_change(server: ThingServer, tmp_path: Path) -> None:

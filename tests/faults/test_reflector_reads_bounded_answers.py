@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 
 from aiohttp import web
+from integration_operator.runtime.reflector import State
 
-from integration_operator.kube.reflector import State
 from tests.support.thing_server import ThingServer, event, names_in, running, thing, until
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from integration_operator.runtime import reflector as module
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.reflector import State
 
-from integration_operator.domain.pair import Ref
-from integration_operator.kube import reflector as module
-from integration_operator.kube.reflector import State
 from tests.support.thing_server import ThingServer, event, names_in, running, status, thing, until
 
 

@@ -11,27 +11,27 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from integration_operator.backends.aggregated import AggregatedBackend
+from integration_operator.backends.keycloak.access import KeycloakAccess
+from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator.backends.keycloak.desired import DesiredUser
+from integration_operator.backends.limits import Limits
+from integration_operator.backends.syndesis.connection import check_of, desired_connection
+from integration_operator.backends.syndesis.connection_services import ConnectionServices
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import EnsureRemote
+from integration_operator.domain.model.credential import Credential
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.model.platforms import AddressSpace
+from integration_operator.domain.model.remote_state import Presence, RemoteState
+from integration_operator.domain.policies.ownership import ConnectionEvidence
+from integration_operator.runtime.errors import Failure, error_of, retry_after_seconds, watch_error
+from integration_operator.runtime.json_text import Malformed, parse, parse_pruned
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.resources import APIResource
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
-from integration_operator.delivery.aggregated import AggregatedDelivery
-from integration_operator.delivery.keycloak.access import KeycloakAccess
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator.delivery.keycloak.wanted import WantedUser
-from integration_operator.delivery.limits import Limits
-from integration_operator.delivery.syndesis.connection import verdict_of, wanted
-from integration_operator.delivery.syndesis.servers import Servers
-from integration_operator.domain import naming
-from integration_operator.domain.actions import Deliver
-from integration_operator.domain.credentials import Credential
-from integration_operator.domain.failure import Failure, seconds_of
-from integration_operator.domain.json_text import Malformed, parse, parse_pruned
-from integration_operator.domain.ownership import ConnectionEvidence
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.domain.platforms import AddressSpace
-from integration_operator.domain.remote import Remote
-from integration_operator.kube import kinds
-from integration_operator.kube.errors import error_of, watch_error
-from integration_operator.kube.kinds import Served
-from integration_operator_sandbox.enmasse import CERTIFICATE
+from integration_operator import resources
 from tests.support.random_documents import is_safe, mutated, texts, values
 
 SECRET = "the-password-of-this-test"
@@ -166,16 +166,16 @@ def test_of_syndesis(server: Server, connector: Any, page: Any, single: Any, wri
     }
 
     async def work() -> None:
-        servers = Servers(lambda namespace: server.url, limits=Limits(seconds=5))
+        servers = ConnectionServices(lambda namespace: server.url, limits=Limits(seconds=5))
         try:
             one = servers.of("fuse")
             secret = await one.secret_properties("amqp")
-            want = wanted(DOCUMENT, "enm-1", EVIDENCE, "hash", secret, lambda name, key: SECRET)
-            stored, _ = await one.keep(want, "hash", "other")
+            want = desired_connection(DOCUMENT, "enm-1", EVIDENCE, "hash", secret, lambda name, key: SECRET)
+            stored, _ = await one.ensure(want, "hash", "other")
             verdict = await one.verify(stored, want)
             assert is_safe(verdict.message)
             assert SECRET not in verdict.message
-            assert is_safe(await one.drop(EVIDENCE))
+            assert is_safe(await one.delete(EVIDENCE))
         finally:
             await servers.close()
 
@@ -185,7 +185,7 @@ def test_of_syndesis(server: Server, connector: Any, page: Any, single: Any, wri
 @given(mutated([{"status": "ERROR", "errors": [{"code": "X", "description": f"no: {SECRET}"}]}]))
 def test_of_the_verifier(results: Any) -> None:
     if isinstance(results, list) and all(isinstance(result, dict) for result in results):
-        verdict = verdict_of(results, frozenset({SECRET}))
+        verdict = check_of(results, frozenset({SECRET}))
         assert is_safe(verdict.message)
         assert SECRET not in verdict.message
 
@@ -212,7 +212,7 @@ def test_of_keycloak(server: Server, token: Any, realm: Any, users: Any, groups:
         f"PUT {base}": write,
         f"DELETE {base}": write,
     }
-    user = WantedUser(
+    user = DesiredUser(
         realm="r",
         pair=PAIR,
         username=naming.username(PAIR),
@@ -247,7 +247,7 @@ def test_of_the_api_server(status: int, document: Any, retry_after: str | None) 
 
 @given(st.text())
 def test_of_a_retry_after(header: str) -> None:
-    seconds = seconds_of(header)
+    seconds = retry_after_seconds(header)
     assert seconds is None or 0 <= seconds <= 300
 
 
@@ -271,8 +271,8 @@ class AggregatedApi:
         self.client = self
         self._shown = shown
 
-    def served(self, kind: str) -> Served:
-        return Served(kinds.MESSAGING_USER, "v1alpha1", watchable=False)
+    def served(self, kind: str) -> APIResource:
+        return APIResource(resources.MESSAGING_USER, "v1alpha1", watchable=False)
 
     async def get(self, path: str) -> Any:
         return self._shown
@@ -287,8 +287,8 @@ class AggregatedApi:
 @given(mutated(USER))
 def test_of_the_aggregated_api(server: Server, shown: Any) -> None:
     pair = Pair(Ref("shop", "orders"), Ref("fuse", "app"))
-    known = Remote("aggregated", True, "ann", "applied", "credentials")
-    action = Deliver(
+    known = RemoteState("aggregated", Presence.PRESENT, "ann", "applied", "credentials")
+    action = EnsureRemote(
         "MessagingUser",
         "aggregated",
         pair,
@@ -300,9 +300,9 @@ def test_of_the_aggregated_api(server: Server, shown: Any) -> None:
         "credentials",
         "the test asks for it",
     )
-    delivery = AggregatedDelivery(AggregatedApi(shown))  # type: ignore[arg-type]
+    delivery = AggregatedBackend(AggregatedApi(shown))  # type: ignore[arg-type]
 
     async def work() -> None:
-        await delivery.deliver(action)
+        await delivery.ensure(action)
 
     server.run(work())

@@ -8,11 +8,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from integration_operator.api import names
-from integration_operator.domain.pair import Ref
-from integration_operator.domain.platforms import AddressSpace, Syndesis
-from integration_operator.domain.readiness import (
+from integration_operator.domain.model.platforms import AddressSpace, Syndesis
+from integration_operator.domain.policies.readiness import (
     Transport,
     can_connect,
     can_serve,
@@ -20,10 +17,19 @@ from integration_operator.domain.readiness import (
     transport,
     user_ready,
 )
-from integration_operator.sources.configmap import address_space_document
-from integration_operator.sources.enmasse import HOST, MOST_MESSAGES, MOST_PORTS, address_space, authentication_type
-from integration_operator.sources.syndesis import syndesis
-from integration_operator_sandbox.enmasse import CERTIFICATE
+from integration_operator.platforms.address_space import (
+    HOST,
+    MOST_MESSAGES,
+    MOST_PORTS,
+    address_space,
+    authentication_type,
+)
+from integration_operator.platforms.config_map import address_space_document
+from integration_operator.platforms.syndesis import syndesis
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
+
+from integration_operator.api import names
 from tests.support.random_documents import is_safe, mutated, texts, values
 
 NAME = (("metadata", "name"), ("metadata", "namespace"))

@@ -6,11 +6,11 @@ import base64
 from typing import Any
 
 import pytest
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.client import APPLY, Client
+from integration_operator.runtime.errors import ApiError
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 
-from integration_operator.domain.pair import Pair
-from integration_operator.kube.client import APPLY, Client
-from integration_operator.kube.errors import ApiError
-from integration_operator_sandbox.keycloak import Keycloak
 from tests.support.earlier_enmasse import aggregated_api, drop_space, pair_in_config_map, realm_of
 from tests.support.world import World
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 import psutil
 import pytest
+from integration_operator.runtime.client import Client
+from integration_operator_sandbox.platforms.crd import install_platform_crds
 
-from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.kinds import install_platform_kinds
 
 STEPS = (
     "makes it ready",
@@ -138,7 +138,7 @@ def test_on_a_cluster_that_is_there_already() -> None:
         assert process.returncode == 0, output
         found = asyncio.run(definitions(plane))
         assert found == [], "what was installed is removed again"
-        install_platform_kinds(plane.kubeconfig())
+        install_platform_crds(plane.kubeconfig())
         process = demo("--kubeconfig", admin)
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 4

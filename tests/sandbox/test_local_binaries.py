@@ -14,11 +14,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from integration_operator_sandbox.controlplane.binaries import PROGRAMS
 from rich.console import Console
 
-from integration_operator_sandbox import binaries, building, toolchain
-from integration_operator_sandbox.binaries import PROGRAMS
-from integration_operator_sandbox.errors import BinariesMissing, BuildFailed, LocalClusterError, ToolchainMissing
+from integration_operator_sandbox.controlplane import binaries, toolchain
+from integration_operator_sandbox.controlplane import build as building
+from integration_operator_sandbox.errors import BinariesMissing, BuildFailed, SandboxError, ToolchainMissing
 
 BUILDS = """
     for argument; do [ "$previous" = -o ] && into=$argument; previous=$argument; done
@@ -146,7 +147,7 @@ def test_go_that_builds_nothing_is_noticed(go: Go) -> None:
 
 def test_cache_that_cannot_be_written_is_named(go: Go, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LocalClusterError, match=r"cannot keep .*/file/"):
+    with pytest.raises(SandboxError, match=r"cannot keep .*/file/"):
         binaries.provide({**go(), "XDG_CACHE_HOME": str(tmp_path / "file")})
 
 

@@ -20,14 +20,14 @@ from typing import Any
 
 import psutil
 import pytest
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import Forbidden, NotFound, Unavailable
 from typer.testing import CliRunner
 
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import Forbidden, NotFound, Unavailable
 from integration_operator_sandbox import controlplane
 from integration_operator_sandbox.cli import app
 from integration_operator_sandbox.controlplane import PROGRAMS, SERVICE_ACCOUNT, ControlPlane
-from integration_operator_sandbox.errors import InUse, LocalClusterError, StartFailed
+from integration_operator_sandbox.errors import InUse, SandboxError, StartFailed
 from integration_operator_sandbox.platforms import Login, SimulatedEnMasse, SimulatedSyndesis
 
 Document = dict[str, Any]
@@ -64,7 +64,7 @@ async def eventually(what: str, answer: Callable[[], Awaitable[Any]], within: fl
 
 @pytest.fixture
 async def person(control_plane: ControlPlane) -> AsyncIterator[Client]:
-    async with Client.from_kubeconfig(control_plane.kubeconfig("person")) as client:
+    async with Client.from_kubeconfig(control_plane.kubeconfig("user")) as client:
         yield client
 
 
@@ -105,7 +105,7 @@ class TestComponents:
         assert {oct(p.stat().st_mode & 0o777) for p in holders} == {"0o600"}
 
     def test_unknown_user_is_refused(self, control_plane: ControlPlane) -> None:
-        with pytest.raises(LocalClusterError, match="there is no user 'nobody'"):
+        with pytest.raises(SandboxError, match="there is no user 'nobody'"):
             control_plane.kubeconfig("nobody")
 
     async def test_orphan_of_a_custom_kind_is_collected(self, person: Client, namespace: str) -> None:
@@ -141,12 +141,12 @@ class TestComponents:
                 ControlPlane.start(directory)
 
             plane.restart_controller_manager()
-            crashed = plane.process("kube-controller-manager").identity.pid
+            crashed = plane.process("controller-manager").identity.pid
             os.kill(crashed, signal.SIGKILL)
             wait_until("the crash is noticed", plane.failed)
             assert (plane.failed() or "").startswith("kube-controller-manager was ended by SIGKILL; its last words:\n")
             assert plane.components() == {"etcd": True, "kube-apiserver": True, "kube-controller-manager": False}
-            plane.stop_component("kube-controller-manager")
+            plane.stop_component("controller-manager")
 
             server = plane.server
             plane.stop_component("kube-apiserver")

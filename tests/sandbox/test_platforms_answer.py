@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from integration_operator.domain.model import naming
+from integration_operator.runtime.ref import Ref
+
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Ref
 from integration_operator_sandbox.platforms import Login
 from tests.support.documents import condition, decoded
 from tests.support.world import World

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from integration_operator.domain import naming
-from integration_operator_sandbox.enmasse import FINALIZER
+from integration_operator.domain.model import naming
+from integration_operator_sandbox.platforms.enmasse import FINALIZER
+
 from integration_operator_sandbox.platforms import Login
 from tests.support.documents import condition
 from tests.support.world import World

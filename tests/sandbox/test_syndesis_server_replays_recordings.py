@@ -25,8 +25,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.syndesis_data import HEADERS, shared, without_empty
 
 RECORDED_AT = "http://127.0.0.1:18080"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from integration_operator.controllers.integration.dry_run import DryRun
+from integration_operator.domain.model.conditions import summarize
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.plan.plan import Plan
+from integration_operator.domain.plan.status import integration_status
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
+
 from integration_operator.api import names
-from integration_operator.domain.conditions import summarise
-from integration_operator.domain.decisions import Decision
-from integration_operator.domain.pair import Pair
-from integration_operator.domain.report import status_of
-from integration_operator.engine.snapshot import Snapshot
-from integration_operator_sandbox.enmasse import CERTIFICATE
 from tests.support.documents import Document
 
 PEM = base64.b64encode(CERTIFICATE.encode()).decode()
@@ -65,9 +66,11 @@ def integration(namespace: str = "shop", name: str = "mine", **spec: Any) -> Doc
     }
 
 
-def report(snapshot: Snapshot, pair: Pair, decision: Decision) -> None:
+def report(snapshot: DryRun, pair: Pair, decision: Plan) -> None:
     """Write the status that the operator would write, into the snapshot."""
-    integration = snapshot.gatherer.facts(pair, snapshot.cluster.kinds()).integration
+    integration = snapshot.facts(pair).integration
     assert integration is not None
-    status = status_of(integration, decision, summarise(decision.findings or ()), "2024-01-01T00:00:00Z")
+    status = integration_status(
+        integration, summarize(decision.conditions or ()), decision.delivered, decision.host, "2024-01-01T00:00:00Z"
+    )
     snapshot.merge("Integration", integration.ref, {"status": status})

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from integration_operator.assembly import ConnectionControl
-from integration_operator.domain.pair import Ref
-from integration_operator.kube.client import Client
+from integration_operator.manager import ConnectionOperator
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from integration_operator.settings import Settings
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.documents import Document, secret_data
 from tests.support.world import World
 
@@ -20,10 +21,10 @@ CONTROLLER = "system:serviceaccount:integration-operator:connection-controller"
 @asynccontextmanager
 async def connection_controller(
     world: World, server: SyndesisServer, **settings: Any
-) -> AsyncIterator[ConnectionControl]:
+) -> AsyncIterator[ConnectionOperator]:
     """Run the connection controller with exactly the permissions of deploy/."""
     async with Client.from_kubeconfig(world.control_plane.kubeconfig("connection-controller")) as client:
-        control = ConnectionControl(client, Settings(syndesis_url=server.url, **settings))
+        control = ConnectionOperator(client, Settings(syndesis_url=server.url, **settings))
         async with control.running():
             yield control
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+from integration_operator.runtime.client import Client
+from integration_operator_sandbox.deployment import install_all
 
-from integration_operator.kube.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import install_all
 from tests.support.earlier_enmasse import before_enmasse_031
 from tests.support.world import World
 
@@ -17,7 +17,7 @@ from tests.support.world import World
 @asynccontextmanager
 async def world_on(plane: ControlPlane) -> AsyncIterator[World]:
     """Create a test's own part of a control plane; the test removes what it creates."""
-    async with Client.from_kubeconfig(plane.kubeconfig("person"), user_agent="kubectl") as kubectl:
+    async with Client.from_kubeconfig(plane.kubeconfig("user"), user_agent="kubectl") as kubectl:
         yield World(plane, kubectl)
 
 

@@ -16,9 +16,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
+from integration_operator.manager import Operator
+from integration_operator.runtime.client import Client
 
-from integration_operator.assembly import Operator
-from integration_operator.kube.client import Client
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
 from tests.support.documents import Document
@@ -146,12 +146,12 @@ async def _live(world: World, moments: Moments, settings: dict[str, Any]) -> Non
         await stack.enter_async_context(client)
         urls = {name: front.url for name, front in fronts.items()}
         operator = Operator(client, TemplateFiles(), Settings(**{**settings, **urls}))
-        tasks = [asyncio.create_task(operator.controller.run()), asyncio.create_task(operator.cluster.run())]
+        tasks = [asyncio.create_task(operator.controller.run()), asyncio.create_task(operator.cache.run())]
         try:
             await moments.died.wait()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            for delivery in operator.over_rest.values():
+            for delivery in operator.remote_backends.values():
                 await delivery.close()

@@ -7,15 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from integration_operator.delivery.syndesis.delivery import SyndesisDelivery
-from integration_operator.delivery.syndesis.servers import Servers
-from integration_operator.domain import naming
-from integration_operator.domain.actions import Deliver, Withdraw
-from integration_operator.domain.credentials import Credential
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.domain.platforms import AddressSpace
-from integration_operator.domain.remote import Remote, applied_hash, credentials_hash
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator.backends.syndesis.backend import SyndesisBackend
+from integration_operator.backends.syndesis.connection_services import ConnectionServices
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import DeleteRemote, EnsureRemote
+from integration_operator.domain.model.credential import Credential
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.model.platforms import AddressSpace
+from integration_operator.domain.model.remote_state import RemoteState, applied_hash, credentials_hash
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 PASSWORD = "pass-of-the-first-day"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -71,9 +72,9 @@ class Wish:
             },
         }
 
-    def deliver(self, known: Remote, *, verify: bool = False) -> Deliver:
+    def deliver(self, known: RemoteState, *, verify: bool = False) -> EnsureRemote:
         credential = Credential(naming.username(self.pair), self.password)
-        return Deliver(
+        return EnsureRemote(
             "Connection",
             "rest",
             self.pair,
@@ -87,8 +88,8 @@ class Wish:
             verify,
         )
 
-    def withdraw(self, known: Remote) -> Withdraw:
-        return Withdraw(
+    def withdraw(self, known: RemoteState) -> DeleteRemote:
+        return DeleteRemote(
             "Connection", "rest", self.pair, naming.connection_ref(self.pair), known, "the test asks for it"
         )
 
@@ -98,28 +99,28 @@ class Deliverer:
 
     def __init__(self, *servers: SyndesisServer, **servers_of: SyndesisServer) -> None:
         """Take one server for all namespaces, or one for each."""
-        self.known: dict[Pair, Remote] = {}
+        self.known: dict[Pair, RemoteState] = {}
         self.now = 0.0
         self._passwords: dict[str, Credential] = {}
-        self.servers = Servers(
+        self.servers = ConnectionServices(
             lambda namespace: servers[0].url if servers else servers_of[namespace].url, clock=lambda: self.now
         )
-        self.delivery = SyndesisDelivery(self.servers, lambda namespace: self._value, self._config_map)
+        self.delivery = SyndesisBackend(self.servers, lambda namespace: self._value, self._config_map)
 
     async def _config_map(self, namespace: str, name: str) -> dict[str, str]:
         return {}
 
-    async def deliver(self, wish: Wish, *, verify: bool = False) -> Remote:
+    async def deliver(self, wish: Wish, *, verify: bool = False) -> RemoteState:
         """Deliver with what is known so far; only a success is noted."""
-        action = wish.deliver(self.known.get(wish.pair, Remote()), verify=verify)
+        action = wish.deliver(self.known.get(wish.pair, RemoteState()), verify=verify)
         self._passwords[naming.secret_name(wish.pair)] = action.credential
-        made = await self.delivery.deliver(action)
+        made = await self.delivery.ensure(action)
         self.known[wish.pair] = made
         return made
 
     async def withdraw(self, wish: Wish) -> str:
         """Withdraw with what is known so far; return the warning for users."""
-        said = await self.delivery.withdraw(wish.withdraw(self.known.get(wish.pair, Remote())))
+        said = await self.delivery.delete(wish.withdraw(self.known.get(wish.pair, RemoteState())))
         self.known.pop(wish.pair, None)
         return said.message if said else ""
 

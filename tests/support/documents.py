@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from integration_operator_sandbox.enmasse import CERTIFICATE
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 Document = dict[str, Any]
 

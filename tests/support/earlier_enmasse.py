@@ -7,26 +7,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.deployment import grant_permissions, operator_crds
+from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
+from integration_operator_sandbox.platforms.crd import install_crds, platform_crds, run_blocking
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+
 from integration_operator.api import names
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
-from integration_operator_sandbox.aggregated.server import AggregatedApi
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.installation import grant_permissions, own_definitions
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.kinds import install_kinds, platform_definitions, waiting
 from tests.support.documents import space_status
 from tests.support.keycloak_fixtures import realms_of
 from tests.support.world import World
 
 INFRASTRUCTURE = "enmasse-infra"
-DEFINITIONS = {d["spec"]["names"]["kind"]: d for d in (*platform_definitions(), *own_definitions())}
+DEFINITIONS = {d["spec"]["names"]["kind"]: d for d in (*platform_crds(), *operator_crds())}
 
 
 def before_enmasse_031(plane: ControlPlane) -> None:
     """Install our kinds and Syndesis's, all permissions, and EnMasse's own namespace."""
-    waiting(_infrastructure(plane))
-    install_kinds(plane.kubeconfig(), [DEFINITIONS[kind] for kind in ("Integration", "Connection", "Syndesis")])
+    run_blocking(_infrastructure(plane))
+    install_crds(plane.kubeconfig(), [DEFINITIONS[kind] for kind in ("Integration", "Connection", "Syndesis")])
     grant_permissions(plane.kubeconfig())
     grant_permissions(plane.kubeconfig(), "compatibility")
     grant_permissions(plane.kubeconfig(), "configmaps")

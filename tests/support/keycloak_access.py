@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from integration_operator.kube.errors import ApiError
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
+from integration_operator.runtime.errors import ApiError
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from tests.support.documents import secret_data
 from tests.support.earlier_enmasse import INFRASTRUCTURE
 from tests.support.world import World

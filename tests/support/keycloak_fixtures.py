@@ -8,16 +8,17 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from integration_operator.backends.keycloak.access import KeycloakAccess
+from integration_operator.backends.keycloak.client import KeycloakUsers
+from integration_operator.backends.keycloak.desired import DesiredUser, UserKey
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.policies.ownership import KEYCLOAK_MARK
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.keycloak.realms import Realms
 
-from integration_operator.delivery.keycloak.access import KeycloakAccess
-from integration_operator.delivery.keycloak.client import KeycloakUsers
-from integration_operator.delivery.keycloak.wanted import UserKey, WantedUser
-from integration_operator.domain import naming
-from integration_operator.domain.ownership import KEYCLOAK_MARK
-from integration_operator.domain.pair import Pair, Ref
 from integration_operator_sandbox.errors import ToolchainMissing
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.keycloak.realms import Realms
 
 NAMESPACE = "team-a"
 PAIR = Pair(Ref(NAMESPACE, "myspace"), Ref("fuse", "syndesis"))
@@ -84,7 +85,7 @@ def access(keycloak: Keycloak, **changes: Any) -> KeycloakAccess:
     return KeycloakAccess(**{**known, **changes})
 
 
-def wanted(realm: str, **changes: Any) -> WantedUser:
+def wanted(realm: str, **changes: Any) -> DesiredUser:
     """Return a user that may send and receive everything in a standard space, with a password of its own."""
     values = {
         "realm": realm,
@@ -96,9 +97,9 @@ def wanted(realm: str, **changes: Any) -> WantedUser:
         "release": "0.30",
         **changes,
     }
-    return WantedUser(**values)
+    return DesiredUser(**values)
 
 
-def key_of(user: WantedUser) -> UserKey:
+def key_of(user: DesiredUser) -> UserKey:
     """Return what is known of a user when it is only to be removed."""
     return UserKey(realm=user.realm, pair=user.pair, username=user.username)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from integration_operator_sandbox import binaries, toolchain
+from integration_operator_sandbox.controlplane import binaries, toolchain
 
 VERSION = "v5.8.1"
 """The newest that Go 1.24 builds."""

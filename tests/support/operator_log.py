@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-
-from integration_operator.observability import logging as operator_logging
+from integration_operator.runtime import logs as operator_logging
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.keycloak import Keycloak
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from integration_operator.api import names
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.keycloak import Keycloak
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.earlier_enmasse import realm_of, store_space
 from tests.support.keycloak_access import all_over_rest
 from tests.support.world import World

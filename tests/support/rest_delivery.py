@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.documents import Document
 from tests.support.repeatedly import repeatedly
 from tests.support.world import World

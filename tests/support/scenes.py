@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.ref import Ref
+
 from integration_operator.api import names
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
 from tests.support.audit_log import OPERATOR
 from tests.support.documents import Document, encoded, path
 from tests.support.tenants import tenant

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
-from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.deliveries import Deliverer, delivering
 
 

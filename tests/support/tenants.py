@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import yaml
+from integration_operator.runtime.client import Client
 
-from integration_operator.kube.client import Client
 from tests.support.documents import Document
 from tests.support.world import World
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.reflector import Reflector
+from integration_operator.runtime.resources import Resource
+from integration_operator.runtime.store import Store
 
-from integration_operator.kube.client import Client
-from integration_operator.kube.kinds import Kind
-from integration_operator.kube.reflector import Reflector
-from integration_operator.kube.store import Store
 from tests.support.documents import Document
 
 Watch = Callable[[web.StreamResponse], Awaitable[None]]
 
-KIND = Kind("Thing", "example.io", "things", version="v1", polled=True)
+KIND = Resource("Thing", "example.io", "things", version="v1", polled=True)
 
 
 def thing(name: str, version: int, **more: Any) -> Document:
@@ -116,7 +116,7 @@ async def running(
     tmp_path: Path,
     namespaces: Callable[[], Awaitable[list[str]]] | None = None,
     *,
-    kind: Kind = KIND,
+    kind: Resource = KIND,
     **limits: Any,
 ) -> AsyncIterator[Reflector[Document]]:
     """Run the server and a reflector that reads from it; ``limits`` are the client's."""

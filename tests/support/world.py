@@ -14,15 +14,17 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.manager import Operator
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import ApiError, NotFound
+from integration_operator.runtime.ref import Ref
+from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
+
 from integration_operator.api import names
-from integration_operator.assembly import Operator
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import ApiError, NotFound
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.settings import Settings
-from integration_operator_sandbox.keycloak.controller import KeptLogins
 from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
 from tests.support.audit_log import AuditLog
 from tests.support.documents import PATHS, Document, condition, path, reason, space_status
@@ -212,7 +214,7 @@ class World:
         async with Client.from_kubeconfig(self.control_plane.kubeconfig("operator")) as client:
             operator = Operator(client, TemplateFiles(templates), Settings(**settings))
             async with operator.running():
-                await asyncio.wait_for(operator.cluster.synced(), 30)
+                await asyncio.wait_for(operator.cache.synced(), 30)
                 yield operator
 
     @asynccontextmanager

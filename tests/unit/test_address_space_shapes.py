@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from integration_operator.domain.policies.readiness import can_serve
+from integration_operator.platforms.address_space import address_space
+from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 from integration_operator.api import names
-from integration_operator.domain.readiness import can_serve
-from integration_operator.sources.enmasse import address_space
-from integration_operator_sandbox.enmasse import CERTIFICATE
 from tests.support.builders import space
 
 anything = st.recursive(
@@ -71,7 +71,7 @@ def test_v1alpha1_with_host_and_port_and_a_typed_service() -> None:
 )
 def test_what_is_missing_is_said(change: dict[str, Any], reason: str) -> None:
     verdict = can_serve(address_space({**space(), **change}), None)
-    assert (verdict.allowed, verdict.reason) == (False, reason)
+    assert (verdict.passed, verdict.reason) == (False, reason)
 
 
 def test_a_type_that_the_service_says_counts_more_than_a_name() -> None:

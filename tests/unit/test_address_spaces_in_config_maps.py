@@ -8,12 +8,12 @@ import json
 from typing import Any
 
 import pytest
+from integration_operator.domain.model.patterns import NamespacePatterns
+from integration_operator.domain.policies.readiness import can_serve
+from integration_operator.platforms.address_space import address_space
+from integration_operator.platforms.config_map import address_space_document
+from integration_operator.runtime.ref import Ref
 
-from integration_operator.domain.pair import Ref
-from integration_operator.domain.patterns import NamespacePatterns
-from integration_operator.domain.readiness import can_serve
-from integration_operator.sources.configmap import address_space_document
-from integration_operator.sources.enmasse import address_space
 from tests.support.builders import space
 
 

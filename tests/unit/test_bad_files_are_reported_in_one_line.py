@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from integration_operator.runtime.yaml_documents import LARGEST_FILE
 from typer.testing import CliRunner, Result
 
 from integration_operator.cli import app
 from integration_operator.cli.explain import explain
 from integration_operator.cli.render import render
-from integration_operator.documents import LARGEST_FILE
 from integration_operator.rendering.templates import TemplateFiles
 from tests.support.builders import integration, syndesis
 from tests.support.builders import space as address_space

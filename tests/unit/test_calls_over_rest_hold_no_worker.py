@@ -9,36 +9,38 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from integration_operator.controllers.integration.remote_calls import MOMENT, RemoteCalls
+from integration_operator.controllers.integration.remote_state import RemoteStateStore
+from integration_operator.domain.model.actions import DeleteRemote, EnsureRemote
+from integration_operator.domain.model.credential import Credential
+from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.model.naming import connection_ref
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.model.platforms import AddressSpace
+from integration_operator.domain.model.remote_state import Presence, RemoteState
+from integration_operator.domain.policies.integrations import parse_integration
+from integration_operator.runtime.conditions import Event
+from integration_operator.runtime.errors import Deferred, Failure
+from integration_operator.runtime.ref import Ref
 
-from integration_operator.domain.actions import Deliver, Withdraw
-from integration_operator.domain.conditions import Announcement
-from integration_operator.domain.credentials import Credential
-from integration_operator.domain.failure import Deferred, Failure
-from integration_operator.domain.integration import Integration
-from integration_operator.domain.naming import connection_ref
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.domain.platforms import AddressSpace
-from integration_operator.domain.remote import Remote
-from integration_operator.engine.register import RemoteRegister
-from integration_operator.engine.remote_work import MOMENT, RemoteWork
 from tests.support.builders import integration as document_of
 
 PAIR = Pair(Ref("shop", "orders"), Ref("shop", "syndesis"))
 DOCUMENT = {"metadata": connection_ref(PAIR)._asdict(), "spec": {}}
-DELIVER = Deliver(
+DELIVER = EnsureRemote(
     "Connection",
     "rest",
     PAIR,
     DOCUMENT,
     Credential("user", "password"),
     AddressSpace(PAIR.space, "1", "enmasse.io/v1beta1"),
-    Remote(),
+    RemoteState(),
     "applied",
     "credentials",
     "the test asks for it",
     platform="uid-1",
 )
-WITHDRAW = Withdraw("Connection", "rest", PAIR, connection_ref(PAIR), Remote(), "the test asks for it")
+WITHDRAW = DeleteRemote("Connection", "rest", PAIR, connection_ref(PAIR), RemoteState(), "the test asks for it")
 
 
 class Stalls(Failure):
@@ -53,13 +55,13 @@ class Server:
     calls: list[str] = field(default_factory=list)
     recovered: Callable[[str | None], None] = lambda namespace: None
 
-    async def deliver(self, action: Deliver) -> Remote:
+    async def ensure(self, action: EnsureRemote) -> RemoteState:
         await self._asked(f"deliver {action.applied}")
-        return Remote("rest", True, "id", action.applied, action.credentials)
+        return RemoteState("rest", Presence.PRESENT, "id", action.applied, action.credentials)
 
-    async def withdraw(self, action: Withdraw) -> Announcement | None:
+    async def delete(self, action: DeleteRemote) -> Event | None:
         await self._asked("withdraw")
-        return Announcement("Warning", "ConnectionInUse", "it was in use")
+        return Event("Warning", "ConnectionInUse", "it was in use")
 
     async def _asked(self, what: str) -> None:
         self.calls.append(what)
@@ -81,8 +83,8 @@ class Beside:
     """The work of one process, with the pairs that it put back into the queue and the Events that it posted."""
 
     server: Server
-    work: RemoteWork
-    register: RemoteRegister
+    work: RemoteCalls
+    register: RemoteStateStore
     again: list[Pair]
     said: list[str]
 
@@ -91,8 +93,8 @@ class Beside:
 async def beside() -> AsyncIterator[Beside]:
     server, again, said = Server(), [], []
     clock = asyncio.get_running_loop().time
-    register = RemoteRegister(600.0, clock)
-    work = RemoteWork(
+    register = RemoteStateStore(600.0, clock)
+    work = RemoteCalls(
         {"rest": server},
         register,
         again.append,
@@ -109,18 +111,18 @@ async def beside() -> AsyncIterator[Beside]:
 def written(**metadata: Any) -> Integration:
     document = document_of()
     document["metadata"] |= {"uid": "integration", "generation": 1, **metadata}
-    return Integration.of(document)
+    return parse_integration(document)
 
 
 async def test_a_call_that_is_answered_at_once_is_done_when_the_worker_goes_on() -> None:
     async with beside() as at:
         assert await at.work.start(written(), DELIVER) is None
-        assert not at.work.busy(written())
+        assert not at.work.is_busy(written())
         state = at.register.of(written()).connection
-        assert (state.exists, state.applied, state.platform) == (True, "applied", "uid-1")
+        assert (state.present, state.applied, state.platform) == (True, "applied", "uid-1")
         assert at.again == [PAIR]
         await at.work.start(written(), WITHDRAW)
-        assert at.register.of(written()).connection.exists is False
+        assert at.register.of(written()).connection.absent
         assert at.said == ["ConnectionInUse"]
 
 
@@ -131,7 +133,7 @@ async def test_a_call_that_hangs_holds_a_worker_for_a_moment_only() -> None:
         began = asyncio.get_running_loop().time()
         assert await at.work.start(written(), DELIVER) is None
         assert asyncio.get_running_loop().time() - began < MOMENT + 0.3
-        assert at.work.busy(written())
+        assert at.work.is_busy(written())
         for _ in range(3):
             await at.work.start(written(), DELIVER)
         assert at.server.calls == ["deliver applied"], "one call at a time"
@@ -169,7 +171,9 @@ async def test_a_changed_wish_does_not_wait() -> None:
 async def test_what_failed_may_have_been_done() -> None:
     async with beside() as at:
         for failure in (Failure("Down", "no answer"), Deferred("Down", "not asked", retry_after=30.0), RuntimeError()):
-            at.register.note(written(), "Connection", Remote("rest", True, "id", "applied", "credentials"))
+            at.register.note(
+                written(), "Connection", RemoteState("rest", Presence.PRESENT, "id", "applied", "credentials")
+            )
             at.server.answer = lambda failure=failure: failure
             await at.work.start(written(generation=id(failure)), DELIVER)
             assert at.register.of(written()).connection.applied == "", "nothing is confirmed any more"
@@ -187,7 +191,7 @@ async def test_a_deferred_call_comes_back_with_its_server() -> None:
         assert at.again == [PAIR]
         at.server.answer = lambda: None
         assert await at.work.start(written(), DELIVER) is None
-        assert at.register.of(written()).connection.exists
+        assert at.register.of(written()).connection.present
 
 
 async def test_the_time_of_taking_down_is_this_processs_own() -> None:
@@ -206,13 +210,13 @@ async def test_a_stop_cuts_off_what_hangs_and_leaves_it_in_doubt() -> None:
         at.server.answer = asyncio.Event().wait
         await at.work.start(written(), DELIVER)
         await at.work.stop(0.05)
-        assert not at.work.busy(written())
-        assert at.register.of(written()).connection.exists is None
+        assert not at.work.is_busy(written())
+        assert at.register.of(written()).connection.presence is Presence.UNKNOWN
 
 
 @pytest.mark.parametrize("kind", ["keycloak", "aggregated"])
 async def test_a_delivery_that_is_not_set_up_is_said(kind: Any) -> None:
     async with beside() as at:
-        failure = await at.work.start(written(), replace(DELIVER, how=kind))
+        failure = await at.work.start(written(), replace(DELIVER, delivery=kind))
         assert failure is not None
         assert failure.reason == "DeliveryNotAvailable"

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 import pytest
+from integration_operator.domain.model.conditions import condition_documents, events, summarize
+from integration_operator.runtime.conditions import Condition
 
-from integration_operator.domain.conditions import Finding, announcements, as_conditions, summarise
-
-PAIRED = Finding("Paired", "True", "SameNamespace", "")
-STORED = Finding("CredentialsReady", "True", "Stored", "")
-ACTIVE = Finding("UserReady", "True", "UserActive", "")
-PENDING = Finding("UserReady", "False", "UserPending", "soon")
-CONNECTED = Finding("ConnectionReady", "True", "ConnectionReady", "")
-TAKEN = Finding("ConnectionReady", "False", "NameTaken", "somebody has it")
+PAIRED = Condition("Paired", "True", "SameNamespace", "")
+STORED = Condition("CredentialsReady", "True", "Stored", "")
+ACTIVE = Condition("UserReady", "True", "UserActive", "")
+PENDING = Condition("UserReady", "False", "UserPending", "soon")
+CONNECTED = Condition("ConnectionReady", "True", "ConnectionReady", "")
+TAKEN = Condition("ConnectionReady", "False", "NameTaken", "somebody has it")
 
 
 def test_ready_is_true_when_all_are() -> None:
-    found = summarise([CONNECTED, ACTIVE, PAIRED, STORED])
+    found = summarize([CONNECTED, ACTIVE, PAIRED, STORED])
     assert [f.type for f in found] == ["Ready", "Paired", "CredentialsReady", "UserReady", "ConnectionReady"]
     assert found[0].status == "True"
 
 
 def test_what_a_person_has_to_do_comes_before_what_passes() -> None:
-    assert summarise([PAIRED, STORED, PENDING, TAKEN])[0] == Finding("Ready", "False", "NameTaken", "somebody has it")
-    assert summarise([PAIRED, STORED, PENDING, CONNECTED])[0].reason == "UserPending"
+    assert summarize([PAIRED, STORED, PENDING, TAKEN])[0] == Condition("Ready", "False", "NameTaken", "somebody has it")
+    assert summarize([PAIRED, STORED, PENDING, CONNECTED])[0].reason == "UserPending"
 
 
 def test_a_trouble_takes_the_place_of_what_was_decided() -> None:
-    trouble = Finding("UserReady", "False", "Forbidden", "not allowed")
-    assert summarise([PAIRED, STORED, ACTIVE, CONNECTED, trouble])[0].reason == "Forbidden"
+    trouble = Condition("UserReady", "False", "Forbidden", "not allowed")
+    assert summarize([PAIRED, STORED, ACTIVE, CONNECTED, trouble])[0].reason == "Forbidden"
 
 
 def test_times_move_with_the_status_only() -> None:
-    first = as_conditions([PENDING, PAIRED], (), generation=1, now="t1")
-    other = Finding("UserReady", "False", "UserFailed", "broken")
-    second = as_conditions([other, PAIRED], first, generation=2, now="t2")
-    third = as_conditions([ACTIVE, PAIRED], second, generation=2, now="t3")
+    first = condition_documents([PENDING, PAIRED], (), generation=1, now="t1")
+    other = Condition("UserReady", "False", "UserFailed", "broken")
+    second = condition_documents([other, PAIRED], first, generation=2, now="t2")
+    third = condition_documents([ACTIVE, PAIRED], second, generation=2, now="t3")
     assert [c["lastTransitionTime"] for c in first + second + third] == ["t1", "t1", "t1", "t1", "t3", "t1"]
     assert [c["observedGeneration"] for c in second] == [2, 2]
 
@@ -55,5 +55,5 @@ def test_times_move_with_the_status_only() -> None:
 )
 def test_events(before: tuple | None, after: tuple, expected: str | None) -> None:
     was = [{"type": "Ready", "status": before[0], "reason": before[1]}] if before else []
-    said = announcements([Finding("Ready", after[0], after[1], "m")], was)
+    said = events([Condition("Ready", after[0], after[1], "m")], was)
     assert [a.type for a in said] == ([expected] if expected else [])

@@ -8,31 +8,38 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from integration_operator.domain.model.credential import (
+    Credential,
+    credential_of_secret,
+    decode,
+    encode,
+    surviving_credential,
+)
+from integration_operator.runtime.live_object import LiveObject
 
-from integration_operator.domain.credentials import Credential, decode, encode, of_secret, true_credential
-from integration_operator.domain.live import Live
+from integration_operator.api import names
 
 
-def owned(fields: dict[str, Any] | None, *, ours: bool = True, **document: Any) -> Live:
+def owned(fields: dict[str, Any] | None, *, ours: bool = True, **document: Any) -> LiveObject:
     labels = {"app.kubernetes.io/managed-by": "integration-operator"} if ours else {}
     managed = [{"manager": "integration-operator", "operation": "Apply", "fieldsV1": fields}] if fields else []
     metadata = {"name": "x", "namespace": "y", "uid": "z", "labels": labels, "managedFields": managed}
-    return Live.of({"metadata": metadata, **document})
+    return LiveObject.of({"metadata": metadata, **document}, names.FIELD_MANAGER)
 
 
-def secret(password: str | None, *, edited: bool = False, ours: bool = True) -> Live:
+def secret(password: str | None, *, edited: bool = False, ours: bool = True) -> LiveObject:
     fields = {"f:data": {"f:username": {}, **({} if edited else {"f:password": {}})}}
     data = {"username": encode("u"), **({"password": encode(password)} if password else {})}
     return owned(fields if ours else None, ours=ours, data=data)
 
 
-def user(password: str | None, *, edited: bool = False) -> Live:
+def user(password: str | None, *, edited: bool = False) -> LiveObject:
     fields = {"f:spec": {"f:authentication": {} if edited else {"f:password": {}}}}
     authentication = {"type": "password", **({"password": encode(password)} if password else {})}
     return owned(fields, spec={"username": "u", "authentication": authentication})
 
 
-def deleting(live: Live) -> Live:
+def deleting(live: LiveObject) -> LiveObject:
     metadata = {**live.document["metadata"], "deletionTimestamp": "2024-01-01T00:00:00Z"}
     return replace(live, document={**live.document, "metadata": metadata})
 
@@ -56,8 +63,8 @@ CASES = [
 
 
 @pytest.mark.parametrize(("secret", "user", "password"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_which_copy_is_true(secret: Live | None, user: Live | None, password: str | None) -> None:
-    found = true_credential(secret, user, "name")
+def test_which_copy_is_true(secret: LiveObject | None, user: LiveObject | None, password: str | None) -> None:
+    found = surviving_credential(secret, user, "name")
     assert (found and found.password) == password
     assert found is None or found.username == "name"
 
@@ -72,7 +79,7 @@ def test_base64_is_exact() -> None:
 @pytest.mark.parametrize("text", ["not base64!", "YQ", "", None, 3, "/w=="])
 def test_what_is_no_credential(text: Any) -> None:
     assert decode(text) is None
-    assert of_secret(owned(None, data={"username": encode("u"), "password": text})) is None
+    assert credential_of_secret(owned(None, data={"username": encode("u"), "password": text})) is None
 
 
 def test_it_shows_no_password() -> None:

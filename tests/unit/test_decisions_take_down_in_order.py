@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from integration_operator.domain.model.actions import Apply, Delete
+from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.facts import ClusterFacts, Facts, ForeignObject
+from integration_operator.domain.plan.plan import Plan, Step, plan_pair
+from integration_operator.domain.policies.integrations import parse_integration
+from integration_operator.domain.policies.ownership import Owner, Ownership
 
-from integration_operator.domain.actions import Apply, Remove
-from integration_operator.domain.decisions import Decision, decide
-from integration_operator.domain.facts import Facts, Kinds, NameTaken
-from integration_operator.domain.integration import Integration
-from integration_operator.domain.ownership import Owner, Ownership
-from integration_operator.domain.standing import Step
-from integration_operator.domain.verdict import Verdict
-from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
 from tests.support.builders import integration, report, space, syndesis
+from tests.support.changed_facts import changed_facts
+from tests.support.dry_runs import dry_run
 
 RULES = ("same-namespace", "allowed-namespaces")
 TEMPLATES = TemplateFiles()
@@ -30,33 +30,33 @@ def delivered(*, across: bool = False, mine: bool = False, **spec: Any) -> Facts
     documents = [space(annotations={"integreatly.org/allowed-namespaces": "fuse"}), syndesis(where)]
     if mine or spec:
         documents.append(integration(where, enabled=True, **spec))
-    snapshot = Snapshot(documents, RULES)
+    snapshot = dry_run(documents, RULES)
     (pair,) = snapshot.pairs()
     _, decision = snapshot.settle(pair, TEMPLATES)
     report(snapshot, pair, decision)
-    facts = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
-    assert decide(facts, TEMPLATES).actions == ()
+    facts = snapshot.facts(pair)
+    assert plan_pair(facts, TEMPLATES).actions == ()
     return facts
 
 
-def removed(decision: Decision) -> list[str]:
-    return [action.kind for action in decision.actions if isinstance(action, Remove)]
+def removed(decision: Plan) -> list[str]:
+    return [action.kind for action in decision.actions if isinstance(action, Delete)]
 
 
 def gone(facts: Facts) -> Facts:
     return replace(facts, space=None)
 
 
-def reason_of(decision: Decision) -> str:
-    assert decision.findings is not None
-    return decision.findings[0].reason
+def reason_of(decision: Plan) -> str:
+    assert decision.conditions is not None
+    return decision.conditions[0].reason
 
 
 def test_disabled() -> None:
     facts = delivered()
     assert facts.integration is not None
     spec = facts.integration.spec.model_copy(update={"enabled": False})
-    decision = decide(replace(facts, integration=replace(facts.integration, spec=spec)), TEMPLATES)
+    decision = plan_pair(replace(facts, integration=replace(facts.integration, spec=spec)), TEMPLATES)
     assert removed(decision) == DOWN
 
 
@@ -66,13 +66,15 @@ def test_one_of_the_two_is_gone_or_going(across: bool, which: str) -> None:
     facts = delivered(across=across)
     going = replace(facts, **{which: replace(getattr(facts, which), deleting=True)})
     for changed in (replace(facts, **{which: None}), going):
-        decision = decide(changed, TEMPLATES)
+        decision = plan_pair(changed, TEMPLATES)
         assert removed(decision) == [*DOWN, "Integration"]
-        assert all(action.uid for action in decision.actions if isinstance(action, Remove))
+        assert all(action.uid for action in decision.actions if isinstance(action, Delete))
 
 
 def test_not_allowed_any_more() -> None:
-    decision = decide(replace(delivered(across=True), allowed=Verdict.deny("NamespaceNotAllowed", "")), TEMPLATES)
+    decision = plan_pair(
+        changed_facts(delivered(across=True), pairing=Check.failure("NamespaceNotAllowed", "")), TEMPLATES
+    )
     assert removed(decision) == [*DOWN, "Integration"]
 
 
@@ -80,45 +82,56 @@ def test_what_was_put_back_before_its_platforms_waits_for_them() -> None:
     facts = delivered(mine=True)
     assert facts.integration is not None
     document = {key: value for key, value in facts.integration.live.document.items() if key != "status"}
-    put_back = replace(facts, integration=Integration.of(document))
+    put_back = replace(facts, integration=parse_integration(document))
     for which in ("space", "syndesis"):
-        decision = decide(replace(put_back, **{which: None}), TEMPLATES)
+        decision = plan_pair(replace(put_back, **{which: None}), TEMPLATES)
         assert decision.actions == (), "it stood for no pair yet: nothing of it is taken for left behind"
 
 
 def test_a_persons_integration_stays() -> None:
-    decision = decide(gone(delivered(mine=True)), TEMPLATES)
+    decision = plan_pair(gone(delivered(mine=True)), TEMPLATES)
     assert removed(decision) == DOWN
     assert reason_of(decision) == "AddressSpaceNotFound"
 
 
 def test_a_foreign_object_under_a_name_that_is_needed_stays() -> None:
     facts = delivered()
-    assert facts.connection is not None
-    taken = NameTaken("Connection", facts.connection.ref, Ownership(Owner.FOREIGN, "another manager applied it"))
-    without = gone(replace(facts, connection=None, taken=(taken,)))
-    assert removed(decide(without, TEMPLATES)) == ["MessagingUser", "Secret", "Integration"]
+    assert facts.children.connection is not None
+    taken = ForeignObject(
+        "Connection", facts.children.connection.ref, Ownership(Owner.FOREIGN, "another manager applied it")
+    )
+    without = gone(changed_facts(facts, connection=None, taken=(taken,)))
+    assert removed(plan_pair(without, TEMPLATES)) == ["MessagingUser", "Secret", "Integration"]
 
 
 def test_what_is_being_deleted_is_not_deleted_twice() -> None:
     facts = delivered()
-    assert facts.user is not None
-    metadata = {**facts.user.document["metadata"], "deletionTimestamp": "2024-01-01T00:00:00Z"}
-    going = replace(facts.user, document={**facts.user.document, "metadata": metadata})
-    assert removed(decide(gone(replace(facts, user=going)), TEMPLATES)) == ["Connection", "Secret", "Integration"]
+    assert facts.children.user is not None
+    metadata = {**facts.children.user.document["metadata"], "deletionTimestamp": "2024-01-01T00:00:00Z"}
+    going = replace(facts.children.user, document={**facts.children.user.document, "metadata": metadata})
+    assert removed(plan_pair(gone(changed_facts(facts, user=going)), TEMPLATES)) == [
+        "Connection",
+        "Secret",
+        "Integration",
+    ]
 
 
 def test_retained_children_stay_without_their_integration() -> None:
     facts = delivered(across=True, deletionPolicy="Retain")
-    for child in (facts.secret, facts.connection):
+    for child in (facts.children.secret, facts.children.connection):
         assert child is not None
         assert child.owners == [], "no owner takes them along"
-    offered_again = replace(delivered(across=True), secret=facts.secret, user=facts.user, connection=facts.connection)
+    offered_again = changed_facts(
+        delivered(across=True),
+        secret=facts.children.secret,
+        user=facts.children.user,
+        connection=facts.children.connection,
+    )
     assert offered_again.integration is not None
     spec = offered_again.integration.spec.model_copy(update={"enabled": False})
     disabled = replace(offered_again, integration=replace(offered_again.integration, spec=spec))
-    assert removed(decide(disabled, TEMPLATES)) == []
-    assert removed(decide(gone(disabled), TEMPLATES)) == [*DOWN, "Integration"], (
+    assert removed(plan_pair(disabled, TEMPLATES)) == []
+    assert removed(plan_pair(gone(disabled), TEMPLATES)) == [*DOWN, "Integration"], (
         "without its AddressSpace it is of no use"
     )
 
@@ -126,37 +139,39 @@ def test_retained_children_stay_without_their_integration() -> None:
 @pytest.mark.parametrize("kind", ["AddressSpace", "Syndesis", "Integration", "Secret", "MessagingUser", "Connection"])
 def test_nothing_is_concluded_from_a_kind_that_is_not_in_sync(kind: str) -> None:
     facts = gone(delivered())
-    kinds = replace(facts.kinds, out_of_sync=frozenset({kind}))
-    decision = decide(replace(facts, kinds=kinds), TEMPLATES)
-    assert (decision.step, decision.actions, decision.findings) == (Step.HOLD, (), None)
+    kinds = replace(facts.cluster, out_of_sync=frozenset({kind}))
+    decision = plan_pair(changed_facts(facts, cluster=kinds), TEMPLATES)
+    assert (decision.step, decision.actions, decision.conditions) == (Step.HOLD, (), None)
 
 
 @pytest.mark.parametrize("kind", ["AddressSpace", "Syndesis"])
 def test_a_platform_that_is_not_served_is_no_reason(kind: str) -> None:
     facts = gone(delivered())
-    decision = decide(replace(facts, kinds=Kinds(facts.kinds.api_versions, absent=frozenset({kind}))), TEMPLATES)
+    decision = plan_pair(
+        changed_facts(facts, cluster=ClusterFacts(facts.cluster.api_versions, absent=frozenset({kind}))), TEMPLATES
+    )
     assert decision.actions == ()
     assert reason_of(decision) == f"{kind}NotServed"
 
 
 def test_an_upgrade_of_enmasse_is_no_reason() -> None:
     facts = gone(delivered())
-    kinds = replace(facts.kinds, source="configmap", upgrading=True)
-    decision = decide(replace(facts, kinds=kinds), TEMPLATES)
+    kinds = replace(facts.cluster, source="configmap", upgrading=True)
+    decision = plan_pair(changed_facts(facts, cluster=kinds), TEMPLATES)
     assert decision.actions == ()
     assert reason_of(decision) == "EnMasseUpgrading"
 
 
 def test_held() -> None:
-    decision = decide(replace(gone(delivered()), held=True), TEMPLATES)
+    decision = plan_pair(changed_facts(gone(delivered()), mass_deletion=True), TEMPLATES)
     assert decision.actions == ()
     assert reason_of(decision) == "MassDeletionHeld"
 
 
 def test_suspended() -> None:
-    decision = decide(gone(_suspended()), TEMPLATES)
+    decision = plan_pair(gone(_suspended()), TEMPLATES)
     assert decision.actions == ()
-    said = {f.type: (f.status, f.reason) for f in decision.findings or ()}
+    said = {f.type: (f.status, f.reason) for f in decision.conditions or ()}
     assert said["Paired"] == ("True", "SameNamespace"), "that it is suspended does not make it no pair"
     assert said["UserReady"] == ("Unknown", "Suspended")
 
@@ -170,8 +185,8 @@ def _suspended() -> Facts:
 
 def test_nothing_is_touched_in_a_namespace_that_is_terminating() -> None:
     facts = delivered(across=True)
-    assert removed(decide(replace(facts, terminating=frozenset({"fuse"})), TEMPLATES)) == ["MessagingUser"]
-    elsewhere = removed(decide(replace(facts, terminating=frozenset({"shop"})), TEMPLATES))
+    assert removed(plan_pair(replace(facts, terminating=frozenset({"fuse"})), TEMPLATES)) == ["MessagingUser"]
+    elsewhere = removed(plan_pair(replace(facts, terminating=frozenset({"shop"})), TEMPLATES))
     assert elsewhere == ["Connection", "Secret", "Integration"]
 
 
@@ -179,25 +194,25 @@ def test_losing_readiness_tears_nothing_down() -> None:
     facts = delivered()
     assert facts.space is not None
     for change in ({"ready": False}, {"endpoint": None}, {"defects": ("odd",)}, {"authentication": "none"}):
-        decision = decide(replace(facts, space=replace(facts.space, **change)), TEMPLATES)
+        decision = plan_pair(replace(facts, space=replace(facts.space, **change)), TEMPLATES)
         assert decision.actions == (), change
     assert facts.syndesis is not None
     starting = replace(facts, syndesis=replace(facts.syndesis, phase="Starting"))
-    assert decide(starting, TEMPLATES).actions == ()
+    assert plan_pair(starting, TEMPLATES).actions == ()
 
 
 def test_the_secret_is_made_first_and_everything_else_stands_on_it() -> None:
-    facts = replace(delivered(), secret=None, user=None, connection=None)
-    decision = decide(facts, TEMPLATES)
+    facts = changed_facts(delivered(), secret=None, user=None, connection=None)
+    decision = plan_pair(facts, TEMPLATES)
     assert [action.kind for action in decision.actions] == ["Secret", "MessagingUser", "Connection"]
     assert all(isinstance(action, Apply) and action.uid is None for action in decision.actions)
 
 
 def test_without_the_user_there_is_no_connection() -> None:
-    facts = replace(delivered(), secret=None, user=None, connection=None)
-    versions = {kind: version for kind, version in facts.kinds.api_versions.items() if kind != "MessagingUser"}
-    decision = decide(replace(facts, kinds=replace(facts.kinds, api_versions=versions)), TEMPLATES)
+    facts = changed_facts(delivered(), secret=None, user=None, connection=None)
+    versions = {kind: version for kind, version in facts.cluster.api_versions.items() if kind != "MessagingUser"}
+    decision = plan_pair(changed_facts(facts, cluster=replace(facts.cluster, api_versions=versions)), TEMPLATES)
     assert [action.kind for action in decision.actions] == ["Secret"]
-    assert decision.findings is not None
-    reasons = [f.reason for f in decision.findings if f.type != "DeliveryChosen"]
+    assert decision.conditions is not None
+    reasons = [f.reason for f in decision.conditions if f.type != "DeliveryChosen"]
     assert reasons == ["SameNamespace", "Stored", "MessagingUserNotServed", "Waiting"]

@@ -6,39 +6,41 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from integration_operator.controllers.integration.dry_run import DryRun
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import Apply, Delete, DeleteRemote, EnsureRemote, SetFinalizer
+from integration_operator.domain.model.conditions import summarize
+from integration_operator.domain.model.facts import Facts, ForeignObject, PlanSettings
+from integration_operator.domain.plan.plan import Plan, plan_pair
+from integration_operator.domain.policies.integrations import parse_integration
+from integration_operator.domain.policies.ownership import Owner, Ownership
+from integration_operator.domain.policies.readiness import can_serve, transport
+from integration_operator.platforms.address_space import address_space
 
-from integration_operator.domain import naming
-from integration_operator.domain.actions import Apply, Deliver, Finalize, Remove, Withdraw
-from integration_operator.domain.conditions import summarise
-from integration_operator.domain.decisions import Decision, decide
-from integration_operator.domain.facts import Facts, NameTaken
-from integration_operator.domain.integration import Integration
-from integration_operator.domain.ownership import Owner, Ownership
-from integration_operator.domain.readiness import can_serve, transport
-from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
-from integration_operator.sources.enmasse import address_space
 from tests.support.builders import integration, report, space, syndesis
+from tests.support.changed_facts import changed_facts
+from tests.support.dry_runs import dry_run
 
 TEMPLATES = TemplateFiles()
 RULES = ("same-namespace",)
 
 
-def settled(**spec: Any) -> tuple[Snapshot, Facts]:
+def settled(**spec: Any) -> tuple[DryRun, Facts]:
     """Return a delivered pair, with the status that says so."""
-    snapshot = Snapshot([space(), syndesis(), integration(enabled=True, **spec)], RULES)
+    snapshot = dry_run([space(), syndesis(), integration(enabled=True, **spec)], RULES)
     (pair,) = snapshot.pairs()
     _, decision = snapshot.settle(pair, TEMPLATES)
     report(snapshot, pair, decision)
-    return snapshot, snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
+    return snapshot, snapshot.facts(pair)
 
 
-def reasons(decision: Decision) -> dict[str, str]:
-    return {f.type: f.reason for f in decision.findings or ()}
+def reasons(decision: Plan) -> dict[str, str]:
+    return {f.type: f.reason for f in decision.conditions or ()}
 
 
-def made(decision: Decision) -> list[str]:
-    return [a.kind for a in decision.actions if isinstance(a, (Apply, Deliver))]
+def made(decision: Plan) -> list[str]:
+    return [a.kind for a in decision.actions if isinstance(a, (Apply, EnsureRemote))]
 
 
 @pytest.mark.parametrize("connection", ["native", "rest"])
@@ -56,17 +58,17 @@ def test_a_space_that_gets_worse_is_said_and_tears_nothing_down(
 ) -> None:
     _, facts = settled(delivery={"connection": connection})
     assert facts.space is not None
-    decision = decide(replace(facts, space=replace(facts.space, **change)), TEMPLATES)
+    decision = plan_pair(replace(facts, space=replace(facts.space, **change)), TEMPLATES)
     assert decision.actions == ()
     assert reasons(decision)[side] == reason
-    ready = summarise(decision.findings or ())[0]
+    ready = summarize(decision.conditions or ())[0]
     assert (ready.status, ready.reason) == ("False", reason)
 
 
 def test_a_syndesis_that_is_not_installed_any_more_is_said() -> None:
     _, facts = settled()
     assert facts.syndesis is not None
-    decision = decide(replace(facts, syndesis=replace(facts.syndesis, phase="Starting")), TEMPLATES)
+    decision = plan_pair(replace(facts, syndesis=replace(facts.syndesis, phase="Starting")), TEMPLATES)
     assert decision.actions == ()
     assert reasons(decision)["ConnectionReady"] == "SyndesisNotInstalled"
 
@@ -82,22 +84,22 @@ def test_tls_never_becomes_plain_text_because_a_fact_is_missing(connection: str,
     plain = replace(facts.space.endpoint, ports=(("amqp", 5672),))
     change = {"certificate": None} if lost == "certificate" else {"endpoint": plain}
     without = replace(facts, space=replace(facts.space, **change))
-    decision = decide(without, TEMPLATES)
+    decision = plan_pair(without, TEMPLATES)
     assert decision.actions == ()
     assert reasons(decision)["ConnectionReady"] == "TLSNotAvailable"
-    assert decision.delivered.uri == facts.integration.delivered_uri, "the status goes on saying where it leads"
+    assert decision.delivered.connection.uri == facts.integration.delivered_uri, (
+        "the status goes on saying where it leads"
+    )
 
     document = facts.integration.live.document
-    disabled = Integration.of({**document, "spec": {**document["spec"], "tls": "disabled"}})
-    by_word = decide(replace(without, integration=disabled), TEMPLATES)
+    disabled = parse_integration({**document, "spec": {**document["spec"], "tls": "disabled"}})
+    by_word = plan_pair(replace(without, integration=disabled), TEMPLATES)
     assert "Connection" in made(by_word), "only the receiver's own word makes it plain text"
 
 
 def test_a_space_without_a_usable_port_gets_no_user() -> None:
     one = address_space(space(ports=({"name": "amqp-wss", "port": 443},)))
-    snapshot = Snapshot(
-        [space(ports=({"name": "amqp-wss", "port": 443},)), syndesis(), integration(enabled=True)], RULES
-    )
+    snapshot = DryRun([space(ports=({"name": "amqp-wss", "port": 443},)), syndesis(), integration(enabled=True)], RULES)
     (pair,) = snapshot.pairs()
     actions, decision = snapshot.settle(pair, TEMPLATES)
     assert [a.kind for a in actions if a.kind != "Integration"] == []
@@ -128,9 +130,9 @@ def test_sides_go_on_independently() -> None:
     _, facts = settled(delivery={"connection": "rest"})
     assert facts.space is not None
     moved = replace(facts.space, endpoint=replace(facts.space.endpoint, host="moved.svc"))  # type: ignore[type-var]
-    terminating = {**facts.user.document["metadata"], "deletionTimestamp": "2024-01-01T00:00:00Z"}  # type: ignore[union-attr]
-    user = replace(facts.user, document={**facts.user.document, "metadata": terminating})  # type: ignore[type-var, union-attr]
-    decision = decide(replace(facts, space=moved, user=user), TEMPLATES)
+    terminating = {**facts.children.user.document["metadata"], "deletionTimestamp": "2024-01-01T00:00:00Z"}  # type: ignore[union-attr]
+    user = replace(facts.children.user, document={**facts.children.user.document, "metadata": terminating})  # type: ignore[type-var, union-attr]
+    decision = plan_pair(changed_facts(facts, space=moved, user=user), TEMPLATES)
     assert reasons(decision)["UserReady"] == "UserTerminating"
     assert made(decision) == ["Connection"], "a new endpoint does not wait for the user"
 
@@ -138,8 +140,8 @@ def test_sides_go_on_independently() -> None:
 def test_without_a_login_there_is_no_connection() -> None:
     _, facts = settled()
     ref = naming.user_ref(facts.pair)
-    taken = NameTaken("MessagingUser", ref, Ownership(Owner.FOREIGN, "our field manager did not apply it"))
-    decision = decide(replace(facts, user=None, connection=None, taken=(taken,)), TEMPLATES)
+    taken = ForeignObject("MessagingUser", ref, Ownership(Owner.FOREIGN, "our field manager did not apply it"))
+    decision = plan_pair(changed_facts(facts, user=None, connection=None, taken=(taken,)), TEMPLATES)
     assert made(decision) == []
     assert reasons(decision)["UserReady"] == "NameTaken"
     assert reasons(decision)["ConnectionReady"] == "Waiting"
@@ -147,41 +149,41 @@ def test_without_a_login_there_is_no_connection() -> None:
 
 def test_a_secret_that_holds_the_credential_holds_nothing_up() -> None:
     _, facts = settled()
-    assert facts.secret is not None
-    metadata = {**facts.secret.document["metadata"], "labels": {}}
-    relabelled = replace(facts.secret, document={**facts.secret.document, "metadata": metadata})
-    (apply,) = [a for a in decide(replace(facts, secret=relabelled), TEMPLATES).actions if a.kind == "Secret"]
+    assert facts.children.secret is not None
+    metadata = {**facts.children.secret.document["metadata"], "labels": {}}
+    relabelled = replace(facts.children.secret, document={**facts.children.secret.document, "metadata": metadata})
+    (apply,) = [a for a in plan_pair(changed_facts(facts, secret=relabelled), TEMPLATES).actions if a.kind == "Secret"]
     assert isinstance(apply, Apply)
     assert not apply.first
-    (new, *_) = decide(replace(facts, secret=None, user=None, connection=None), TEMPLATES).actions
+    (new, *_) = plan_pair(changed_facts(facts, secret=None, user=None, connection=None), TEMPLATES).actions
     assert isinstance(new, Apply)
     assert new.first, "no other system sees a credential that is not stored"
 
 
 def test_another_way_of_making_the_user_makes_the_new_login_before_it_deletes_the_old() -> None:
     snapshot, facts = settled()
-    snapshot.gatherer.keycloak_allowed = True
+    snapshot.gatherer.settings = PlanSettings(rules=RULES, allow_keycloak=True)
     pair, first = facts.pair, naming.username(facts.pair)
     assert facts.integration is not None
     snapshot.merge("Integration", facts.integration.ref, {"spec": {"delivery": {"user": "keycloak"}}})
 
     actions, decision = snapshot.settle(pair, TEMPLATES)
-    order = [(type(a).__name__, a.kind) for a in actions if not isinstance(a, Finalize)]
-    deliver = order.index(("Deliver", "MessagingUser"))
-    delete = order.index(("Remove", "MessagingUser"))
+    order = [(type(a).__name__, a.kind) for a in actions if not isinstance(a, SetFinalizer)]
+    deliver = order.index(("EnsureRemote", "MessagingUser"))
+    delete = order.index(("Delete", "MessagingUser"))
     assert deliver < order.index(("Apply", "Secret")) < delete, order
-    (made_over_rest,) = [a for a in actions if isinstance(a, Deliver) and a.kind == "MessagingUser"]
-    (gone,) = [a for a in actions if isinstance(a, Remove)]
+    (made_over_rest,) = [a for a in actions if isinstance(a, EnsureRemote) and a.kind == "MessagingUser"]
+    (gone,) = [a for a in actions if isinstance(a, Delete)]
     assert made_over_rest.username == naming.other_username(pair, first)
     assert gone.ref == naming.user_ref(pair, first)
-    after = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
-    assert after.login == made_over_rest.username
+    after = snapshot.facts(pair)
+    assert after.login.username == made_over_rest.username
     assert reasons(decision)["UserReady"] == "UserReady"
 
     snapshot.merge("Integration", facts.integration.ref, {"spec": {"delivery": {"user": "native"}}})
     back, decision = snapshot.settle(pair, TEMPLATES)
-    assert not [a for a in back if isinstance(a, Withdraw)], "EnMasse takes the same login over"
-    assert snapshot.gatherer.facts(pair, snapshot.cluster.kinds()).login == made_over_rest.username
+    assert not [a for a in back if isinstance(a, DeleteRemote)], "EnMasse takes the same login over"
+    assert snapshot.facts(pair).login.username == made_over_rest.username
     assert decision.actions == ()
 
 
@@ -189,16 +191,16 @@ def test_keycloak_is_the_administrators_to_allow() -> None:
     _, facts = settled()
     assert facts.integration is not None
     document = facts.integration.live.document
-    asked = Integration.of({**document, "spec": {**document["spec"], "delivery": {"user": "keycloak"}}})
-    decision = decide(replace(facts, integration=asked, keycloak_allowed=False), TEMPLATES)
+    asked = parse_integration({**document, "spec": {**document["spec"], "delivery": {"user": "keycloak"}}})
+    decision = plan_pair(changed_facts(facts, integration=asked, allow_keycloak=False), TEMPLATES)
     assert decision.actions == (), "the login stays as it is"
-    (said,) = [f for f in decision.findings or () if f.type == "DeliveryChosen"]
+    (said,) = [f for f in decision.conditions or () if f.type == "DeliveryChosen"]
     assert (said.status, said.reason) == ("False", "KeycloakNotAllowed")
     assert "allow_keycloak" in said.message
 
 
 def test_what_has_no_effect_is_said() -> None:
     _, facts = settled(rotation={"every": "720h"})
-    assert reasons(decide(facts, TEMPLATES))["RotationReady"] == "NotSupported"
+    assert reasons(plan_pair(facts, TEMPLATES))["RotationReady"] == "NotSupported"
     _, plain = settled()
-    assert "RotationReady" not in reasons(decide(plain, TEMPLATES))
+    assert "RotationReady" not in reasons(plan_pair(plain, TEMPLATES))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from integration_operator.domain.model.facts import ClusterFacts, Facts
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.policies.delivery_mode import delivery_mode
+from integration_operator.domain.policies.integrations import parse_integration
+from integration_operator.platforms.address_space import address_space
+from integration_operator.platforms.syndesis import syndesis as normalised
+from integration_operator.runtime.ref import Ref
 
-from integration_operator.domain.choice import choose
-from integration_operator.domain.facts import Facts, Kinds
-from integration_operator.domain.integration import Integration
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.sources.enmasse import address_space
-from integration_operator.sources.syndesis import syndesis as normalised
 from tests.support.builders import integration, space, syndesis
 
 PAIR = Pair(Ref("shop", "orders"), Ref("shop", "syndesis"))
@@ -22,11 +23,11 @@ NOT_RECONCILED = {**syndesis(), "metadata": {"namespace": "shop", "name": "synde
 def facts(instance: dict[str, Any], kinds: dict[str, Any], asked: dict[str, str], spec: dict[str, str]) -> Facts:
     return Facts(
         PAIR,
-        Kinds({}, **kinds),
+        ClusterFacts({}, **kinds),
         "password",
         space=address_space(space()),
         syndesis=normalised(instance),
-        integration=Integration.of(integration(delivery=spec)),
+        integration=parse_integration(integration(delivery=spec)),
         asked={"user": "auto", "connection": "auto", **asked},
     )
 
@@ -75,8 +76,8 @@ def facts(instance: dict[str, Any], kinds: dict[str, Any], asked: dict[str, str]
 def test_choice(
     instance: dict[str, Any], kinds: Any, asked: dict[str, str], spec: dict[str, str], user: str, connection: str
 ) -> None:
-    chosen = choose(facts(instance, kinds, asked, spec))
+    chosen = delivery_mode(facts(instance, kinds, asked, spec))
     assert (chosen.user, chosen.connection) == (user, connection)
-    assert chosen.finding.status == "True"
-    assert user in chosen.finding.message
-    assert chosen.over_rest == (user != "native" or connection != "native")
+    assert chosen.condition.status == "True"
+    assert user in chosen.condition.message
+    assert chosen.remote_backends == (user != "native" or connection != "native")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from integration_operator.domain.failure import Failure
-from integration_operator.kube import errors
-from integration_operator.kube.errors import error_of, watch_error
+from integration_operator.runtime import errors
+from integration_operator.runtime.errors import Failure, error_of, watch_error
 
 
 def body(reason: str, message: str = "said") -> bytes:

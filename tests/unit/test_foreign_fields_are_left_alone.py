@@ -6,8 +6,9 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from integration_operator.runtime.live_object import LiveObject, differences
 
-from integration_operator.domain.live import Live, differences
+from integration_operator.api import names
 
 MANAGER = "integration-operator"
 OURS = {
@@ -31,7 +32,7 @@ def document(**changes: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "K", "metadata": metadata, "spec": {**spec, **changes}}
 
 
-def live(found: dict[str, Any]) -> Live:
+def live(found: dict[str, Any]) -> LiveObject:
     entries = [
         {"manager": "integration-operator", "operation": "Apply", "fieldsV1": deepcopy(OURS)},
         {
@@ -43,7 +44,7 @@ def live(found: dict[str, Any]) -> Live:
         {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": {"f:theirs": {}}}},
     ]
     metadata = {**found["metadata"], "uid": "u", "resourceVersion": "7", "managedFields": entries}
-    return Live.of({**found, "metadata": metadata})
+    return LiveObject.of({**found, "metadata": metadata}, names.FIELD_MANAGER)
 
 
 def test_the_same_is_the_same() -> None:
@@ -86,7 +87,7 @@ def test_who_made_it_and_who_wrote_last() -> None:
     assert found.owns("spec", "properties", "uri")
     assert not found.owns("spec", "theirs")
     assert found.rivals == ("kubectl",)
-    assert not Live.of({"metadata": {"name": "x"}}).applied
+    assert not LiveObject.of({"metadata": {"name": "x"}}, names.FIELD_MANAGER).applied
 
 
 def test_bookkeeping_is_no_difference() -> None:

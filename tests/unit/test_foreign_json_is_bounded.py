@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from integration_operator.domain.json_text import DEEPEST, Malformed, parse, parse_pruned, pruned
+from integration_operator.runtime.json_text import DEEPEST, Malformed, parse, parse_pruned, pruned
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from integration_operator.domain.text import CUT, sanitized
+from integration_operator.runtime.text import CUT, sanitized
 
 
 @pytest.mark.parametrize(

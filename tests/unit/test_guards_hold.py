@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.engine.guards import (
+from integration_operator.controllers.integration.guards import (
     FEWEST,
     REPAIRS,
     WINDOW,
@@ -15,6 +13,8 @@ from integration_operator.engine.guards import (
     OfferLimit,
     RepairLimit,
 )
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.ref import Ref
 
 
 def refs(count: int) -> list[Ref]:
@@ -36,25 +36,25 @@ def refs(count: int) -> list[Ref]:
 )
 def test_how_many_may_vanish_in_one_list(known: int, left: int, held: int) -> None:
     guard = MassDeletionGuard(0.5)
-    assert guard.listed("AddressSpace", refs(known), refs(known)[:left]) == held
+    assert guard.compare("AddressSpace", refs(known), refs(known)[:left]) == held
     assert guard.holds("AddressSpace", Ref("n", str(known - 1))) == bool(held)
     assert not guard.holds("Syndesis", Ref("n", str(known - 1)))
 
 
 def test_what_is_back_is_let_go() -> None:
     guard = MassDeletionGuard(0.5)
-    guard.listed("AddressSpace", refs(20), [])
-    guard.returned("AddressSpace", Ref("n", "3"))
+    guard.compare("AddressSpace", refs(20), [])
+    guard.observe("AddressSpace", Ref("n", "3"))
     assert not guard.holds("AddressSpace", Ref("n", "3"))
     assert guard.holds("AddressSpace", Ref("n", "4"))
-    assert guard.listed("AddressSpace", refs(20), refs(20)) == 0
+    assert guard.compare("AddressSpace", refs(20), refs(20)) == 0
     assert not guard.holds("AddressSpace", Ref("n", "4"))
 
 
 def test_what_is_held_stays_held_when_few_are_left_to_refer() -> None:
     guard = MassDeletionGuard(0.5)
-    guard.listed("AddressSpace", refs(20), [])
-    assert guard.listed("AddressSpace", refs(2), []) == 2
+    guard.compare("AddressSpace", refs(20), [])
+    assert guard.compare("AddressSpace", refs(2), []) == 2
 
 
 def test_repairs_in_a_sliding_window() -> None:

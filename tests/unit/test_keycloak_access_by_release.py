@@ -6,9 +6,8 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-
-from integration_operator.delivery.keycloak.access import KeycloakAccess, ObjectNames, access_from, object_names
-from integration_operator.delivery.keycloak.errors import AccessMissing
+from integration_operator.backends.keycloak.access import KeycloakAccess, ObjectNames, access_from, object_names
+from integration_operator.backends.keycloak.errors import AccessMissing
 
 OLD = ObjectNames("standard-authservice", "keycloak", "keycloak-credentials", "standard-authservice-cert")
 NEW = ObjectNames(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from integration_operator.delivery.keycloak.groups import encoded, group_names, is_permission, release_of
+from integration_operator.backends.keycloak.groups import encoded, group_names, is_permission, release_of
 
 
 def rule(*operations: str, at: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from integration_operator.runtime.kubeconfig import ClusterNotFound, KubeconfigInvalid, find, load
 from typer.testing import CliRunner
 
 from integration_operator.cli import app
-from integration_operator.kube.kubeconfig import NoCluster, WrongKubeconfig, find, load
 from integration_operator_sandbox.cli import app as sandbox
 
 LIVE_COMMANDS = (["explain"], ["migrate", "--dry-run"], ["run"], ["connection-controller"])
@@ -112,7 +112,7 @@ def test_the_namespace_is_that_of_the_context(tmp_path: Path) -> None:
 def test_a_wrong_file_is_said_in_one_line(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "config"
     file.write_text(text)
-    with pytest.raises(WrongKubeconfig) as error:
+    with pytest.raises(KubeconfigInvalid) as error:
         find(file, None, {})
     assert str(error.value).startswith(f"--kubeconfig {file}")
     assert said in str(error.value)
@@ -120,9 +120,9 @@ def test_a_wrong_file_is_said_in_one_line(tmp_path: Path, text: str, said: str) 
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(NoCluster, match=r"^--kubeconfig /nope: no such file$"):
+    with pytest.raises(ClusterNotFound, match=r"^--kubeconfig /nope: no such file$"):
         find(Path("/nope"), None, {})
-    with pytest.raises(NoCluster, match=r"^\$KUBECONFIG /nope: no such file$"):
+    with pytest.raises(ClusterNotFound, match=r"^\$KUBECONFIG /nope: no such file$"):
         find(None, None, {"KUBECONFIG": "/nope:/neither"})
 
 

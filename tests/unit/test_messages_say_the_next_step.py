@@ -8,22 +8,23 @@ from typing import Any
 
 import pytest
 import yaml
+from integration_operator.domain.model.conditions import summarize
+from integration_operator.domain.model.credential import encode
+from integration_operator.domain.model.facts import Facts
+from integration_operator.domain.model.patterns import NamespacePatterns
+from integration_operator.domain.plan.plan import plan_duplicate, plan_pair
+from integration_operator.domain.policies.readiness import can_connect, can_serve, transport
+from integration_operator.platforms.address_space import address_space
+from integration_operator.platforms.syndesis import syndesis as instance
 from typer.testing import CliRunner
 
 from integration_operator.api import names
 from integration_operator.cli import app
-from integration_operator.domain.conditions import summarise
-from integration_operator.domain.credentials import encode
-from integration_operator.domain.decisions import decide, duplicate_of
-from integration_operator.domain.facts import Facts
-from integration_operator.domain.patterns import NamespacePatterns
-from integration_operator.domain.readiness import can_connect, can_serve, transport
-from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
-from integration_operator.sources.enmasse import address_space
-from integration_operator.sources.syndesis import syndesis as instance
 from tests.support.builders import integration, space, syndesis
+from tests.support.changed_facts import changed_facts
 from tests.support.documents import Document
+from tests.support.dry_runs import dry_run
 
 TEMPLATES = TemplateFiles()
 RULES = ("same-namespace", "allowed-namespaces")
@@ -49,13 +50,13 @@ def user(name: str) -> Document:
 
 
 def facts_of(*documents: Document) -> Facts:
-    snapshot = Snapshot(documents, RULES)
-    (key,) = {snapshot.gatherer.key_of(i) for i in snapshot.cluster.integrations}
-    return snapshot.gatherer.facts(key, snapshot.cluster.kinds())  # type: ignore[arg-type]
+    snapshot = dry_run(documents, RULES)
+    (key,) = {snapshot.gatherer.key_of(i) for i in snapshot.cache.integrations}
+    return snapshot.facts(key)  # type: ignore[arg-type]
 
 
 def ready(facts: Facts) -> str:
-    summary = summarise(decide(facts, TEMPLATES).findings or ())[0]
+    summary = summarize(plan_pair(facts, TEMPLATES).conditions or ())[0]
     return f"{summary.reason}: {summary.message}"
 
 
@@ -125,7 +126,7 @@ def test_of_a_pair(documents: tuple[Document, ...], said: str) -> None:
 def test_of_a_duplicate() -> None:
     facts = facts_of(SHARED, syndesis("fuse"), mine())
     assert facts.integration is not None
-    (said,) = duplicate_of(facts.integration).findings or ()
+    (said,) = plan_duplicate(facts.integration).conditions or ()
     assert said.message == (
         "Integration fuse/mine is used for this pair; delete it (kubectl delete integration mine -n fuse) and this one "
         "takes its place"
@@ -137,7 +138,7 @@ def test_a_deletion_is_confirmed_by_a_command(reason: str) -> None:
     facts = facts_of(SHARED, syndesis("fuse"), mine())
     assert facts.integration is not None
     if reason == "MassDeletionHeld":
-        said = ready(replace(facts, held=True, space=None))
+        said = ready(changed_facts(facts, mass_deletion=True, space=None))
     else:
         live = replace(facts.integration.live)
         live.document["status"] = {"delivered": {"source": "configmap"}}
@@ -197,6 +198,6 @@ def test_render_says_why_an_integration_stands_for_no_pair(tmp_path: Path) -> No
     result = CliRunner().invoke(app, ["render", "-f", str(file)])
     assert result.exit_code == 3
     assert (
-        "Integration fuse/mine stands for no pair: AddressSpaceMissing: set spec.addressSpaceRef to the AddressSpace's "
+        "Integration fuse/mine has no pair: AddressSpaceMissing: set spec.addressSpaceRef to the AddressSpace's "
         "namespace and name"
     ) in result.output

@@ -6,10 +6,10 @@ import re
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from integration_operator.domain import naming
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.domain.readiness import USERNAME
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.policies.readiness import USERNAME
+from integration_operator.runtime.ref import Ref
 
 labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
 spaces = st.from_regex(r"[a-z]([a-z0-9-]{0,58}[a-z0-9])?", fullmatch=True)

@@ -12,9 +12,8 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
-
-from integration_operator.kube.trouble import in_words
-from integration_operator_sandbox.certificates import self_signed
+from integration_operator.runtime.network_errors import in_words
+from integration_operator_sandbox.localhost.certificates import self_signed
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

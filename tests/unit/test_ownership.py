@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.policies import ownership
+from integration_operator.domain.policies.ownership import KEYCLOAK_MARK, ConnectionEvidence, Owner
+from integration_operator.runtime.live_object import LiveObject
+from integration_operator.runtime.ref import Ref
 
 from integration_operator.api import names
-from integration_operator.domain import naming, ownership
-from integration_operator.domain.live import Live
-from integration_operator.domain.ownership import KEYCLOAK_MARK, ConnectionEvidence, Owner
-from integration_operator.domain.pair import Pair, Ref
 
 PAIR = Pair(Ref("shop", "orders"), Ref("fuse", "syndesis"))
 OTHER = Pair(Ref("shop", "orders"), Ref("other", "syndesis"))
@@ -30,7 +32,7 @@ def made(
     applied: bool = False,
     applied_names: bool = True,
     spec: dict[str, Any] | None = None,
-) -> Live:
+) -> LiveObject:
     """Return an object that names a pair or not, and of which our field manager applied fields or not."""
     annotations, fields = {}, {"f:spec": {"f:username": {}}}
     if names_pair is not None:
@@ -44,7 +46,7 @@ def made(
     if applied:
         entries.append({"manager": names.FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields})
     metadata = {**ref._asdict(), "uid": "1", "annotations": annotations, "managedFields": entries}
-    return Live.of({"metadata": metadata, "spec": spec or {}})
+    return LiveObject.of({"metadata": metadata, "spec": spec or {}}, names.FIELD_MANAGER)
 
 
 # What stands in docs/ownership.md: evidence, and whose a Secret or Connection under the generated name is, and a
@@ -74,12 +76,12 @@ EVIDENCE: dict[str, tuple[dict[str, Any], Owner, Owner, Owner]] = {
 @pytest.mark.parametrize("evidence", EVIDENCE)
 def test_resources(evidence: str) -> None:
     shown, generated, generated_user, chosen_user = EVIDENCE[evidence]
-    assert ownership.of_secret(made(naming.secret_ref(PAIR), **shown), PAIR).owner is generated
-    assert ownership.of_connection(made(naming.connection_ref(PAIR), **shown), PAIR).owner is generated
+    assert ownership.judge_secret(made(naming.secret_ref(PAIR), **shown), PAIR).owner is generated
+    assert ownership.judge_connection(made(naming.connection_ref(PAIR), **shown), PAIR).owner is generated
     for username, expected in ((GENERATED, generated_user), (SECOND, generated_user), ("boss", chosen_user)):
         spec = {"username": username, "authentication": {"password": "eA=="}}
         user = made(naming.user_ref(PAIR, username), spec=spec, **shown)
-        judged = ownership.of_user(user, PAIR, username, made_over_rest=True)
+        judged = ownership.judge_user(user, PAIR, username, made_over_rest=True)
         assert judged.owner is expected, username
         assert judged.why
 
@@ -99,7 +101,7 @@ def test_a_user_that_enmasse_turned_into_a_resource(
 ) -> None:
     authentication = {"type": "password", **({"password": password} if password else {})}
     user = made(naming.user_ref(PAIR, username), spec={"username": username, "authentication": authentication})
-    assert ownership.of_user(user, PAIR, username, made_over_rest=noted).owner is owner
+    assert ownership.judge_user(user, PAIR, username, made_over_rest=noted).owner is owner
 
 
 ENMASSE = {"resourceNamespace": ["shop"], "authenticationType": ["password"]}
@@ -139,7 +141,7 @@ OTHER_MARK = [ownership.keycloak_mark(OTHER)]
     ],
 )
 def test_keycloak_users(username: str, attributes: dict[str, list[str]], owner: Owner) -> None:
-    assert ownership.of_keycloak_user(attributes, PAIR, username).owner is owner
+    assert ownership.judge_keycloak_user(attributes, PAIR, username).owner is owner
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_keycloak_users(username: str, attributes: dict[str, list[str]], owner: 
     [(GENERATED, OURS), (SECOND, OURS), (POC, OURS), ("boss", FOREIGN), (naming.username(OTHER), FOREIGN)],
 )
 def test_users_on_the_aggregated_api(username: str, owner: Owner) -> None:
-    assert ownership.of_aggregated_user(PAIR, username).owner is owner
+    assert ownership.judge_aggregated_user(PAIR, username).owner is owner
 
 
 ID = naming.connection_id(PAIR)
@@ -181,10 +183,10 @@ def connection(
 )
 def test_connections_in_syndesis(stored: dict[str, Any], owner: Owner) -> None:
     evidence = ConnectionEvidence.of(PAIR, "i-1", GENERATED)
-    assert ownership.of_syndesis_connection(stored, evidence).owner is owner
+    assert ownership.judge_syndesis_connection(stored, evidence).owner is owner
     if owner is RESTORED:
         elsewhere = ConnectionEvidence.of(PAIR, "i-2", GENERATED)
-        assert ownership.of_syndesis_connection(stored, elsewhere).owner is FOREIGN, "the noted id is another one"
+        assert ownership.judge_syndesis_connection(stored, elsewhere).owner is FOREIGN, "the noted id is another one"
 
 
 def test_a_former_user_matches_its_own_name() -> None:

@@ -12,15 +12,17 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import Apply, Delete
+from integration_operator.domain.model.credential import encode
+from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.managed_fields import managed_fields
+from integration_operator.runtime.ref import Ref
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.actions import Apply, Remove
-from integration_operator.domain.credentials import encode
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.engine.snapshot import Snapshot, managed_fields
 from integration_operator.rendering.templates import TemplateFiles
 from tests.support.builders import integration, space, syndesis
+from tests.support.dry_runs import dry_run
 
 TEMPLATES = TemplateFiles()
 RULES = ("same-namespace", "allowed-namespaces")
@@ -33,7 +35,7 @@ USERNAMES = (*naming.usernames(PAIR), *naming.usernames(OTHER), "boss", "enmasse
 
 def delivered_objects() -> dict[tuple[str, Pair], dict[str, Any]]:
     """Return what the operator creates for both pairs, from which others copy."""
-    snapshot = Snapshot([space(annotations={ALLOWED: "*"}), syndesis("fuse"), syndesis("other")], RULES)
+    snapshot = dry_run([space(annotations={ALLOWED: "*"}), syndesis("fuse"), syndesis("other")], RULES)
     made = {}
     for pair in (PAIR, OTHER):
         for action in snapshot.settle(pair, TEMPLATES)[0]:
@@ -71,7 +73,7 @@ def strange_objects(draw: st.DrawFn) -> dict[str, Any]:
         if draw(st.booleans()):
             metadata[part] |= MADE["Secret", draw(st.sampled_from([PAIR, OTHER]))]["metadata"][part]
     managers = draw(st.sampled_from(["none", "another", "ours without names", "finalizer's", "ours as update"]))
-    fields = managed_fields({**document, "metadata": {**metadata, "ownerReferences": []}})
+    fields = managed_fields({**document, "metadata": {**metadata, "ownerReferences": []}}, names.FIELD_MANAGER)
     if managers == "ours without names":  # a copy keeps our entry, and another client wrote its names
         fields[0]["fieldsV1"].get("f:metadata", {}).pop("f:annotations", None)
     elif managers != "none":
@@ -134,7 +136,7 @@ def test_nothing_that_others_made_is_touched(
         written,
         *copy.deepcopy(list(by_place.values())),
     ]
-    snapshot = Snapshot([*documents, *([secret(brought)] if brought is not None else [])], RULES)
+    snapshot = dry_run([*documents, *([secret(brought)] if brought is not None else [])], RULES)
     for wish in ["enable", *wishes, "disable", "withdraw"]:
         reference = Ref("fuse", "mine")
         spec: dict[str, Any] = {
@@ -147,13 +149,13 @@ def test_nothing_that_others_made_is_touched(
             snapshot.merge("Integration", reference, {"spec": spec})
         if wish in ("withdraw", "allow"):
             allowed = "fuse" if wish == "allow" else "nobody"
-            snapshot.cluster.spaces.replace(
-                [snapshot.cluster.spaces.read(with_uid(space(annotations={ALLOWED: allowed})))],
-                snapshot.cluster.spaces.epoch(),
+            snapshot.cache.spaces.replace(
+                [snapshot.cache.spaces.read(with_uid(space(annotations={ALLOWED: allowed})))],
+                snapshot.cache.spaces.epoch(),
             )
         actions, _ = snapshot.settle(PAIR, TEMPLATES)
         for action in actions:
-            uid = action.uid if isinstance(action, (Apply, Remove)) else None
+            uid = action.uid if isinstance(action, (Apply, Delete)) else None
             assert uid not in theirs, (action, theirs[str(uid)])
             assert uid != "brought", "a user's own Secret is theirs"
 

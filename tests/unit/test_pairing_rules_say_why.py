@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.policies.pairing import checks, denied, may_pair
+from integration_operator.platforms.address_space import address_space
+from integration_operator.platforms.syndesis import syndesis as normalised
+from integration_operator.runtime.ref import Ref
 
-from integration_operator.domain.pair import Pair, Ref
-from integration_operator.domain.pairing import denied, may_pair, verdicts
-from integration_operator.sources.enmasse import address_space
-from integration_operator.sources.syndesis import syndesis as normalised
 from tests.support.builders import space, syndesis
 
 ALLOWED = "integreatly.org/allowed-namespaces"
@@ -38,7 +39,7 @@ def test_rule(annotations: dict, where: tuple, rules: tuple, paired: bool, reaso
     one = address_space(space(annotations=annotations))
     other = normalised(syndesis(where[0], annotations=where[1]))
     verdict = may_pair(one, other, rules)
-    assert (verdict.allowed, verdict.reason) == (paired, reason)
+    assert (verdict.passed, verdict.reason) == (paired, reason)
     assert verdict.message
 
 
@@ -60,7 +61,7 @@ def test_the_receiver_may_limit_from_where_it_accepts_offers(accepts: str | None
     other = normalised(syndesis("fuse", annotations={**annotations, FOR: "eve"}))
     for rules in (DEFAULT, ("created-by",)):
         verdict = may_pair(one, other, rules)
-        assert verdict.allowed is accepted
+        assert verdict.passed is accepted
         if not accepted:
             assert verdict.reason == "NamespaceNotAccepted"
             assert "must add shop to its annotation integreatly.org/accept-from" in verdict.message
@@ -77,5 +78,5 @@ def test_a_no_does_not_tell_whether_the_address_space_exists(rules: tuple[str, .
 
 def test_rules_are_asked_in_order_up_to_the_first_yes() -> None:
     one, other = address_space(space(annotations={ALLOWED: "*"})), normalised(syndesis("shop"))
-    assert [name for name, _ in verdicts(one, other, DEFAULT)] == ["same-namespace"]
-    assert [name for name, _ in verdicts(one, other, tuple(reversed(DEFAULT)))] == ["allowed-namespaces"]
+    assert [name for name, _ in checks(one, other, DEFAULT)] == ["same-namespace"]
+    assert [name for name, _ in checks(one, other, tuple(reversed(DEFAULT)))] == ["allowed-namespaces"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from integration_operator.backends.circuit_breaker import LONGEST_REFUSAL, OPEN_FOR, HostBreaker
+from integration_operator.backends.keycloak.errors import AdminRefused, KeycloakUnavailable
+from integration_operator.runtime.errors import Deferred
 
-from integration_operator.delivery.keycloak.errors import AdminRefused, KeycloakUnavailable
-from integration_operator.delivery.peer import LONGEST_REFUSAL, OPEN_FOR, Peer
-from integration_operator.domain.failure import Deferred
 from tests.support.clocks import Clock
 
 
@@ -24,14 +24,14 @@ async def answers() -> str:
     return "answer"
 
 
-async def fail(peer: Peer, times: int) -> None:
+async def fail(peer: HostBreaker, times: int) -> None:
     for _ in range(times):
         with pytest.raises(KeycloakUnavailable, match="down"):
             await peer.call(fails)
 
 
 async def test_after_five_failures_in_a_row() -> None:
-    peer = Peer("host", KeycloakUnavailable)
+    peer = HostBreaker("host", KeycloakUnavailable)
     await fail(peer, 5)
     with pytest.raises(Deferred) as caught:
         await peer.call(answers)
@@ -40,7 +40,7 @@ async def test_after_five_failures_in_a_row() -> None:
 
 
 async def test_an_answer_or_a_refusal_in_between_begins_the_count_anew() -> None:
-    peer = Peer("host", KeycloakUnavailable)
+    peer = HostBreaker("host", KeycloakUnavailable)
     await fail(peer, 4)
     assert await peer.call(answers) == "answer"
     await fail(peer, 4)
@@ -51,7 +51,7 @@ async def test_an_answer_or_a_refusal_in_between_begins_the_count_anew() -> None
 
 
 async def test_a_cancelled_request_says_nothing_about_the_host() -> None:
-    peer = Peer("host", KeycloakUnavailable)
+    peer = HostBreaker("host", KeycloakUnavailable)
     await fail(peer, 4)
     task = asyncio.create_task(peer.call(lambda: asyncio.sleep(60)))
     await asyncio.sleep(0)
@@ -64,7 +64,7 @@ async def test_a_cancelled_request_says_nothing_about_the_host() -> None:
 
 
 async def test_so_many_at_once_and_no_more() -> None:
-    peer = Peer("host", KeycloakUnavailable, in_flight=2)
+    peer = HostBreaker("host", KeycloakUnavailable, in_flight=2)
     running = most = 0
 
     async def request() -> None:
@@ -79,7 +79,7 @@ async def test_so_many_at_once_and_no_more() -> None:
 
 
 async def test_a_refusal_says_what_is_wrong_and_says_the_same_until_that_changes(breaker_clock: Clock) -> None:
-    peer = Peer("http://host", KeycloakUnavailable, hint="Is it running?", jitter=lambda: 0.5)
+    peer = HostBreaker("http://host", KeycloakUnavailable, hint="Is it running?", jitter=lambda: 0.5)
     await fail(peer, 5)
     messages = set()
     for _ in range(3):
@@ -93,7 +93,7 @@ async def test_a_refusal_says_what_is_wrong_and_says_the_same_until_that_changes
 
 async def test_those_that_were_refused_come_back_one_after_the_other(breaker_clock: Clock) -> None:
     """One request tries the host every few seconds, and of hundreds no more than a few come in vain."""
-    peer = Peer("host", KeycloakUnavailable, jitter=lambda: 0.5)
+    peer = HostBreaker("host", KeycloakUnavailable, jitter=lambda: 0.5)
     await fail(peer, 4)
     with pytest.raises(KeycloakUnavailable) as tried:
         await peer.call(fails)
@@ -109,7 +109,7 @@ async def test_those_that_were_refused_come_back_one_after_the_other(breaker_clo
 
 async def test_recovery_is_told_once_and_only_of_a_host_that_was_left_alone(breaker_clock: Clock) -> None:
     told: list[str] = []
-    peer = Peer("host", KeycloakUnavailable, recovered=lambda: told.append("again"))
+    peer = HostBreaker("host", KeycloakUnavailable, recovered=lambda: told.append("again"))
     await fail(peer, 4)
     await peer.call(answers)
     assert told == []
@@ -124,7 +124,7 @@ async def test_recovery_is_told_once_and_only_of_a_host_that_was_left_alone(brea
 
 async def test_a_refusal_of_the_request_is_recovery_too(breaker_clock: Clock) -> None:
     told: list[str] = []
-    peer = Peer("host", KeycloakUnavailable, recovered=lambda: told.append("again"))
+    peer = HostBreaker("host", KeycloakUnavailable, recovered=lambda: told.append("again"))
     await fail(peer, 5)
     breaker_clock.now += OPEN_FOR
     with pytest.raises(AdminRefused):
@@ -133,7 +133,7 @@ async def test_a_refusal_of_the_request_is_recovery_too(breaker_clock: Clock) ->
 
 
 async def test_one_request_tries_the_host_and_the_others_do_not_wait_for_it(breaker_clock: Clock) -> None:
-    peer = Peer("host", KeycloakUnavailable)
+    peer = HostBreaker("host", KeycloakUnavailable)
     await fail(peer, 5)
     breaker_clock.now += OPEN_FOR
     hangs = asyncio.create_task(peer.call(lambda: asyncio.sleep(60)))
@@ -150,7 +150,7 @@ async def test_one_request_tries_the_host_and_the_others_do_not_wait_for_it(brea
 async def test_the_request_that_tries_the_host_in_vain_says_the_same_as_those_that_are_refused(
     breaker_clock: Clock,
 ) -> None:
-    peer = Peer("host", KeycloakUnavailable, hint="Is it running?")
+    peer = HostBreaker("host", KeycloakUnavailable, hint="Is it running?")
     messages = []
     for _ in range(6):
         with pytest.raises(KeycloakUnavailable) as caught:

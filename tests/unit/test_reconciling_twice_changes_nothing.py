@@ -6,11 +6,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from integration_operator.controllers.integration.dry_run import DryRun
+from integration_operator.domain.model.actions import Apply
 
-from integration_operator.domain.actions import Apply
-from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
 from tests.support.builders import integration, space, syndesis
+from tests.support.dry_runs import dry_run
 
 RULES = ("same-namespace", "allowed-namespaces")
 TEMPLATES = TemplateFiles()
@@ -41,8 +42,8 @@ def worlds(draw: st.DrawFn) -> list[dict[str, Any]]:
     return documents
 
 
-def settled(documents: list[dict[str, Any]]) -> tuple[Snapshot, list[dict[str, Any]]]:
-    snapshot = Snapshot(documents, RULES)
+def settled(documents: list[dict[str, Any]]) -> tuple[DryRun, list[dict[str, Any]]]:
+    snapshot = dry_run(documents, RULES)
     applied = []
     for pair in snapshot.pairs():
         actions, _ = snapshot.settle(pair, TEMPLATES)

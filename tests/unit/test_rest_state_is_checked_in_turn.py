@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from integration_operator.controllers.integration.remote_state import RemoteStateStore
+from integration_operator.domain.model.credential import Credential
+from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.model.remote_state import Presence, RemoteState, credentials_hash
+from integration_operator.domain.policies.integrations import parse_integration
+
 from integration_operator.api import names
-from integration_operator.domain.credentials import Credential
-from integration_operator.domain.integration import Integration
-from integration_operator.domain.remote import Remote, credentials_hash
-from integration_operator.engine.register import RemoteRegister
 from tests.support.builders import integration
 from tests.support.clocks import Clock
 
@@ -24,33 +26,33 @@ def known(status: dict[str, Any] | None = None, *, finalizer: bool = True) -> In
     document["metadata"] = {**document["metadata"], "uid": "1"}
     if finalizer:
         document["metadata"]["finalizers"] = [names.REST_STATE_FINALIZER]
-    return Integration.of(document)
+    return parse_integration(document)
 
 
-def register(clock: Clock) -> RemoteRegister:
-    return RemoteRegister(PERIOD, clock, jitter=lambda: 0.5)
+def register(clock: Clock) -> RemoteStateStore:
+    return RemoteStateStore(PERIOD, clock, jitter=lambda: 0.5)
 
 
-def due(register: RemoteRegister, integration: Integration) -> tuple[bool, bool]:
+def due(register: RemoteStateStore, integration: Integration) -> tuple[bool, bool]:
     state = register.of(integration)
     return state.user.due, state.connection.due
 
 
 def test_the_status_is_what_is_known_after_a_start() -> None:
     state = register(Clock()).of(known({"delivered": NOTED}))
-    assert state.connection == Remote("rest", True, "enm-1", "b", "c")
+    assert state.connection == RemoteState("rest", Presence.PRESENT, "enm-1", "b", "c")
     assert state.user.delivery == "keycloak"
 
 
 def test_without_a_status_the_finalizer_says_that_something_may_be_there() -> None:
     state = register(Clock()).of(known())
-    assert (state.user.exists, state.connection.exists) == (None, None)
-    assert register(Clock()).of(known(finalizer=False)).nothing
+    assert (state.user.presence, state.connection.presence) == (Presence.UNKNOWN, Presence.UNKNOWN)
+    assert register(Clock()).of(known(finalizer=False)).absent
 
 
 def test_what_the_proof_of_concept_left_is_there_and_not_confirmed() -> None:
     state = register(Clock()).of(known({"metaData": {"connectionID": "i-old"}}, finalizer=False))
-    assert (state.connection.exists, state.connection.id, state.connection.applied) == (True, "i-old", "")
+    assert (state.connection.present, state.connection.id, state.connection.applied) == (True, "i-old", "")
 
 
 def test_one_side_a_period() -> None:
@@ -59,7 +61,7 @@ def test_one_side_a_period() -> None:
     assert due(looking, pair) == (False, False)
     sides = []
     for _ in range(4):
-        clock.now += looking.seconds_to_look(pair)
+        clock.now += looking.seconds_until_due(pair)
         user, connection = due(looking, pair)
         assert user != connection, "one side at a time"
         sides.append("user" if user else "connection")
@@ -75,23 +77,23 @@ def test_what_is_not_looked_at_in_its_time_waits_for_another_period() -> None:
     looking, pair = register(clock), known({"delivered": NOTED})
     looking.of(pair)
     clock.now += 2 * PERIOD
-    assert looking.seconds_to_look(pair) == PERIOD
+    assert looking.seconds_until_due(pair) == PERIOD
     assert due(looking, pair) == (False, True), "it is due all the same, should anything else bring it about"
 
 
 def test_after_a_failure_nothing_is_confirmed_and_something_may_be_there() -> None:
     looking, pair = register(Clock()), known(finalizer=False)
     looking.begin(pair)
-    assert looking.of(pair).nothing
+    assert looking.of(pair).absent
     looking.doubt(pair, "MessagingUser", "keycloak", "u")
-    assert looking.of(pair).user == Remote("keycloak", None, "u")
-    looking.note(pair, "MessagingUser", Remote("keycloak", True, "u", "a", "c"))
+    assert looking.of(pair).user == RemoteState("keycloak", Presence.UNKNOWN, "u")
+    looking.note(pair, "MessagingUser", RemoteState("keycloak", Presence.PRESENT, "u", "a", "c"))
     looking.doubt(pair, "MessagingUser", "keycloak", "u")
-    assert looking.of(pair).user == Remote("keycloak", True, "u")
-    looking.note(pair, "Connection", Remote("rest", True, "enm-1", "b", "c"))
+    assert looking.of(pair).user == RemoteState("keycloak", Presence.PRESENT, "u")
+    looking.note(pair, "Connection", RemoteState("rest", Presence.PRESENT, "enm-1", "b", "c"))
     looking.doubt(pair, "Connection", "rest", "u")
-    assert looking.of(pair).connection == Remote("rest", True, "enm-1", "", "c")
-    assert looking.seconds_to_look(pair) > 0
+    assert looking.of(pair).connection == RemoteState("rest", Presence.PRESENT, "enm-1", "", "c")
+    assert looking.seconds_until_due(pair) > 0
 
 
 def test_a_hash_tells_credentials_apart_and_nothing_else() -> None:

@@ -6,24 +6,26 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from integration_operator.controllers.integration.dry_run import DryRun
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import Apply, Delete, DeleteRemote, EnsureRemote, Release, SetFinalizer
+from integration_operator.domain.model.facts import Facts
+from integration_operator.domain.model.remote_state import Presence, RemoteSides, RemoteState
+from integration_operator.domain.plan.plan import Plan, plan_pair
+from integration_operator.domain.policies.integrations import parse_integration
 
 from integration_operator.api import names
-from integration_operator.domain import naming
-from integration_operator.domain.actions import Apply, Deliver, Finalize, LetGo, Remove, Withdraw
-from integration_operator.domain.decisions import Decision, decide
-from integration_operator.domain.facts import Facts
-from integration_operator.domain.integration import Integration
-from integration_operator.domain.remote import Remote, RemoteState
-from integration_operator.engine.snapshot import Snapshot
 from integration_operator.rendering.templates import TemplateFiles
 from tests.support.builders import integration, report, space, syndesis
+from tests.support.changed_facts import changed_facts
+from tests.support.dry_runs import dry_run
 
 TEMPLATES = TemplateFiles()
 REST = {"connection": "rest"}
 
 
-def snapshot_of(delivery: dict[str, str], **spec: Any) -> Snapshot:
-    return Snapshot([space(), syndesis(), integration(enabled=True, delivery=delivery, **spec)], ("same-namespace",))
+def snapshot_of(delivery: dict[str, str], **spec: Any) -> DryRun:
+    return dry_run([space(), syndesis(), integration(enabled=True, delivery=delivery, **spec)], ("same-namespace",))
 
 
 def settled(delivery: dict[str, str], **spec: Any) -> Facts:
@@ -32,8 +34,8 @@ def settled(delivery: dict[str, str], **spec: Any) -> Facts:
     (pair,) = snapshot.pairs()
     _, decision = snapshot.settle(pair, TEMPLATES)
     report(snapshot, pair, decision)
-    facts = snapshot.gatherer.facts(pair, snapshot.cluster.kinds())
-    assert decide(facts, TEMPLATES).actions == ()
+    facts = snapshot.facts(pair)
+    assert plan_pair(facts, TEMPLATES).actions == ()
     return facts
 
 
@@ -47,10 +49,10 @@ def changed(facts: Facts, *, finalizers: list[str] | None = None, **spec: Any) -
     if spec.pop("deleting", False):
         metadata["deletionTimestamp"] = "2024-01-02T00:00:00Z"
     written = {**document, "metadata": metadata, "spec": {**document["spec"], **spec}}
-    return replace(facts, integration=Integration.of(written))
+    return replace(facts, integration=parse_integration(written))
 
 
-def kinds_of(decision: Decision, *types: type) -> list[tuple[str, str]]:
+def kinds_of(decision: Plan, *types: type) -> list[tuple[str, str]]:
     return [(type(a).__name__, a.kind) for a in decision.actions if isinstance(a, types or (object,))]
 
 
@@ -61,15 +63,15 @@ def test_the_finalizer_comes_before_the_first_request() -> None:
     order = [(type(a).__name__, a.kind) for a in actions if not isinstance(a, Apply) or a.kind == "Secret"]
     assert order == [
         ("Apply", "Secret"),
-        ("Finalize", "Integration"),
-        ("Deliver", "MessagingUser"),
-        ("Deliver", "Connection"),
+        ("SetFinalizer", "Integration"),
+        ("EnsureRemote", "MessagingUser"),
+        ("EnsureRemote", "Connection"),
     ]
 
 
 def test_a_finalizer_that_somebody_took_off_is_put_back() -> None:
-    decision = decide(changed(settled(REST), finalizers=[]), TEMPLATES)
-    assert kinds_of(decision) == [("Finalize", "Integration")]
+    decision = plan_pair(changed(settled(REST), finalizers=[]), TEMPLATES)
+    assert kinds_of(decision) == [("SetFinalizer", "Integration")]
 
 
 def test_native_delivery_has_no_finalizer() -> None:
@@ -80,25 +82,25 @@ def test_native_delivery_has_no_finalizer() -> None:
 
 def test_disabled_is_taken_down_in_order() -> None:
     facts = changed(settled({"user": "keycloak", "connection": "rest"}), enabled=False)
-    decision = decide(facts, TEMPLATES)
+    decision = plan_pair(facts, TEMPLATES)
     assert kinds_of(decision) == [
-        ("Withdraw", "MessagingUser"),
-        ("Withdraw", "Connection"),
+        ("DeleteRemote", "MessagingUser"),
+        ("DeleteRemote", "Connection"),
     ], "the login is closed first; finalizer and Secret stay until both are gone"
-    after = decide(replace(facts, remote=RemoteState(), secret=None), TEMPLATES)
-    assert [(a.kind, a.present) for a in after.actions if isinstance(a, Finalize)] == [("Integration", False)]
+    after = plan_pair(changed_facts(facts, remote=RemoteSides(), secret=None), TEMPLATES)
+    assert [(a.kind, a.present) for a in after.actions if isinstance(a, SetFinalizer)] == [("Integration", False)]
 
 
 @pytest.mark.parametrize(
     ("missing", "expected"),
     [
-        ("syndesis", [("Withdraw", "MessagingUser"), ("LetGo", "Connection")]),
-        ("space", [("LetGo", "MessagingUser"), ("Withdraw", "Connection")]),
+        ("syndesis", [("DeleteRemote", "MessagingUser"), ("Release", "Connection")]),
+        ("space", [("Release", "MessagingUser"), ("DeleteRemote", "Connection")]),
     ],
 )
 def test_what_went_with_its_platform_needs_no_request(missing: str, expected: list) -> None:
     facts = replace(settled({"user": "keycloak", "connection": "rest"}), **{missing: None})
-    assert kinds_of(decide(facts, TEMPLATES), Withdraw, LetGo) == expected
+    assert kinds_of(plan_pair(facts, TEMPLATES), DeleteRemote, Release) == expected
 
 
 @pytest.mark.parametrize(
@@ -108,63 +110,75 @@ def test_what_went_with_its_platform_needs_no_request(missing: str, expected: li
 )
 def test_a_user_whose_space_is_not_shown_waits_for_it(unseen: dict[str, Any]) -> None:
     facts = changed(settled({"user": "keycloak", "connection": "rest"}), deleting=True)
-    facts = replace(facts, space=None, kinds=replace(facts.kinds, **unseen))
-    assert ("LetGo", "MessagingUser") not in kinds_of(decide(facts, TEMPLATES))
-    (let_go,) = [a for a in decide(replace(facts, overdue=True), TEMPLATES).actions if a.kind == "MessagingUser"]
-    assert isinstance(let_go, LetGo)
-    assert let_go.left_behind, "it is named"
+    facts = changed_facts(facts, space=None, cluster=replace(facts.cluster, **unseen))
+    assert ("Release", "MessagingUser") not in kinds_of(plan_pair(facts, TEMPLATES))
+    (let_go,) = [
+        a for a in plan_pair(changed_facts(facts, overdue=True), TEMPLATES).actions if a.kind == "MessagingUser"
+    ]
+    assert isinstance(let_go, Release)
+    assert let_go.orphaned, "it is named"
 
 
 def test_retained_state_is_let_go_with_a_deleted_integration() -> None:
     facts = changed(settled(REST, deletionPolicy="Retain"), deleting=True)
-    decision = decide(facts, TEMPLATES)
-    assert kinds_of(decision, Withdraw, LetGo, Remove) == [("LetGo", "Connection")]
+    decision = plan_pair(facts, TEMPLATES)
+    assert kinds_of(decision, DeleteRemote, Release, Delete) == [("Release", "Connection")]
 
 
 def test_a_server_that_never_answers_does_not_hold_a_deleted_integration_for_ever() -> None:
-    facts = replace(changed(settled(REST), deleting=True), overdue=True)
-    (let_go,) = [a for a in decide(facts, TEMPLATES).actions if isinstance(a, LetGo)]
-    assert let_go.left_behind
+    facts = changed_facts(changed(settled(REST), deleting=True), overdue=True)
+    (let_go,) = [a for a in plan_pair(facts, TEMPLATES).actions if isinstance(a, Release)]
+    assert let_go.orphaned
 
 
 def test_suspension_does_not_hold_a_deleted_integration() -> None:
-    decision = decide(changed(settled(REST), deleting=True, suspend=True), TEMPLATES)
-    assert kinds_of(decision, Withdraw) == [("Withdraw", "Connection")]
+    decision = plan_pair(changed(settled(REST), deleting=True, suspend=True), TEMPLATES)
+    assert kinds_of(decision, DeleteRemote) == [("DeleteRemote", "Connection")]
 
 
 def test_to_the_resource_with_the_same_id() -> None:
     facts = changed(settled(REST), delivery={"connection": "native"})
-    (apply,) = [a for a in decide(facts, TEMPLATES).actions if isinstance(a, Apply)]
+    (apply,) = [a for a in plan_pair(facts, TEMPLATES).actions if isinstance(a, Apply)]
     identifier = naming.connection_id(facts.pair)
     assert apply.document["spec"]["connectionId"] == identifier
-    assert not kinds_of(decide(facts, TEMPLATES), Withdraw, LetGo, Finalize), "nothing is let go before it is Ready"
+    assert not kinds_of(plan_pair(facts, TEMPLATES), DeleteRemote, Release, SetFinalizer), (
+        "nothing is let go before it is Ready"
+    )
 
     document = {**apply.document, "metadata": {**apply.document["metadata"], "uid": "1", "generation": 1}}
-    for taken, let_go in (("another", []), (identifier, [("LetGo", "Connection")])):
+    for taken, let_go in (("another", []), (identifier, [("Release", "Connection")])):
         ready = {**document, "status": {"phase": "Ready", "connectionId": taken, "observedGeneration": 1}}
-        with_connection = replace(facts, connection=_live(ready))
-        assert kinds_of(decide(with_connection, TEMPLATES), LetGo) == let_go
-    after = replace(with_connection, remote=RemoteState())
-    assert kinds_of(decide(after, TEMPLATES)) == [("Finalize", "Integration")]
+        with_connection = changed_facts(facts, connection=_live(ready))
+        assert kinds_of(plan_pair(with_connection, TEMPLATES), Release) == let_go
+    after = replace(with_connection, remote=RemoteSides())
+    assert kinds_of(plan_pair(after, TEMPLATES)) == [("SetFinalizer", "Integration")]
 
 
 def test_and_back() -> None:
     facts = settled({"connection": "native"})
-    assert facts.connection is not None
-    ready = {**facts.connection.document, "status": {"phase": "Ready", "connectionId": "con-1"}}
-    facts = replace(changed(facts, delivery=REST), connection=_live(ready))
-    decision = decide(facts, TEMPLATES)
-    assert kinds_of(decision) == [("Apply", "Connection"), ("Finalize", "Integration"), ("Deliver", "Connection")]
+    assert facts.children.connection is not None
+    ready = {**facts.children.connection.document, "status": {"phase": "Ready", "connectionId": "con-1"}}
+    facts = changed_facts(changed(facts, delivery=REST), connection=_live(ready))
+    decision = plan_pair(facts, TEMPLATES)
+    assert kinds_of(decision) == [
+        ("Apply", "Connection"),
+        ("SetFinalizer", "Integration"),
+        ("EnsureRemote", "Connection"),
+    ]
     handed, _, deliver = decision.actions
     assert isinstance(handed, Apply)
     assert handed.document["metadata"]["annotations"][names.HANDED_OVER] == "rest"
-    assert isinstance(deliver, Deliver)
+    assert isinstance(deliver, EnsureRemote)
     assert deliver.known.id == "con-1"
 
-    kept = Remote("rest", True, "con-1", deliver.applied, deliver.credentials, platform=deliver.platform)
-    confirmed = replace(changed(facts, finalizers=[names.REST_STATE_FINALIZER]), connection=_live(handed.document | {}))
-    confirmed = replace(confirmed, remote=RemoteState(connection=kept))
-    assert kinds_of(decide(confirmed, TEMPLATES), Remove) == [("Remove", "Connection")]
+    kept = RemoteState(
+        "rest", Presence.PRESENT, "con-1", deliver.applied, deliver.credentials, platform=deliver.platform
+    )
+    confirmed = changed_facts(
+        changed(facts, finalizers=[names.REST_STATE_FINALIZER]), connection=_live(handed.document | {})
+    )
+    confirmed = replace(confirmed, remote=RemoteSides(connection=kept))
+    assert kinds_of(plan_pair(confirmed, TEMPLATES), Delete) == [("Delete", "Connection")]
 
 
 def test_a_user_that_enmasse_turned_into_a_resource_is_taken_over() -> None:
@@ -175,13 +189,13 @@ def test_a_user_that_enmasse_turned_into_a_resource_is_taken_over() -> None:
         "metadata": {**naming.user_ref(facts.pair)._asdict(), "uid": "7"},
         "spec": {"username": naming.username(facts.pair), "authentication": {"type": "password"}},
     }
-    decision = decide(replace(facts, user=_live(made_by_enmasse)), TEMPLATES)
+    decision = plan_pair(changed_facts(facts, user=_live(made_by_enmasse)), TEMPLATES)
     (apply,) = [a for a in decision.actions if isinstance(a, Apply) and a.kind == "MessagingUser"]
     assert apply.uid == "7"
 
 
 def _live(document: dict[str, Any]) -> Any:
-    from integration_operator.domain.live import Live
+    from integration_operator.runtime.live_object import LiveObject
 
     document["metadata"].setdefault("uid", "1")
-    return Live.of({**document, "metadata": dict(document["metadata"])})
+    return LiveObject.of({**document, "metadata": dict(document["metadata"])}, names.FIELD_MANAGER)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from integration_operator.runtime import store as module
+from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.store import Store
 
-from integration_operator.domain.pair import Ref
-from integration_operator.kube import store as module
-from integration_operator.kube.store import Store
 from tests.support.documents import Document
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from integration_operator.domain.policies.readiness import can_connect
+from integration_operator.platforms.syndesis import syndesis
 
 from integration_operator.api import names
-from integration_operator.domain.readiness import can_connect
-from integration_operator.sources.syndesis import syndesis
 
 
 def document(annotations: Any = None, status: Any = None) -> dict[str, Any]:

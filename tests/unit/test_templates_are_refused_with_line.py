@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from integration_operator.domain.plan.manifests import TemplateRefused
 
-from integration_operator.domain.desired import TemplateRefused
 from integration_operator.rendering.samples import SAMPLES
 from integration_operator.rendering.templates import NAMES, TemplateFiles
 from integration_operator.shipped import shipped_directory

@@ -6,13 +6,11 @@ import json
 from typing import Any
 
 import pytest
-
-from integration_operator.connections.status import status_of
-from integration_operator.delivery.syndesis.connection import verdict_of
-from integration_operator.domain.failure import Failure, seconds_of
-from integration_operator.domain.readiness import connection_ready, user_ready
-from integration_operator.domain.verdict import Verdict
-from integration_operator.kube.errors import error_of, watch_error
+from integration_operator.backends.syndesis.connection import check_of
+from integration_operator.controllers.connection.status import connection_status
+from integration_operator.domain.model.checks import Check
+from integration_operator.domain.policies.readiness import connection_ready, user_ready
+from integration_operator.runtime.errors import Failure, error_of, retry_after_seconds, watch_error
 
 HOSTILE = "\x1b]0;owned\x07\nspoof: " + "é" * 60_000
 
@@ -56,12 +54,12 @@ def test_what_a_reconciler_of_connections_says(status: Any) -> None:
 
 def test_what_the_verifier_says() -> None:
     results = [{"status": "ERROR", "errors": [{"code": "X", "description": HOSTILE}] * 3}]
-    assert is_safe(verdict_of(results, frozenset()).message)
+    assert is_safe(check_of(results, frozenset()).message)
 
 
 def test_the_status_of_a_connection() -> None:
-    denied = Verdict.deny("Refused", HOSTILE)
-    status = status_of({}, denied, generation=1, now="2024-01-01T00:00:00Z", verified=denied)
+    denied = Check.failure("Refused", HOSTILE)
+    status = connection_status({}, denied, generation=1, now="2024-01-01T00:00:00Z", verified=denied)
     assert is_safe(status["conditions"][0]["message"])
     assert is_safe(status["lastVerified"]["message"])
 
@@ -86,4 +84,4 @@ def test_a_refusal_of_any_shape_is_a_refusal(body: bytes) -> None:
     ("header", "seconds"), [("7", 7.0), ("9" * 400, 300.0), ("²", None), ("-1", None), ("soon", None), (None, None)]
 )
 def test_a_server_does_not_ask_for_more_patience_than_a_back_off(header: str | None, seconds: float | None) -> None:
-    assert seconds_of(header) == seconds
+    assert retry_after_seconds(header) == seconds

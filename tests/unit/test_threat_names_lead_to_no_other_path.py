@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from integration_operator.delivery.syndesis.connection import SpecInvalid, specification
-from integration_operator.kube.client import Client
-from integration_operator.kube.errors import Invalid, Unavailable
+from integration_operator.backends.syndesis.connection import SpecInvalid, specification
+from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import Invalid, Unavailable
 
 PATHS = [
     "/api/v1/namespaces/fuse/secrets/../../../namespaces/shop/secrets/orders",

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-
-from integration_operator.kube.client import TOKEN_FILE_PERIOD, Client, RateLimit, TokenFile
-from integration_operator.kube.errors import Unauthorized
+from integration_operator.runtime.client import TOKEN_FILE_PERIOD, Client, TokenBucket, TokenFile
+from integration_operator.runtime.errors import Unauthorized
 
 
 class Configuration:
@@ -80,11 +79,11 @@ async def test_at_once_after_a_401(server: tuple[int, list[str]], tmp_path: Path
 
 async def test_rate_limit() -> None:
     now = [0.0]
-    limit = RateLimit(rate=100, burst=2, clock=lambda: now[0])
+    limit = TokenBucket(rate=100, burst=2, clock=lambda: now[0])
     began = asyncio.get_running_loop().time()
     for _ in range(6):
         await limit.wait()
     assert asyncio.get_running_loop().time() - began >= 0.03, "four more than the burst at 100 a second"
-    unlimited = RateLimit(rate=0, burst=1, clock=lambda: now[0])
+    unlimited = TokenBucket(rate=0, burst=1, clock=lambda: now[0])
     for _ in range(1000):
         await unlimited.wait()

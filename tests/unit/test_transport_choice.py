@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from integration_operator.domain.policies.readiness import Transport, transport
+from integration_operator.platforms.address_space import address_space
 
-from integration_operator.domain.readiness import Transport, transport
-from integration_operator.sources.enmasse import address_space
 from tests.support.builders import space
 
 AMQP, AMQPS = {"name": "amqp", "port": 5672}, {"name": "amqps", "port": 5671}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from integration_operator.domain.readiness import connection_ready, user_ready
+from integration_operator.domain.policies.readiness import connection_ready, user_ready
 
 CASES = [
     ("made just now", None, "UserPending"),
@@ -25,7 +24,7 @@ def test_rule(status: dict | None, reason: str) -> None:
     user = {"metadata": {"generation": 2}, "spec": {"username": "u"}, **({"status": status} if status else {})}
     verdict = user_ready(user)
     assert verdict.reason == reason
-    assert verdict.allowed == (reason == "UserActive")
+    assert verdict.passed == (reason == "UserActive")
 
 
 def test_one_that_is_being_deleted_is_not_ready() -> None:

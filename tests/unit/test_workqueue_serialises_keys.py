@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from integration_operator.runtime.backoff import FIRST_DELAY, LONGEST_DELAY
+from integration_operator.runtime.token_bucket import TokenBuckets
+from integration_operator.runtime.workqueue import WorkQueue
 
-from integration_operator.engine.backoff import FIRST_DELAY, LONGEST_DELAY
-from integration_operator.engine.pace import Pace
-from integration_operator.engine.workqueue import WorkQueue
 from tests.support.clocks import Clock
 
 
@@ -27,27 +27,27 @@ async def test_a_key_is_queued_once(queue: WorkQueue[str]) -> None:
         queue.add("a")
     queue.add("b")
     assert len(queue) == 2
-    assert [await queue.take(), await queue.take()] == ["a", "b"]
+    assert [await queue.get(), await queue.get()] == ["a", "b"]
 
 
 async def test_a_key_that_is_worked_on_comes_again_afterwards_and_only_once(queue: WorkQueue[str]) -> None:
     queue.add("a")
-    await queue.take()
+    await queue.get()
     queue.add("a")
     queue.add("a")
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(queue.take(), 0.05)
+        await asyncio.wait_for(queue.get(), 0.05)
     queue.done("a")
-    assert await queue.take() == "a"
+    assert await queue.get() == "a"
     queue.done("a")
     assert queue.idle
 
 
 async def test_a_look_covers_what_was_added_before_it(queue: WorkQueue[str]) -> None:
     queue.add("a")
-    await queue.take()
+    await queue.get()
     queue.add("a")
-    queue.covers("a")
+    queue.clear_dirty("a")
     queue.done("a")
     assert queue.idle
 
@@ -56,40 +56,40 @@ async def test_a_delay_is_kept_and_an_add_shortens_it(queue: WorkQueue[str], clo
     queue.add_after("a", 10)
     queue.add_after("a", 99)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(queue.take(), 0.02)
+        await asyncio.wait_for(queue.get(), 0.02)
     clock.now = 10
-    assert await queue.take() == "a"
+    assert await queue.get() == "a"
     queue.done("a")
     queue.add_after("a", 10)
     queue.add("a")
-    assert await queue.take() == "a"
+    assert await queue.get() == "a"
     queue.done("a")
     clock.now = 30
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(queue.take(), 0.02)
+        await asyncio.wait_for(queue.get(), 0.02)
 
 
 async def test_failures_double_the_delay_and_success_forgets_them(queue: WorkQueue[str]) -> None:
-    delays = [queue.retry("a") for _ in range(20)]
+    delays = [queue.add_rate_limited("a") for _ in range(20)]
     assert delays[:4] == [FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY, 8 * FIRST_DELAY]
     assert delays[-1] == LONGEST_DELAY
-    queue.succeeded("a")
-    assert queue.retry("a") == FIRST_DELAY
-    assert queue.retry("b", at_least=7) == 7
+    queue.forget("a")
+    assert queue.add_rate_limited("a") == FIRST_DELAY
+    assert queue.add_rate_limited("b", at_least=7) == 7
 
 
 async def test_jitter_halves_at_most(clock: Clock) -> None:
     queue: WorkQueue[str] = WorkQueue(clock=clock, jitter=lambda: 0.0)
-    assert queue.retry("a") == FIRST_DELAY / 2
+    assert queue.add_rate_limited("a") == FIRST_DELAY / 2
 
 
 async def test_closed_hands_out_nothing_and_waits_for_what_is_in_flight(queue: WorkQueue[str]) -> None:
     queue.add("a")
     queue.add("b")
-    await queue.take()
-    queue.close()
-    assert await queue.take() is None
-    finishing = asyncio.create_task(queue.finished())
+    await queue.get()
+    queue.shut_down()
+    assert await queue.get() is None
+    finishing = asyncio.create_task(queue.drained())
     await asyncio.sleep(0)
     assert not finishing.done()
     queue.done("a")
@@ -99,7 +99,7 @@ async def test_closed_hands_out_nothing_and_waits_for_what_is_in_flight(queue: W
 async def test_the_oldest_shows_a_worker_that_hangs(queue: WorkQueue[str], clock: Clock) -> None:
     assert queue.oldest == 0.0
     queue.add("a")
-    await queue.take()
+    await queue.get()
     clock.now = 700
     assert queue.oldest == 700
 
@@ -110,7 +110,7 @@ async def test_many_workers_never_share_a_key() -> None:
     seen: list[int] = []
 
     async def worker() -> None:
-        while (key := await queue.take()) is not None:
+        while (key := await queue.get()) is not None:
             assert key not in working
             working.add(key)
             await asyncio.sleep(0.001)
@@ -125,16 +125,16 @@ async def test_many_workers_never_share_a_key() -> None:
         await asyncio.sleep(0.002 * round_)
     while not queue.idle:
         await asyncio.sleep(0.001)
-    queue.close()
+    queue.shut_down()
     await asyncio.gather(*workers)
     assert set(seen) == set(range(10))
 
 
 async def test_the_longest_delay_of_one_failure_may_be_shorter(queue: WorkQueue[str]) -> None:
-    delays = [queue.retry("a", longest=120.0) for _ in range(40)]
+    delays = [queue.add_rate_limited("a", longest=120.0) for _ in range(40)]
     assert delays[:3] == [FIRST_DELAY, FIRST_DELAY * 2, FIRST_DELAY * 4]
     assert delays[-1] == 120.0
-    assert queue.retry("a") == LONGEST_DELAY
+    assert queue.add_rate_limited("a") == LONGEST_DELAY
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ async def taken(queue: WorkQueue[str]) -> list[str]:
     """Take all that can be taken now."""
     keys = []
     while True:
-        task = asyncio.create_task(queue.take())
+        task = asyncio.create_task(queue.get())
         for _ in range(3):
             await asyncio.sleep(0)
         if not task.done():
@@ -170,7 +170,7 @@ async def test_a_parked_key_comes_back_when_one_of_its_group_is_done(shared: Wor
     for key in ("a1", "a2", "a3", "a4"):
         shared.add(key)
     assert await taken(shared) == ["a1", "a2"]
-    waiting = asyncio.create_task(shared.take())
+    waiting = asyncio.create_task(shared.get())
     await asyncio.sleep(0)
     shared.done("a2")
     assert await asyncio.wait_for(waiting, 1) == "a3"
@@ -200,7 +200,7 @@ async def test_a_share_is_given_back_by_a_key_that_failed(shared: WorkQueue[str]
     for key in ("a1", "a2", "a3"):
         shared.add(key)
     assert await taken(shared) == ["a1", "a2"]
-    shared.retry("a1")
+    shared.add_rate_limited("a1")
     shared.done("a1")
     assert await taken(shared) == ["a3"]
     clock.now = 10
@@ -214,7 +214,7 @@ async def test_one_group_that_hangs_leaves_workers_to_the_others() -> None:
     hang = asyncio.Event()
 
     async def worker() -> None:
-        while (key := await queue.take()) is not None:
+        while (key := await queue.get()) is not None:
             if key.startswith("h"):
                 await hang.wait()
             served.append(key)
@@ -234,25 +234,25 @@ async def test_one_group_that_hangs_leaves_workers_to_the_others() -> None:
         while not queue.idle:
             await asyncio.sleep(0.001)
     assert len(served) == 100
-    queue.close()
+    queue.shut_down()
     await asyncio.gather(*workers)
 
 
 async def test_a_key_that_is_added_all_the_time_keeps_to_a_pace(clock: Clock) -> None:
     """Others are not delayed, and the last addition is never lost."""
-    queue: WorkQueue[str] = WorkQueue(clock=clock, pace=Pace(3, 2.0, clock))
+    queue: WorkQueue[str] = WorkQueue(clock=clock, rate_limit=TokenBuckets(3, 2.0, clock))
     for _ in range(3):
         queue.add("often")
-        assert await queue.take() == "often"
+        assert await queue.get() == "often"
         queue.done("often")
     for _ in range(100):
         queue.add("often")
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(queue.take(), 0.05)
+        await asyncio.wait_for(queue.get(), 0.05)
     queue.add("seldom")
-    assert await queue.take() == "seldom"
+    assert await queue.get() == "seldom"
     queue.done("seldom")
     clock.now += 0.5
-    assert await queue.take() == "often"
+    assert await queue.get() == "often"
     queue.done("often")
     assert queue.idle
