@@ -8,7 +8,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 PAIRS  ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check lint format types layers manifests bench crds lock clean
+.PHONY: help demo test test-fast faults fuzz check lint format types layers manifests bench crds lock clean
 
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,12 +27,24 @@ $(VENV)/.installed: requirements-dev.lock requirements-go.lock pyproject.toml sa
 demo: $(VENV)/.installed ## Show the life of a pair on a local control plane, with simulated platforms
 	@$(BIN)/integration-operator-sandbox demo
 
-test: $(VENV)/.installed ## Run the whole test suite
-	$(BIN)/integration-operator-sandbox build
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# Whichever worker is free takes the next test, so that none is left alone with the long ones at the end.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 20
 
-fuzz: $(VENV)/.installed ## Try 5,000 malformed documents and answers for each test (make test: 100)
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/fuzz -n $(WORKERS) --timeout 3600
+test: $(VENV)/.installed ## Run all tests, each promise at least once
+	$(BIN)/integration-operator-sandbox build
+	$(PYTEST) -m "not faults"
+
+test-fast: $(VENV)/.installed ## Run tests that need no control plane and no Keycloak
+	$(PYTEST) -m "not faults" tests/unit tests/faults tests/fuzz tests/compat/test_syndesis_*.py
+
+faults: $(VENV)/.installed ## Try more of what make test samples: a crash at every step, longer outages, more churn
+	$(BIN)/integration-operator-sandbox build
+	$(PYTEST) -m faults
+
+RANDOM_TESTS := tests/fuzz tests/unit/test_ownership_of_random_objects.py
+
+fuzz: $(VENV)/.installed ## Try 5,000 malformed documents and answers a test, where make test tries 100
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest $(RANDOM_TESTS) -n $(WORKERS) --timeout 3600
 
 check: lint types layers manifests ## Check style, types, layers and generated files; needs no cluster
 

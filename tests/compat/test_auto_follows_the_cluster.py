@@ -1,4 +1,4 @@
-"""`auto` picks the row from what the cluster serves, says what and why, and picks again when that changes."""
+"""`auto` chooses the deliveries by what the cluster serves, reports the choice, and chooses again when that changes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.compat.test_connection_over_rest import delivered, finalizers, pair_of
-from tests.compat.test_the_proof_of_concepts_cluster import let_in, poc_pair
-from tests.compat.test_users_on_the_aggregated_api import login, realm
-from tests.support.planes import drop_space
-from tests.support.world import World, condition
+from tests.support.documents import condition
+from tests.support.earlier_enmasse import drop_space, realm_of
+from tests.support.keycloak_access import store_keycloak_access
+from tests.support.logins import login
+from tests.support.proof_of_concept import poc_pair
+from tests.support.rest_delivery import deliver_over_rest, finalizers, rest_pair
+from tests.support.world import World
 
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/connections.syndesis.io"
 
@@ -22,7 +24,7 @@ DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/connection
 async def test_without_messaging_users_it_is_keycloak(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, operator_log: io.StringIO
 ) -> None:
-    await let_in(old, keycloak)
+    await store_keycloak_access(old, keycloak)
     chosen: dict[str, Any] = {
         "pairing_rules": ("created-by",),
         "keycloak_url": keycloak.url,
@@ -34,7 +36,7 @@ async def test_without_messaging_users_it_is_keycloak(
         await old.enable(pair)
         integration = await old.has_reason(pair, "Ready")
         known = await login(old, pair)
-        assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
+        assert keycloak.can_log_in(realm_of(pair), known["username"], known["password"])
         said = condition(integration, "DeliveryChosen")
         assert said["reason"] == "KeycloakUserRestConnection"
         for part in ("ConfigMaps", "has no MessagingUser", "placeholder"):
@@ -50,19 +52,19 @@ async def test_without_messaging_users_it_is_keycloak(
 
 async def test_a_connection_kind_of_syndesis_own_appears(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.enmasse_alone(), world.operator(syndesis_url=syndesis_server.url):
-        pair = await pair_of(world)
-        connection = await delivered(world, syndesis_server, pair)
+        pair = await rest_pair(world)
+        connection = await deliver_over_rest(world, syndesis_server, pair)
         labels = {"metadata": {"labels": {names.PLACEHOLDER_LABEL: None}}}
         back = {"metadata": {"labels": {names.PLACEHOLDER_LABEL: "true"}}}
         try:
-            await world.person.patch(DEFINITION, labels)
+            await world.kubectl.patch(DEFINITION, labels)
             integration = await world.has_reason(pair, "NativeUserNativeConnection", "DeliveryChosen")
             assert "not the operator's placeholder" in condition(integration, "DeliveryChosen")["message"]
             found = await world.get("Connection", naming.connection_ref(pair))
             assert found is not None
             assert found["spec"]["connectionId"] == connection["id"]
         finally:
-            await world.person.patch(DEFINITION, back)
+            await world.kubectl.patch(DEFINITION, back)
         await world.has_reason(pair, "NativeUserRestConnection", "DeliveryChosen")
 
 

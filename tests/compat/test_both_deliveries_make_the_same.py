@@ -1,4 +1,4 @@
-"""One rendered document, two ways to its platform: the same is there in the end, a person's template included."""
+"""One rendered document, two ways to its platform: the same is there in the end, the template of a user included."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from integration_operator.domain.policies.ownership import KEYCLOAK_MARK
 from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.compat.test_connection_controller import controller
-from tests.compat.test_connection_over_rest import delivered, pair_of
-from tests.compat.test_migration_there_and_back import annotate, settled
-from tests.compat.test_the_proof_of_concepts_cluster import let_in, settings
-from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, realm
+from tests.support.connection_controller import connection_controller
+from tests.support.earlier_enmasse import aggregated_api, pair_in_config_map, realm_of
+from tests.support.keycloak_access import store_keycloak_access
+from tests.support.proof_of_concept import poc_settings
+from tests.support.rest_delivery import annotate_delivery, deliver_over_rest, delivered_by, rest_pair
 from tests.support.world import World
 
 
 @pytest.fixture
 def templates(tmp_path: Path) -> Path:
-    """A person's templates: another name, one more property, and a rule of their own for the user."""
+    """Write the templates of a user: another name, one more property, and a rule of their own for the MessagingUser."""
     connection = (shipped_directory("templates") / "connection.yaml.j2").read_text()
     connection = connection.replace(
         "  configuredProperties:\n", "  tags: [ours]\n  configuredProperties:\n    clientID: mine\n"
@@ -36,55 +36,57 @@ def templates(tmp_path: Path) -> Path:
 
 
 async def options(world: World, namespace: str) -> None:
-    """What the templates take from a ConfigMap."""
+    """Create the ConfigMap that the templates read."""
     body = {"metadata": {"name": "options"}, "data": {"client": "mine"}}
-    await world.person.post(f"/api/v1/namespaces/{namespace}/configmaps", body)
+    await world.kubectl.post(f"/api/v1/namespaces/{namespace}/configmaps", body)
 
 
-async def test_connection(world: World, syndesis_server: SyndesisServer, templates: Path) -> None:
+async def test_a_connection_is_the_same_over_rest_and_as_a_resource(
+    world: World, syndesis_server: SyndesisServer, templates: Path
+) -> None:
     async with world.enmasse_alone(), world.operator(templates=templates, syndesis_url=syndesis_server.url):
-        pair = await pair_of(world)
+        pair = await rest_pair(world)
         await options(world, pair.syndesis.namespace)
-        over_rest = await delivered(world, syndesis_server, pair)
+        over_rest = await deliver_over_rest(world, syndesis_server, pair)
         assert over_rest["configuredProperties"]["clientID"] == "mine"
         assert over_rest["tags"] == ["ours"]
         writes = [r for r in syndesis_server.requests if r.method != "GET" and "verifier" not in r.path]
-        async with controller(world, syndesis_server):
-            await annotate(world, pair, "native")
-            await settled(world, pair, "native", over_rest["id"])
+        async with connection_controller(world, syndesis_server):
+            await annotate_delivery(world, pair, "native")
+            await delivered_by(world, pair, "native", over_rest["id"])
             assert syndesis_server.stored()[over_rest["id"]] == over_rest, "the controller found nothing to change"
             again = [r for r in syndesis_server.requests if r.method != "GET" and "verifier" not in r.path]
             assert again == writes
 
 
-async def test_user(
+async def test_a_user_is_the_same_in_keycloak_and_on_the_api(
     old: World,
     keycloak: Keycloak,
     syndesis_server: SyndesisServer,
     templates: Path,
 ) -> None:
     seen: dict[str, Any] = {}
-    await let_in(old, keycloak)
-    chosen = {**settings(keycloak, syndesis_server), "address_spaces": "auto", "pairing_rules": ("same-namespace",)}
-    async with enmasse(old, keycloak, "0.30"):
+    await store_keycloak_access(old, keycloak)
+    chosen = {**poc_settings(keycloak, syndesis_server), "address_spaces": "auto", "pairing_rules": ("same-namespace",)}
+    async with aggregated_api(old, keycloak, "0.30"):
         for delivery in ("keycloak", "native"):
-            pair = await old_pair(old, keycloak, delivery)
+            pair = await pair_in_config_map(old, keycloak, delivery)
             await options(old, pair.syndesis.namespace)
             async with old.operator(templates=templates, poll_seconds=1, **{**chosen, "user_delivery": delivery}):
                 await old.offered(pair)
                 await old.enable(pair)
                 await old.has_reason(pair, "Ready")
-                (user,) = keycloak.users(realm(pair))
+                (user,) = keycloak.users(realm_of(pair))
                 attributes = {key: value for key, value in user["attributes"].items() if key != KEYCLOAK_MARK}
                 assert attributes["resourceName"] == [naming.user_ref(pair).name]
                 seen[delivery] = (
                     sorted(attributes),
                     user["enabled"],
-                    keycloak.groups_of(realm(pair), user["username"]),
+                    keycloak.groups_of(realm_of(pair), user["username"]),
                 )
                 await old.enable(pair, enabled=False)
                 await old.has_reason(pair, "NotEnabled")
-                await old.person.delete(f"/api/v1/namespaces/enmasse-infra/configmaps/{pair.space.namespace}.orders")
+                await old.kubectl.delete(f"/api/v1/namespaces/enmasse-infra/configmaps/{pair.space.namespace}.orders")
     assert seen["keycloak"] == seen["native"]
     assert seen["native"][2] == {"recv_orders%2F*", "recv_a+b"}
     assert names.FIELD_MANAGER not in str(seen), "nothing tells ours from EnMasse's own but name and mark"

@@ -3,68 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
 from integration_operator.api import names
-from integration_operator.backends.circuit_breaker import CircuitBreaker
+from integration_operator.backends.circuit_breaker import OPEN_FOR
 from integration_operator.controllers.connection.controller import FINALIZER
-from integration_operator.manager import ConnectionOperator
-from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
-from integration_operator.settings import Settings
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+from tests.support.connection_controller import CONTROLLER, connection_controller, create_connection, in_phase
+from tests.support.documents import secret_data
 from tests.support.world import World
-
-
-@asynccontextmanager
-async def controller(world: World, server: SyndesisServer, **settings: Any) -> AsyncIterator[ConnectionOperator]:
-    """The connection controller, with exactly the permissions of deploy/."""
-    async with Client.from_kubeconfig(world.control_plane.kubeconfig("connection-controller")) as client:
-        control = ConnectionOperator(client, Settings(syndesis_url=server.url, **settings))
-        async with control.running():
-            yield control
-
-
-def encoded(**values: str) -> dict[str, str]:
-    return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-
-
-async def connection(world: World, namespace: str, name: str = "mine", **spec: Any) -> Ref:
-    """A Connection as a person writes it, with a password in a Secret of their own."""
-    await world.create("Secret", namespace, f"{name}-login", data=encoded(user="me", pass_word="secret-1"))
-    written = {
-        "connectorId": "amqp",
-        "configuredProperties": {"connectionUri": "amqp://broker:5672"},
-        "configuredPropertiesFrom": [
-            {"property": "username", "secretKeyRef": {"name": f"{name}-login", "key": "user"}},
-            {"property": "password", "secretKeyRef": {"name": f"{name}-login", "key": "pass_word"}},
-        ],
-        **spec,
-    }
-    await world.create("Connection", namespace, name, spec=written)
-    return Ref(namespace, name)
-
-
-async def in_phase(world: World, ref: Ref, phase: str) -> dict[str, Any]:
-    async def there() -> Any:
-        found = await world.get("Connection", ref)
-        return found if found and (found.get("status") or {}).get("phase") == phase else None
-
-    found: dict[str, Any] = await world.eventually(f"{ref} is {phase}", there)
-    return found
 
 
 async def test_life_of_a_connection(world: World, syndesis_server: SyndesisServer) -> None:
     namespace = await world.namespace("fuse")
-    async with controller(world, syndesis_server):
-        ref = await connection(world, namespace)
+    async with connection_controller(world, syndesis_server):
+        ref = await create_connection(world, namespace)
         await in_phase(world, ref, "Pending")
-        assert syndesis_server.requests == [], "without a Syndesis nobody is asked"
+        assert syndesis_server.requests == [], "without a Syndesis no server is asked"
         await world.syndesis(namespace)
         found = await in_phase(world, ref, "Ready")
         identifier = found["status"]["connectionId"]
@@ -104,14 +60,14 @@ async def test_a_handed_over_id_is_adopted_and_a_handed_over_connection_left(
             "configuredProperties": {"connectionUri": "amqp://old:5672", "clientID": "kept"},
         }
     )
-    async with controller(world, syndesis_server):
-        ref = await connection(world, namespace, connectionId="enm-old")
+    async with connection_controller(world, syndesis_server):
+        ref = await create_connection(world, namespace, connectionId="enm-old")
         await in_phase(world, ref, "Ready")
         (adopted,) = syndesis_server.stored().values()
         assert adopted["id"] == "enm-old"
         assert adopted["configuredProperties"]["connectionUri"] == "amqp://broker:5672"
         assert (adopted["createdDate"], adopted["userId"]) == (1, "developer")
-        assert adopted["configuredProperties"]["clientID"] == "kept", "what a person set besides is theirs"
+        assert adopted["configuredProperties"]["clientID"] == "kept", "what a user set besides stays"
 
         await world.patch("Connection", ref, {"metadata": {"annotations": {"integreatly.org/handed-over": "rest"}}})
         await world.delete("Connection", ref)
@@ -126,15 +82,14 @@ async def test_a_handed_over_id_is_adopted_and_a_handed_over_connection_left(
 async def test_at_rest_and_after_a_restart_nothing_is_written(world: World, syndesis_server: SyndesisServer) -> None:
     namespace = await world.namespace("fuse")
     await world.syndesis(namespace)
-    async with controller(world, syndesis_server):
-        ref = await connection(world, namespace)
+    async with connection_controller(world, syndesis_server):
+        ref = await create_connection(world, namespace)
         await in_phase(world, ref, "Ready")
     before = syndesis_server.stored()
-    user = "system:serviceaccount:integration-operator:connection-controller"
-    world.mark()
-    async with controller(world, syndesis_server):
+    world.audit.mark()
+    async with connection_controller(world, syndesis_server):
         await world.eventually("the restarted one has looked", _asked(syndesis_server, len(syndesis_server.requests)))
-        assert world.writes(user) == []
+        assert world.audit.writes(CONTROLLER) == []
     assert syndesis_server.stored() == before
 
 
@@ -148,8 +103,8 @@ def _asked(server: SyndesisServer, before: int) -> Any:
 async def test_what_a_person_has_to_do_is_said(world: World, syndesis_server: SyndesisServer) -> None:
     namespace = await world.namespace("fuse")
     await world.syndesis(namespace)
-    async with controller(world, syndesis_server):
-        missing = await connection(world, namespace, "other", connectorId="nope")
+    async with connection_controller(world, syndesis_server):
+        missing = await create_connection(world, namespace, "other", connectorId="nope")
         found = await in_phase(world, missing, "Error")
         assert found["status"]["conditions"][0]["reason"] == "ConnectorMissing"
 
@@ -157,8 +112,8 @@ async def test_what_a_person_has_to_do_is_said(world: World, syndesis_server: Sy
 async def test_a_password_changed_in_syndesis_is_put_back(world: World, syndesis_server: SyndesisServer) -> None:
     namespace = await world.namespace("fuse")
     await world.syndesis(namespace)
-    async with controller(world, syndesis_server, verification_seconds=10):
-        ref = await connection(world, namespace)
+    async with connection_controller(world, syndesis_server, verification_seconds=10):
+        ref = await create_connection(world, namespace)
         found = await in_phase(world, ref, "Ready")
         identifier = found["status"]["connectionId"]
         assert len(found["status"]["storedHash"]) == 32
@@ -179,29 +134,27 @@ async def test_a_password_changed_in_syndesis_is_put_back(world: World, syndesis
 
 
 async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
-    world: World, syndesis_server: SyndesisServer, monkeypatch: pytest.MonkeyPatch
+    world: World, syndesis_server: SyndesisServer
 ) -> None:
     """However long it was away: what is refused while it is left alone is no failure, and its return is told."""
-    monkeypatch.setitem(CircuitBreaker.__init__.__kwdefaults__, "open_for", 4)
     namespace = await world.namespace("fuse")
     await world.syndesis(namespace)
     syndesis_server.fail(times=10_000, status=503)
-    async with controller(world, syndesis_server) as control:
-        refs = [await connection(world, namespace, f"mine-{n}") for n in range(4)]
+    async with connection_controller(world, syndesis_server) as control:
+        refs = [await create_connection(world, namespace, f"mine-{n}") for n in range(4)]
 
         async def left_alone() -> bool:
             found = [await world.get("Connection", ref) for ref in refs]
             conditions = [c for f in found if f for c in (f.get("status") or {}).get("conditions") or ()]
-            return len(conditions) == 4 and all("tried again every 4 s" in c["message"] for c in conditions)
+            return len(conditions) == 4 and all(f"tried again every {OPEN_FOR} s" in c["message"] for c in conditions)
 
         await world.eventually("it is left alone", left_alone)
-        await asyncio.sleep(12)
-        world.mark()
+        await asyncio.sleep(2 * OPEN_FOR)
+        world.audit.mark()
         asked = len(syndesis_server.requests)
-        await asyncio.sleep(6)
-        assert len(syndesis_server.requests) - asked <= 3, "one request tries it, every 4 seconds"
-        user = "system:serviceaccount:integration-operator:connection-controller"
-        assert world.writes(user) == [], "what is said of it stays the same"
+        await asyncio.sleep(2 * OPEN_FOR)
+        assert len(syndesis_server.requests) - asked <= 3, "one request tries it each time"
+        assert world.audit.writes(CONTROLLER) == [], "what is said of it stays the same"
         syndesis_server.recover()
         for ref in refs:
             await in_phase(world, ref, "Ready")
@@ -213,12 +166,12 @@ async def test_a_secret_with_our_label_is_followed_and_its_values_are_not_kept(
 ) -> None:
     namespace = await world.namespace("fuse")
     await world.syndesis(namespace)
-    async with controller(world, syndesis_server) as control:
-        ref = await connection(world, namespace)
+    async with connection_controller(world, syndesis_server) as control:
+        ref = await create_connection(world, namespace)
         labelled = {"metadata": {"labels": {names.INTEGRATION_LABEL: "yes"}}}
         await world.patch("Secret", Ref(namespace, "mine-login"), labelled)
         found = await in_phase(world, ref, "Ready")
-        await world.patch("Secret", Ref(namespace, "mine-login"), {"data": encoded(pass_word="secret-2")})
+        await world.patch("Secret", Ref(namespace, "mine-login"), {"data": secret_data({"pass_word": "secret-2"})})
 
         async def followed() -> bool:
             return syndesis_server.password(found["status"]["connectionId"]) == "secret-2"
@@ -227,16 +180,16 @@ async def test_a_secret_with_our_label_is_followed_and_its_values_are_not_kept(
         kept = [secret for secret in control.controller.secrets if secret.ref.namespace == namespace]
         assert [secret.ref.name for secret in kept] == ["mine-login"]
         assert "secret-2" not in repr(kept)
-        assert encoded(it="secret-2")["it"] not in repr(kept)
+        assert secret_data({"it": "secret-2"})["it"] not in repr(kept)
 
 
 async def test_a_finalizer_that_somebody_else_wrote_too_holds_nothing(
     world: World, syndesis_server: SyndesisServer
 ) -> None:
     namespace = await world.namespace("fuse")
-    async with controller(world, syndesis_server):
+    async with connection_controller(world, syndesis_server):
         await world.syndesis(namespace)
-        ref = await connection(world, namespace)
+        ref = await create_connection(world, namespace)
         await in_phase(world, ref, "Ready")
         await world.patch("Connection", ref, {"metadata": {"finalizers": [FINALIZER, "example.com/theirs"]}})
         await world.delete("Connection", ref)

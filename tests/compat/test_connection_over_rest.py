@@ -1,51 +1,25 @@
-"""The row of today: AddressSpace and MessagingUser natively, the connection on Syndesis's server."""
+"""AddressSpace and MessagingUser are resources, the connection is on Syndesis's server."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import aiohttp
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
-from integration_operator.domain.model.pair import Pair
-from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+from tests.support.audit_log import OPERATOR
+from tests.support.documents import condition, decoded
+from tests.support.rest_delivery import deliver_over_rest, finalizers, rest_pair, stored_connection
 from tests.support.syndesis_data import HEADERS
-from tests.support.world import OPERATOR, World, condition, decoded
-
-
-async def pair_of(world: World) -> Pair:
-    """A pair whose Syndesis nothing is said to reconcile Connections for."""
-    shop = await world.namespace("shop")
-    space = await world.space(shop)
-    await world.create("Syndesis", shop, "syndesis", spec={}, status={"phase": "Installed"})
-    return Pair(space, Ref(shop, "syndesis"))
-
-
-async def is_there(server: SyndesisServer, pair: Pair) -> dict[str, Any] | None:
-    return server.stored().get(naming.connection_id(pair))
-
-
-def finalizers(integration: dict[str, Any]) -> list[str]:
-    return integration["metadata"].get("finalizers") or []
-
-
-async def delivered(world: World, server: SyndesisServer, pair: Pair) -> dict[str, Any]:
-    """Wait until the pair is Ready; its connection."""
-    await world.offered(pair)
-    await world.enable(pair)
-    await world.has_reason(pair, "Ready")
-    found = await is_there(server, pair)
-    assert found is not None
-    return found
+from tests.support.world import World
 
 
 async def test_life_of_a_pair(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url):
-        pair = await pair_of(world)
-        connection = await delivered(world, syndesis_server, pair)
+        pair = await rest_pair(world)
+        connection = await deliver_over_rest(world, syndesis_server, pair)
         secret = decoded(await world.get("Secret", naming.secret_ref(pair)))
         assert syndesis_server.password(connection["id"]) == secret["password"]
         assert connection["configuredProperties"]["username"] == secret["username"]
@@ -59,7 +33,7 @@ async def test_life_of_a_pair(world: World, syndesis_server: SyndesisServer) -> 
         assert condition(integration, "DeliveryChosen")["reason"] == "NativeUserRestConnection"
         assert syndesis_server.verified[-1]["password"] == secret["password"]
 
-        await world.quiet()
+        await world.audit.quiet()
         asked = len(syndesis_server.requests)
         await asyncio.sleep(2)
         assert len(syndesis_server.requests) == asked, "nothing is asked at rest"
@@ -69,7 +43,7 @@ async def test_life_of_a_pair(world: World, syndesis_server: SyndesisServer) -> 
         await world.patch("AddressSpace", pair.space, status)
 
         async def followed() -> bool:
-            found = await is_there(syndesis_server, pair)
+            found = stored_connection(syndesis_server, pair)
             return found is not None and "moved.svc" in found["configuredProperties"]["connectionUri"]
 
         await world.eventually("the connection follows the endpoint", followed)
@@ -90,8 +64,8 @@ async def test_deletion_of_the_integration_takes_the_connection_along(
     world: World, syndesis_server: SyndesisServer
 ) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url):
-        pair = await pair_of(world)
-        await delivered(world, syndesis_server, pair)
+        pair = await rest_pair(world)
+        await deliver_over_rest(world, syndesis_server, pair)
         await world.delete("AddressSpace", pair.space)
 
         async def gone() -> bool:
@@ -103,24 +77,24 @@ async def test_deletion_of_the_integration_takes_the_connection_along(
 async def test_a_restart_writes_nothing_and_looks_later(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.platforms():
         async with world.operator(syndesis_url=syndesis_server.url):
-            pair = await pair_of(world)
-            await delivered(world, syndesis_server, pair)
+            pair = await rest_pair(world)
+            await deliver_over_rest(world, syndesis_server, pair)
             await world.has_reason(pair, "Verified", "ConnectionVerified")
-            await world.quiet()
+            await world.audit.quiet()
         asked = len(syndesis_server.requests)
-        world.mark()
+        world.audit.mark()
         async with world.operator(syndesis_url=syndesis_server.url):
-            await world.quiet(seconds=3)
-        assert world.writes(OPERATOR) == []
+            await world.audit.quiet(seconds=3)
+        assert world.audit.writes(OPERATOR) == []
         assert len(syndesis_server.requests) == asked
 
 
 async def test_drift_is_found_once_in_a_period_with_one_read(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url, verification_seconds=10):
-        pair = await pair_of(world)
-        connection = await delivered(world, syndesis_server, pair)
+        pair = await rest_pair(world)
+        connection = await deliver_over_rest(world, syndesis_server, pair)
         await world.has_reason(pair, "Verified", "ConnectionVerified")
-        await world.quiet()
+        await world.audit.quiet()
         before = len(syndesis_server.requests)
 
         async def looked() -> bool:
@@ -131,13 +105,13 @@ async def test_drift_is_found_once_in_a_period_with_one_read(world: World, synde
         reads = syndesis_server.requests[before:]
         assert [r.method for r in reads] == ["GET"], [f"{r.method} {r.path}" for r in reads]
 
-        async with aiohttp.ClientSession(headers=HEADERS) as person:
+        async with aiohttp.ClientSession(headers=HEADERS) as user:
             url = f"{syndesis_server.url}/api/v1/connections/{connection['id']}"
-            async with person.delete(url) as answer:
+            async with user.delete(url) as answer:
                 assert answer.status == 204
 
         async def back() -> bool:
-            return await is_there(syndesis_server, pair) is not None
+            return stored_connection(syndesis_server, pair) is not None
 
         await world.eventually("the connection is made again", back, within=30)
         secret = decoded(await world.get("Secret", naming.secret_ref(pair)))
@@ -146,7 +120,7 @@ async def test_drift_is_found_once_in_a_period_with_one_read(world: World, synde
 
 async def test_a_strangers_name_is_refused(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url):
-        pair = await pair_of(world)
+        pair = await rest_pair(world)
         name = f"EnMasse {pair.space.name} ({pair.space.namespace})"
         mine = {
             "id": "mine",

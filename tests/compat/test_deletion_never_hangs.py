@@ -8,7 +8,7 @@ from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.compat.test_connection_over_rest import delivered, pair_of
+from tests.support.rest_delivery import deliver_over_rest, rest_pair
 from tests.support.world import World
 
 
@@ -32,8 +32,8 @@ async def test_a_server_that_is_away_is_given_up_and_what_stays_is_named(
     world: World, syndesis_server: SyndesisServer
 ) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url, give_up_seconds=4):
-        pair = await pair_of(world)
-        await delivered(world, syndesis_server, pair)
+        pair = await rest_pair(world)
+        await deliver_over_rest(world, syndesis_server, pair)
         syndesis_server.fail(times=1000, status=503)
         await world.delete("Integration", reference(pair))
         await gone(world, pair)
@@ -47,8 +47,8 @@ async def test_a_server_that_is_away_is_given_up_and_what_stays_is_named(
 
 async def test_a_server_that_comes_back_in_time(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url):
-        pair = await pair_of(world)
-        await delivered(world, syndesis_server, pair)
+        pair = await rest_pair(world)
+        await deliver_over_rest(world, syndesis_server, pair)
         syndesis_server.fail(times=3, status=503)
         await world.delete("Integration", reference(pair))
         await gone(world, pair)
@@ -60,23 +60,23 @@ async def test_a_syndesis_that_is_gone_took_its_connections_along(
     world: World, syndesis_server: SyndesisServer
 ) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url):
-        pair = await pair_of(world)
-        await delivered(world, syndesis_server, pair)
+        pair = await rest_pair(world)
+        await deliver_over_rest(world, syndesis_server, pair)
         asked = len(syndesis_server.requests)
         await world.delete("Syndesis", pair.syndesis)
         await gone(world, pair)
         await world.taken_down(pair)
-        assert len(syndesis_server.requests) == asked, "there is nobody left to ask"
+        assert len(syndesis_server.requests) == asked, "no server is left to ask"
 
 
 async def test_a_namespace_that_is_deleted(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url):
-        pair = await pair_of(world)
-        await delivered(world, syndesis_server, pair)
-        await world.person.delete(f"/api/v1/namespaces/{pair.space.namespace}")
+        pair = await rest_pair(world)
+        await deliver_over_rest(world, syndesis_server, pair)
+        await world.kubectl.delete(f"/api/v1/namespaces/{pair.space.namespace}")
 
         async def ended() -> bool:
-            found = await world.person.get("/api/v1/namespaces")
+            found = await world.kubectl.get("/api/v1/namespaces")
             return pair.space.namespace not in [item["metadata"]["name"] for item in found["items"]]
 
         await world.eventually("the namespace ends", ended, within=60)

@@ -6,13 +6,9 @@ An apply that creates an object needs ``create`` and ``patch``; the log calls it
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pytest
 import yaml
 
 from integration_operator.api import names
@@ -20,22 +16,21 @@ from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.manager import ConnectionOperator
 from integration_operator.runtime.client import Client
-from integration_operator.runtime.errors import ApiError
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
 from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.support.keycloak_fixture import realms_of
-from tests.support.planes import INFRASTRUCTURE, drop_space, store_space
-from tests.support.world import OPERATOR, World
+from tests.support.audit_log import OPERATOR
+from tests.support.connection_controller import CONTROLLER
+from tests.support.documents import Document, secret_data
+from tests.support.earlier_enmasse import INFRASTRUCTURE, drop_space, pair_in_config_map
+from tests.support.keycloak_access import store_keycloak_access
+from tests.support.keycloak_fixtures import realms_of
+from tests.support.world import World
 
-Document = dict[str, Any]
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
-CONTROLLER = OPERATOR.replace(":integration-operator", ":connection-controller").replace(
-    "serviceaccount:connection-controller", "serviceaccount:integration-operator"
-)
 
 
 class Use(NamedTuple):
@@ -48,7 +43,7 @@ class Use(NamedTuple):
 
 
 def granted(directory: str) -> set[Use]:
-    """What the role of a directory of deploy/kustomize grants."""
+    """Return what the role of a directory of deploy/kustomize grants."""
     file = next(file for name in ("cluster-role.yaml", "role.yaml") if (file := DEPLOY / directory / name).is_file())
     return {
         Use(group, resource, verb, name)
@@ -60,12 +55,9 @@ def granted(directory: str) -> set[Use]:
     }
 
 
-def entries(world: World, user: str, since: int) -> list[Document]:
-    """The requests of a user in the audit log, watches too."""
-    with world.control_plane.audit_log.open("rb") as log:
-        log.seek(since)
-        found = [json.loads(line) for line in log if line.endswith(b"\n")]
-    return [entry for entry in found if entry["user"].get("username") == user and "objectRef" in entry]
+def entries(world: World, user: str) -> list[Document]:
+    """Return the requests of a user for resources, watches too."""
+    return [entry for entry in world.audit.entries(user) if "objectRef" in entry]
 
 
 def uses(requests: list[Document]) -> set[Use]:
@@ -84,14 +76,6 @@ def refused(requests: list[Document]) -> list[str]:
     return [f"{e['verb']} {e['requestURI']}" for e in requests if e.get("responseStatus", {}).get("code") == 403]
 
 
-def size(world: World) -> int:
-    return int(world.control_plane.audit_log.stat().st_size)
-
-
-def encoded(**values: str) -> dict[str, str]:
-    return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-
-
 async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tmp_path: Path) -> None:
     """Natively, and the connection over REST with a property from a ConfigMap; each object is created, repaired and
     deleted."""
@@ -100,7 +84,6 @@ async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tm
     (tmp_path / "connection.yaml.j2").write_text(
         shipped.replace("configuredPropertiesFrom:\n", f"configuredPropertiesFrom:\n{source}")
     )
-    since = size(world)
     async with world.platforms(), world.operator(templates=tmp_path, syndesis_url=syndesis_server.url):
         pair = await world.pair()
         children = await world.deliver(pair)
@@ -111,7 +94,7 @@ async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tm
         ):
             metadata = children[kind]["metadata"]
             await world.patch(kind, Ref(metadata["namespace"], metadata["name"]), body)
-        await world.quiet()
+        await world.audit.quiet()
         await world.enable(pair, enabled=False)
         await world.taken_down(pair)
         over_rest = Pair(pair.space, Ref(await world.namespace("fuse"), "syndesis"))
@@ -119,7 +102,7 @@ async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tm
         await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": annotations}})
         await world.create("Syndesis", *over_rest.syndesis, spec={}, status={"phase": "Installed"})
         config_map = {"metadata": {"name": "settings"}, "data": {"client": "c-1"}}
-        await world.person.post(f"/api/v1/namespaces/{over_rest.syndesis.namespace}/configmaps", config_map)
+        await world.kubectl.post(f"/api/v1/namespaces/{over_rest.syndesis.namespace}/configmaps", config_map)
         await world.offered(over_rest)
         await world.enable(over_rest)
         await world.has_reason(over_rest, "Ready")
@@ -129,17 +112,16 @@ async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tm
             return await world.integration(pair) is None
 
         await world.eventually("the offer is withdrawn", withdrawn)
-    requests = entries(world, OPERATOR, since)
+    requests = entries(world, OPERATOR)
     assert refused(requests) == []
     assert granted("base") - uses(requests) == set(), "nothing uses this"
 
 
 async def test_of_the_connection_controller(world: World, syndesis_server: SyndesisServer) -> None:
-    since = size(world)
     fuse = await world.namespace("fuse")
     await world.syndesis(fuse)
-    await world.create("Secret", fuse, "login", data=encoded(username="me", password="secret-1"))
-    await world.person.post(
+    await world.create("Secret", fuse, "login", data=secret_data({"username": "me", "password": "secret-1"}))
+    await world.kubectl.post(
         f"/api/v1/namespaces/{fuse}/configmaps", {"metadata": {"name": "settings"}, "data": {"client": "c-1"}}
     )
     spec = {
@@ -162,44 +144,20 @@ async def test_of_the_connection_controller(world: World, syndesis_server: Synde
             return found is not None and (found.get("status") or {}).get("phase") == "Ready"
 
         await world.eventually("it is Ready", ready)
-    requests = entries(world, CONTROLLER, since)
+    requests = entries(world, CONTROLLER)
     assert refused(requests) == []
     assert granted("connection-controller") - uses(requests) == set(), "nothing uses this"
-
-
-@pytest.fixture
-async def admin_known(old: World, keycloak: Keycloak) -> None:
-    """What EnMasse keeps about its Keycloak."""
-    secrets = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
-    login = {"admin.username": keycloak.admin_username, "admin.password": keycloak.admin_password}
-    for name, data in (
-        ("keycloak-credentials", login),
-        ("standard-authservice-cert", {"tls.crt": keycloak.certificate}),
-    ):
-        with suppress(ApiError):
-            await old.person.delete(f"{secrets}/{name}")
-        await old.person.post(secrets, {"metadata": {"name": name}, "data": encoded(**data)})
-
-
-async def old_pair(old: World, keycloak: Keycloak) -> Pair:
-    shop = await old.namespace("shop")
-    await old.create("Syndesis", shop, "syndesis", spec={}, status={"phase": "Installed"})
-    pair = Pair(Ref(shop, "orders"), Ref(shop, "syndesis"))
-    keycloak.create_realm(f"{shop}-orders", shop)
-    await store_space(old, pair.space)
-    return pair
 
 
 async def test_with_earlier_releases_of_enmasse(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer
 ) -> None:
-    since = size(old)
     async with (
         Client.from_kubeconfig(old.control_plane.kubeconfig()) as admin,
         realms_of(keycloak) as realms,
         AggregatedApi("0.30", admin, realms).running(),
     ):
-        pair = await old_pair(old, keycloak)
+        pair = await pair_in_config_map(old, keycloak)
         async with old.operator(
             poll_seconds=1,
             syndesis_url=syndesis_server.url,
@@ -221,31 +179,30 @@ async def test_with_earlier_releases_of_enmasse(
 
             await old.eventually("the user is gone", gone)
     await drop_space(old, pair.space)
-    found = uses(entries(old, OPERATOR, since))
+    found = uses(entries(old, OPERATOR))
     assert (granted("compatibility") | granted("configmaps")) - found == set(), "nothing uses this"
-    assert refused(entries(old, OPERATOR, since)) == []
+    assert refused(entries(old, OPERATOR)) == []
 
 
-@pytest.mark.usefixtures("admin_known")
 async def test_with_users_in_keycloak(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
     """Secrets, Service and Route are looked for under the names that EnMasse's releases give them."""
-    since = size(old)
-    pair = await old_pair(old, keycloak)
+    await store_keycloak_access(old, keycloak)
+    pair = await pair_in_config_map(old, keycloak)
     where = {"syndesis_url": syndesis_server.url, "enmasse_namespace": INFRASTRUCTURE, "address_spaces": "configmap"}
     async with old.operator(user_delivery="keycloak", **where):
         await old.offered(pair)
         await old.enable(pair)
         await old.has_reason(pair, "AccessMissing")
     secrets = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
-    newer = {"metadata": {"name": "standard-authservice-credentials"}, "data": encoded(**{"admin.username": "a"})}
-    await old.person.post(secrets, newer)
+    newer = {"metadata": {"name": "standard-authservice-credentials"}, "data": secret_data({"admin.username": "a"})}
+    await old.kubectl.post(secrets, newer)
     async with old.operator(user_delivery="keycloak", enmasse_release="0.33", **where):
         await old.patch(
             "Integration", Ref(pair.syndesis.namespace, naming.integration_name(pair)), {"spec": {"tls": "disabled"}}
         )
-        await old.quiet()
-    await old.person.delete(f"{secrets}/standard-authservice-credentials")
+        await old.audit.quiet()
+    await old.kubectl.delete(f"{secrets}/standard-authservice-credentials")
     await drop_space(old, pair.space)
-    found = uses(entries(old, OPERATOR, since))
+    found = uses(entries(old, OPERATOR))
     assert granted("keycloak") - found == set(), "nothing uses this"
-    assert refused(entries(old, OPERATOR, since)) == []
+    assert refused(entries(old, OPERATOR)) == []

@@ -16,8 +16,8 @@ from integration_operator.backends.keycloak.errors import AdminRefused, Keycloak
 from integration_operator.runtime.errors import Deferred
 from integration_operator_sandbox.localhost.certificates import self_signed
 from integration_operator_sandbox.platforms.keycloak import Keycloak
-from tests.support.keycloak_fixture import access, key_of, wanted
-from tests.support.keycloak_front import LOG_IN, Front
+from tests.support.front import LOG_IN, Front
+from tests.support.keycloak_fixtures import access, key_of, wanted
 
 SECRET = "an-answer-that-echoes-a-secret"
 HTML = f"<html><body>{SECRET}</body></html>"
@@ -25,7 +25,7 @@ HTML = f"<html><body>{SECRET}</body></html>"
 
 @pytest.fixture
 async def front(keycloak: Keycloak) -> AsyncIterator[Front]:
-    async with Front(keycloak) as made:
+    async with Front(keycloak.url) as made:
         yield made
 
 
@@ -37,7 +37,7 @@ async def through(front: Front, keycloak: Keycloak) -> AsyncIterator[KeycloakUse
 
 
 def own(realm: str) -> DesiredUser:
-    """A user that no other test has."""
+    """Return a user that no other test has."""
     return wanted(realm, username=f"connection-{secrets.token_hex(4)}")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from integration_operator.backends.keycloak.client import KeycloakUsers
 from integration_operator_sandbox.platforms.keycloak import Keycloak
-from tests.support.keycloak_fixture import wanted
+from tests.support.keycloak_fixtures import wanted
 
 QUEUES = ({"operations": ["send"], "addresses": ["a/b", "x y"]}, {"operations": ["recv"], "addresses": ["t/*"]})
 

@@ -10,8 +10,8 @@ from integration_operator.backends.keycloak.access import KeycloakAccess
 from integration_operator.backends.keycloak.client import KeycloakUsers
 from integration_operator.backends.keycloak.errors import KeycloakUnavailable
 from integration_operator_sandbox.platforms.keycloak import Keycloak
-from tests.support.keycloak_fixture import ATTRIBUTES, PROOF_OF_CONCEPT, key_of, wanted
-from tests.support.keycloak_front import Front
+from tests.support.front import Front
+from tests.support.keycloak_fixtures import ATTRIBUTES, PROOF_OF_CONCEPT, key_of, wanted
 
 
 async def test_a_leftover_gets_the_attributes_the_password_and_the_groups(
@@ -34,7 +34,7 @@ async def test_a_leftover_gets_the_attributes_the_password_and_the_groups(
 async def test_an_adoption_that_broke_off_still_sets_the_password(keycloak: Keycloak, realm: str) -> None:
     user = wanted(realm, username=PROOF_OF_CONCEPT)
     keycloak.make_user(realm, user.username, "of-the-leftover")
-    async with Front(keycloak) as front:
+    async with Front(keycloak.url) as front:
         through = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
         front.lie("PUT", r".*/reset-password", status=503)
         with pytest.raises(KeycloakUnavailable):

@@ -14,8 +14,8 @@ from integration_operator.backends.keycloak.access import KeycloakAccess
 from integration_operator.backends.keycloak.client import KeycloakUsers
 from integration_operator.backends.keycloak.errors import KeycloakFailure, RealmForeign, RealmMissing
 from integration_operator_sandbox.platforms.keycloak import Keycloak
-from tests.support.keycloak_fixture import key_of, wanted
-from tests.support.keycloak_front import Front
+from tests.support.front import Front
+from tests.support.keycloak_fixtures import key_of, wanted
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_a_realm_is_asked_again_each_time(keycloak: Keycloak, users: Keycl
 
 
 async def test_an_answer_about_another_realm_is_not_this_one(keycloak: Keycloak, realm: str) -> None:
-    async with Front(keycloak) as front:
+    async with Front(keycloak.url) as front:
         through = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
         body = '{"realm": "another", "attributes": {"namespace": "team-a", "enmasse-realm": "true"}}'
         front.lie("GET", rf".*/realms/{realm}", body=body, times=2)

@@ -15,8 +15,8 @@ from integration_operator.backends.keycloak.errors import (
     RealmMissing,
 )
 from integration_operator_sandbox.platforms.keycloak import Keycloak
-from tests.support.keycloak_fixture import ATTRIBUTES, key_of, wanted
-from tests.support.keycloak_front import Front
+from tests.support.front import Front
+from tests.support.keycloak_fixtures import ATTRIBUTES, key_of, wanted
 
 
 async def test_a_user_logs_in_until_it_is_removed(keycloak: Keycloak, users: KeycloakUsers, realm: str) -> None:
@@ -78,7 +78,7 @@ async def test_a_lost_answer_is_made_good_by_the_next_call(
     keycloak: Keycloak, realm: str, verb: str, path: str
 ) -> None:
     user = wanted(realm)
-    async with Front(keycloak) as front:
+    async with Front(keycloak.url) as front:
         through = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
         front.lie(verb, path, status=502, after=True)
         with pytest.raises(KeycloakUnavailable):
@@ -93,7 +93,7 @@ async def test_a_lost_answer_is_made_good_by_the_next_call(
 async def test_a_crash_right_after_it_was_made_leaves_no_user_without_password(keycloak: Keycloak, realm: str) -> None:
     """Whoever comes next may know the password from before, when there was another user of that name."""
     user = wanted(realm)
-    async with Front(keycloak) as front:
+    async with Front(keycloak.url) as front:
         through = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
         front.lie("POST", r".*/users", status=502, after=True)
         with pytest.raises(KeycloakUnavailable):
@@ -107,7 +107,7 @@ async def test_a_crash_right_after_it_was_made_leaves_no_user_without_password(k
 
 async def test_a_lost_race_is_a_user_found(keycloak: Keycloak, realm: str) -> None:
     user = wanted(realm)
-    async with Front(keycloak) as front:
+    async with Front(keycloak.url) as front:
         through = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
         other = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
         await other.ensure(replace(user, password="of-the-winner"), password_known=False)

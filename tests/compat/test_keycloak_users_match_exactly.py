@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from integration_operator.backends.keycloak.client import KeycloakUsers
 from integration_operator_sandbox.platforms.keycloak import Keycloak
-from tests.support.keycloak_fixture import key_of, wanted
+from tests.support.keycloak_fixtures import key_of, wanted
 
 
 async def test_names_that_contain_the_name_are_others(keycloak: Keycloak, users: KeycloakUsers, realm: str) -> None:
@@ -12,7 +12,7 @@ async def test_names_that_contain_the_name_are_others(keycloak: Keycloak, users:
     for name in names:
         keycloak.make_user(realm, name)
     user = wanted(realm, username="conn")
-    assert not await users.remove(key_of(user)), "the first one found is somebody else's"
+    assert not await users.remove(key_of(user)), "the first one found is foreign"
     assert (await users.ensure(user, password_known=False)).created
     assert await users.remove(key_of(user))
     assert {found["username"] for found in keycloak.users(realm)} == set(names)

@@ -7,13 +7,13 @@ from dataclasses import replace
 from integration_operator.backends.keycloak.access import KeycloakAccess
 from integration_operator.backends.keycloak.client import KeycloakUsers
 from integration_operator_sandbox.platforms.keycloak import Keycloak
-from tests.support.keycloak_fixture import wanted
-from tests.support.keycloak_front import Front
+from tests.support.front import Front
+from tests.support.keycloak_fixtures import wanted
 
 
 async def test_requests_that_write(keycloak: Keycloak, realm: str) -> None:
     user = wanted(realm)
-    async with Front(keycloak) as front:
+    async with Front(keycloak.url) as front:
         users = KeycloakUsers(KeycloakAccess(front.url, keycloak.admin_username, keycloak.admin_password))
         made = await users.ensure(user, password_known=False)
         assert made.written == ("user", "password", "join send_*", "join recv_*")

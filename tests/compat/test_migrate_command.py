@@ -9,9 +9,15 @@ from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.compat.test_connection_controller import controller
-from tests.compat.test_connection_over_rest import delivered, pair_of
-from tests.compat.test_migration_there_and_back import always_one, annotate, said, settled
+from tests.support.connection_controller import connection_controller
+from tests.support.rest_delivery import (
+    always_one_connection,
+    annotate_delivery,
+    deliver_over_rest,
+    delivered_by,
+    delivered_connection,
+    rest_pair,
+)
 from tests.support.world import World
 
 
@@ -32,9 +38,9 @@ def name(pair: Pair) -> str:
 
 async def test_shown_then_done_then_undone(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.enmasse_alone(), world.operator(syndesis_url=syndesis_server.url):
-        pair = await pair_of(world)
-        connection = await delivered(world, syndesis_server, pair)
-        await world.quiet()
+        pair = await rest_pair(world)
+        connection = await deliver_over_rest(world, syndesis_server, pair)
+        await world.audit.quiet()
         asked = len(syndesis_server.requests)
         code, output = await migrate(world, "--to", "native", "--dry-run")
         assert code == 0, output
@@ -43,15 +49,15 @@ async def test_shown_then_done_then_undone(world: World, syndesis_server: Syndes
         assert at == sorted(at), output
         assert "release MessagingUser" not in output, "the user was always native"
         assert len(syndesis_server.requests) == asked
-        assert said(await world.integration(pair)) == ("rest", connection["id"]), "nothing is done"
+        assert delivered_connection(await world.integration(pair)) == ("rest", connection["id"]), "nothing is done"
 
-        async with controller(world, syndesis_server), always_one(syndesis_server):
-            await annotate(world, pair, None)
+        async with connection_controller(world, syndesis_server), always_one_connection(syndesis_server):
+            await annotate_delivery(world, pair, None)
             for target in ("native", "rest"):
                 code, output = await migrate(world, "--to", target, name(pair))
                 assert code == 0, output
                 assert output.rstrip().endswith("done")
-                await settled(world, pair, target, connection["id"])
+                await delivered_by(world, pair, target, connection["id"])
                 integration = await world.integration(pair)
                 assert integration is not None
                 pinned = "native" if target == "native" else "auto"  # without the annotation auto chooses rest
@@ -64,29 +70,29 @@ async def test_auto_follows_the_cluster_again_afterwards(world: World, syndesis_
     async with (
         world.enmasse_alone(),
         world.operator(syndesis_url=syndesis_server.url),
-        controller(world, syndesis_server),
+        connection_controller(world, syndesis_server),
     ):
-        pair = await pair_of(world)
-        connection = await delivered(world, syndesis_server, pair)
+        pair = await rest_pair(world)
+        connection = await deliver_over_rest(world, syndesis_server, pair)
         ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
         await world.patch("Integration", ref, {"spec": {"delivery": {"connection": "rest"}}})
-        await annotate(world, pair, "native")
+        await annotate_delivery(world, pair, "native")
         code, output = await migrate(world, "--to", "native", name(pair))
         assert code == 0, output
-        await settled(world, pair, "native", connection["id"])
+        await delivered_by(world, pair, "native", connection["id"])
         integration = await world.integration(pair)
         assert integration is not None
         assert integration["spec"]["delivery"] == {"user": "auto", "connection": "auto"}
-        await annotate(world, pair, None)
-        await settled(world, pair, "rest", connection["id"])
+        await annotate_delivery(world, pair, None)
+        await delivered_by(world, pair, "rest", connection["id"])
 
 
 async def test_a_setting_of_the_operator_is_seen_and_not_fought(world: World, syndesis_server: SyndesisServer) -> None:
     """With auto an Integration would go back at once to what the setting asks for."""
     async with world.enmasse_alone(), world.operator(syndesis_url=syndesis_server.url, connection_delivery="rest"):
-        pair = await pair_of(world)
-        await delivered(world, syndesis_server, pair)
-        await annotate(world, pair, "native")
+        pair = await rest_pair(world)
+        await deliver_over_rest(world, syndesis_server, pair)
+        await annotate_delivery(world, pair, "native")
         code, output = await migrate(world, "--to", "native", "--dry-run", name(pair))
         assert code == 0, output
         kept = "spec.delivery.connection stays native: auto would choose rest, because the setting asks for it"
@@ -115,8 +121,8 @@ async def test_what_cannot_be_done_is_said(world: World, syndesis_server: Syndes
     code, output = await migrate(world, "--to", "native", "nowhere/nothing")
     assert (code, 'no Integration "nothing" in namespace nowhere' in output) == (3, True), output
     async with world.enmasse_alone(), world.operator(syndesis_url=syndesis_server.url):
-        pair = await pair_of(world)
-        await delivered(world, syndesis_server, pair)
+        pair = await rest_pair(world)
+        await deliver_over_rest(world, syndesis_server, pair)
         code, output = await migrate(world, "--to", "native", "--within", "3", name(pair))
         assert code == 5, "without anything that reconciles Connections it does not end"
         assert "not done within 3 s" in output

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 from integration_operator.domain.model import naming
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.compat.test_connection_controller import controller
-from tests.compat.test_connection_over_rest import delivered, pair_of
-from tests.compat.test_migration_there_and_back import always_one, annotate, settled
-from tests.support.crashing import Moments, killed_at_every_step, mortal
-from tests.support.world import World, decoded
+from tests.support.connection_controller import connection_controller
+from tests.support.crashing import Moments, killed, mortal
+from tests.support.documents import decoded
+from tests.support.rest_delivery import (
+    always_one_connection,
+    annotate_delivery,
+    deliver_over_rest,
+    delivered_by,
+    rest_pair,
+)
+from tests.support.world import World
 
 
 async def test_killed_at_every_step(world: World, syndesis_server: SyndesisServer) -> None:
-    async with world.enmasse_alone(), controller(world, syndesis_server):
+    async with world.enmasse_alone(), connection_controller(world, syndesis_server):
         async with world.operator(syndesis_url=syndesis_server.url):
-            pair = await pair_of(world)
-            identifier = (await delivered(world, syndesis_server, pair))["id"]
-            await world.quiet()
+            pair = await rest_pair(world)
+            identifier = (await deliver_over_rest(world, syndesis_server, pair))["id"]
+            await world.audit.quiet()
         secret = decoded(await world.get("Secret", naming.secret_ref(pair)))
 
         async def there_and_back(moments: Moments) -> None:
-            async with always_one(syndesis_server), mortal(world, moments, syndesis_url=syndesis_server.url):
-                await annotate(world, pair, "native")
-                await settled(world, pair, "native", identifier)
-                await annotate(world, pair, None)
-                await settled(world, pair, "rest", identifier)
+            async with always_one_connection(syndesis_server), mortal(world, moments, syndesis_url=syndesis_server.url):
+                await annotate_delivery(world, pair, "native")
+                await delivered_by(world, pair, "native", identifier)
+                await annotate_delivery(world, pair, None)
+                await delivered_by(world, pair, "rest", identifier)
             found = syndesis_server.stored()[identifier]
             assert syndesis_server.password(identifier) == secret["password"]
             assert found["configuredProperties"]["username"] == secret["username"]
             assert decoded(await world.get("Secret", naming.secret_ref(pair))) == secret
 
-        await killed_at_every_step(there_and_back, at_least=12)
+        await killed(there_and_back, at_least=12)
         assert len(await world.items("MessagingUser", pair.space.namespace)) == 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
@@ -14,58 +12,24 @@ from integration_operator.runtime.errors import ApiError, Invalid
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.support.planes import INFRASTRUCTURE, drop_space, store_space
-from tests.support.world import World, condition
-
-SECRETS = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
-
-
-def realm(pair: Pair) -> str:
-    return f"{pair.space.namespace}-{pair.space.name}"
+from tests.support.earlier_enmasse import drop_space, pair_in_config_map, realm_of
+from tests.support.keycloak_access import all_over_rest, store_keycloak_access
+from tests.support.logins import deliver_login
+from tests.support.world import World
 
 
 @pytest.fixture
 async def pair(old: World, keycloak: Keycloak) -> Pair:
-    """An AddressSpace with a realm, and what EnMasse keeps about its Keycloak."""
-    login = {"admin.username": keycloak.admin_username, "admin.password": keycloak.admin_password}
-    for name, data in (
-        ("keycloak-credentials", login),
-        ("standard-authservice-cert", {"tls.crt": keycloak.certificate}),
-    ):
-        with suppress(ApiError):
-            await old.person.delete(f"{SECRETS}/{name}")
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
-        await old.person.post(SECRETS, {"metadata": {"name": name}, "data": encoded})
-    shop = await old.namespace("shop")
-    await old.create("Syndesis", shop, "syndesis", spec={}, status={"phase": "Installed"})
-    made = Pair(Ref(shop, "orders"), Ref(shop, "syndesis"))
-    keycloak.create_realm(realm(made), shop)
-    await store_space(old, made.space)
-    return made
+    """Create a pair whose users are in Keycloak."""
+    await store_keycloak_access(old, keycloak)
+    return await pair_in_config_map(old, keycloak)
 
 
-def settings(keycloak: Keycloak, server: SyndesisServer) -> dict[str, Any]:
-    return {
-        "address_spaces": "configmap",
-        "user_delivery": "keycloak",
-        "connection_delivery": "rest",
-        "enmasse_namespace": INFRASTRUCTURE,
-        "keycloak_url": keycloak.url,
-        "syndesis_url": server.url,
-    }
+async def disconnected(world: World, keycloak: Keycloak, server: SyndesisServer, pair: Pair) -> None:
+    """Wait until login and connection are gone."""
 
-
-async def ready(world: World, ref: Ref) -> dict[str, Any]:
-    async def check() -> Any:
-        found = await world.get("Integration", ref)
-        return found if found and condition(found, "Ready").get("status") == "True" else None
-
-    return await world.eventually(f"{ref} is Ready", check)  # type: ignore[no-any-return]
-
-
-async def nothing_left(world: World, keycloak: Keycloak, server: SyndesisServer, pair: Pair) -> None:
     async def check() -> bool:
-        return not keycloak.users(realm(pair)) and not server.stored()
+        return not keycloak.users(realm_of(pair)) and not server.stored()
 
     await world.eventually("login and connection are gone", check, within=10)
 
@@ -74,14 +38,12 @@ async def test_an_integration_whose_finalizer_a_tenant_took_off(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, pair: Pair
 ) -> None:
     ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
-    async with old.operator(**settings(keycloak, syndesis_server)):
-        await old.offered(pair)
-        await old.enable(pair)
-        await ready(old, ref)
+    async with old.operator(**all_over_rest(keycloak, syndesis_server)):
+        await deliver_login(old, pair)
         await old.delete("Integration", ref, propagationPolicy="Background")
         with suppress(ApiError):
             await old.patch("Integration", ref, {"metadata": {"finalizers": None}})
-        await nothing_left(old, keycloak, syndesis_server, pair)
+        await disconnected(old, keycloak, syndesis_server, pair)
     await drop_space(old, pair.space)
 
 
@@ -90,27 +52,23 @@ async def test_its_servers_are_asked_until_they_answer(
 ) -> None:
     """Syndesis answers nothing while the Integration goes; meanwhile the login is closed, and nothing is offered."""
     ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
-    async with old.operator(**settings(keycloak, syndesis_server)):
-        await old.offered(pair)
-        await old.enable(pair)
-        await ready(old, ref)
+    async with old.operator(**all_over_rest(keycloak, syndesis_server)):
+        await deliver_login(old, pair)
         syndesis_server.fail(times=1_000_000, status=503)
         await old.delete("Integration", ref)
         with suppress(ApiError):
             await old.patch("Integration", ref, {"metadata": {"finalizers": None}})
 
         async def closed() -> bool:
-            return not keycloak.users(realm(pair))
+            return not keycloak.users(realm_of(pair))
 
         await old.eventually("the login is closed", closed, within=10)
         assert syndesis_server.stored()
         syndesis_server.recover()
-        await nothing_left(old, keycloak, syndesis_server, pair)
-        await old.offered(pair)
-        await old.enable(pair)
-        await ready(old, ref)
+        await disconnected(old, keycloak, syndesis_server, pair)
+        await deliver_login(old, pair)
         await old.enable(pair, enabled=False)
-        await nothing_left(old, keycloak, syndesis_server, pair)
+        await disconnected(old, keycloak, syndesis_server, pair)
     await drop_space(old, pair.space)
 
 
@@ -120,15 +78,15 @@ async def test_one_of_the_proof_of_concept_whose_address_space_is_gone(
     """It names its AddressSpace by its own name alone, and that leads nowhere any more."""
     ref = Ref(pair.syndesis.namespace, f"enmasse-{pair.space.name}-to-fuse")
     spec = {"client": pair.syndesis.name, "enabled": True}
-    async with old.operator(**settings(keycloak, syndesis_server)):
+    async with old.operator(**all_over_rest(keycloak, syndesis_server)):
         await old.create("Integration", *ref, spec=spec)
-        await ready(old, ref)
+        await old.ready(ref)
         await drop_space(old, pair.space)
 
-        async def disconnected() -> bool:
+        async def connection_gone() -> bool:
             return not syndesis_server.stored()
 
-        await old.eventually("the connection goes", disconnected, within=10)
+        await old.eventually("the connection goes", connection_gone, within=10)
         await old.delete("Integration", ref)
 
         async def gone() -> bool:
@@ -143,13 +101,13 @@ async def test_one_that_names_no_syndesis_stays_with_its_own(
     """With another Syndesis it would stand for another pair, and nothing would show the login of this one."""
     ref = Ref(pair.syndesis.namespace, "mine")
     spec = {"addressSpaceRef": pair.space._asdict(), "enabled": True}
-    async with old.operator(**settings(keycloak, syndesis_server)):
+    async with old.operator(**all_over_rest(keycloak, syndesis_server)):
         await old.create("Integration", *ref, spec=spec)
-        await ready(old, ref)
+        await old.ready(ref)
         await old.create("Syndesis", ref.namespace, "second", spec={}, status={"phase": "Installed"})
         for client in ("second", "", None):
             with pytest.raises(Invalid):
                 await old.patch("Integration", ref, {"spec": {"client": client}})
         await old.delete("Integration", ref)
-        await nothing_left(old, keycloak, syndesis_server, pair)
+        await disconnected(old, keycloak, syndesis_server, pair)
     await drop_space(old, pair.space)

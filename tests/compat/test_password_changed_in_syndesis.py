@@ -1,4 +1,4 @@
-"""A password that a user changes in Syndesis is put back at the next look, once, and at the cost of that look."""
+"""A password that a user changes in Syndesis is restored at the next check, once, and without further requests."""
 
 from __future__ import annotations
 

@@ -20,8 +20,9 @@ from integration_operator.runtime.resources import Resource
 from integration_operator.settings import Settings
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, ready
-from tests.support.world import OPERATOR, World
+from tests.support.earlier_enmasse import aggregated_api, pair_in_config_map
+from tests.support.logins import deliver_login
+from tests.support.world import World
 
 KINDS = [kind for kind in vars(resources).values() if isinstance(kind, Resource)]
 LATE = 0.8
@@ -48,13 +49,26 @@ class LateClient(Client):
 
 async def restart(world: World, late: Resource, refused: bool, settings: dict[str, Any]) -> bool:
     """Run the operator until it knows everything; return whether it asked for the kind."""
-    async with LateClient.from_kubeconfig(world.control_plane.kubeconfig("operator")) as client:
+    kubeconfig = world.control_plane.kubeconfig("operator")
+    async with LateClient.from_kubeconfig(kubeconfig, user_agent=f"without-{late.kind}") as client:
         client.late, client.refused = late, refused
         operator = Operator(client, TemplateFiles(), Settings(**settings))
         async with operator.running():
             await asyncio.wait_for(operator.cache.synced(), 30)
             await asyncio.sleep(LATE + SETTLED)  # AuthenticationServices, for one, are not waited for
         return client.asked is not None
+
+
+async def restart_for_each_kind(world: World, refused: bool, settings: dict[str, Any]) -> set[str]:
+    """Run an operator for each kind that comes last, all at once; return the kinds that were asked for.
+
+    None may write. If one does, the user agent tells which.
+    """
+    world.audit.mark()
+    asked = await asyncio.gather(*(restart(world, kind, refused, settings) for kind in KINDS))
+    writes = [r for r in world.audit.requests() if r["verb"] not in ("get", "list")]
+    assert [f"{write['userAgent']}: {write['verb']} {write['requestURI']}" for write in writes] == []
+    return {kind.kind for kind, was_asked in zip(KINDS, asked, strict=True) if was_asked}
 
 
 either_way = pytest.mark.parametrize("refused", [False, True], ids=["late", "refused"])
@@ -67,13 +81,8 @@ async def test_with_kinds_that_are_watched(world: World, refused: bool) -> None:
         async with world.operator():
             await world.deliver(pair)
             await world.has_reason(pair, "Ready")
-            await world.quiet()
-        asked = set()
-        for kind in KINDS:
-            world.mark()
-            if await restart(world, kind, refused, {}):
-                asked.add(kind.kind)
-            assert world.writes(OPERATOR) == [], f"{kind} came last"
+            await world.audit.quiet()
+        asked = await restart_for_each_kind(world, refused, {})
         assert asked == {kind.kind for kind in KINDS} - {"ConfigMap"}
 
 
@@ -83,17 +92,12 @@ async def test_with_kinds_that_are_polled(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, refused: bool, release: str
 ) -> None:
     settings = {"poll_seconds": 1, "syndesis_url": syndesis_server.url}
-    async with enmasse(old, keycloak, release):
-        pair = await old_pair(old, keycloak)
+    async with aggregated_api(old, keycloak, release):
+        pair = await pair_in_config_map(old, keycloak)
         async with old.operator(**settings):
-            await ready(old, pair)
+            await deliver_login(old, pair)
             await asyncio.sleep(SETTLED)
-        asked = set()
-        for kind in KINDS:
-            old.mark()
-            if await restart(old, kind, refused, settings):
-                asked.add(kind.kind)
-            assert old.writes(OPERATOR) == [], f"{kind} came last"
+        asked = await restart_for_each_kind(old, refused, settings)
         assert {"AddressSpace", "Namespace", "Integration", "Syndesis"} <= asked
         async with old.operator(**settings):
             await old.enable(pair, enabled=False)

@@ -119,7 +119,7 @@ async def test_nobody_at_the_address_is_a_failure(deliverer: Deliverer, syndesis
 
 @asynccontextmanager
 async def answering(answer: Callable[[web.Request], Any]) -> AsyncIterator[str]:
-    """A server that is none of Syndesis's; where it listens."""
+    """Run a server that is not Syndesis's; yield its URL."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)

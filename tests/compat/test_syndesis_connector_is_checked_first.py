@@ -24,7 +24,7 @@ FIT = amqp_connector(Release("1.13.2"))
 
 
 def with_password(definition: Any) -> dict[str, Any]:
-    """The AMQP connector with another definition of its password."""
+    """Return the AMQP connector with another definition of its password."""
     properties = {**FIT["properties"], "password": definition}
     return {**FIT, "properties": {key: value for key, value in properties.items() if value is not None}}
 

@@ -1,6 +1,6 @@
 """A write whose answer is lost, or that was never done, is followed by another try that ends where the first should.
 
-That is one connection as it is wanted, or none, and nothing of anybody else's touched.
+The result is one connection as desired, or none; foreign connections stay as they are.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ async def until_delivered(deliverer: Deliverer, wish: Wish) -> int:
 
 
 def assert_is_as_wished(server: SyndesisServer, wish: Wish) -> None:
-    """There is one connection of ours, and it says what is wished for."""
+    """Check that there is one connection of ours, and that it is as desired."""
     assert [id_ for id_ in server.stored() if id_ != "theirs"] == [wish.id]
     found = server.stored()[wish.id]
     assert found["name"] == wish.shown_name
@@ -66,7 +66,7 @@ def assert_is_as_wished(server: SyndesisServer, wish: Wish) -> None:
 
 @pytest.fixture
 def theirs(syndesis_server: SyndesisServer) -> dict[str, Any]:
-    """A connection of somebody else."""
+    """Return a connection that another client created."""
     syndesis_server.put_stored({"id": "theirs", "name": "theirs", "connectorId": "amqp"})
     return syndesis_server.stored()["theirs"]
 

@@ -1,4 +1,4 @@
-"""A name and an id belong to one connection: a stranger's is left alone, and of ours there is never more than one.
+"""A name and an id belong to one connection: a foreign one is left alone, and of ours there is never more than one.
 
 The server checks that a name is free and writes afterwards: whoever writes at the same moment is accepted as well.
 """
@@ -44,7 +44,7 @@ async def eventually_delivered(deliverer: Deliverer, wish: Wish) -> RemoteState:
 def before_next(
     server: SyndesisServer, monkeypatch: pytest.MonkeyPatch, call: str, do: Callable[[], Awaitable[None]]
 ) -> None:
-    """Have something happen on the server at the moment when the next such call has come and is not done yet."""
+    """Run something when the next such call has arrived and is not done yet."""
     connections = server._api._connections
     original = getattr(connections, call)
 

@@ -1,6 +1,6 @@
 """A connection is written only where it differs, and then no more of it than has to be.
 
-Each write costs somebody something: a password that is encrypted anew flags integrations as outdated, a PUT resets the
+Each write has a cost: a password that is encrypted anew flags integrations as outdated, a PUT resets the
 count of uses, and whatever a PUT leaves out is lost.
 """
 
@@ -22,7 +22,7 @@ PUT = f"PUT /connections/{WISH.id}"
 
 
 def connection(server: SyndesisServer) -> dict[str, Any]:
-    """The one connection that is there."""
+    """Return the only connection."""
     (found,) = server.stored().values()
     return found
 
@@ -34,7 +34,7 @@ def ciphertext(server: SyndesisServer) -> str:
 
 
 def touched_by_people(server: SyndesisServer) -> dict[str, Any]:
-    """Give the connection what people and Syndesis itself add to one; what nobody but them may change afterwards."""
+    """Give the connection what users and Syndesis itself add to one; return what only they may change."""
     theirs: dict[str, Any] = {"userId": "ann", "createdDate": 1234, "uses": 3, "icon": "assets:mine.svg",
                               "options": {"theirs": "1"}, "organizationId": "acme"}  # fmt: skip
     found = connection(server)
@@ -204,9 +204,9 @@ async def test_what_people_change_of_ours_is_put_right(deliverer: Deliverer, syn
     syndesis_server.put_stored(found)
     await deliverer.deliver(WISH)
     assert syndesis_server.password(WISH.id) == PASSWORD
-    async with aiohttp.ClientSession(headers=HEADERS) as person:
+    async with aiohttp.ClientSession(headers=HEADERS) as user:
         url, body = f"{syndesis_server.url}/api/v1/connections/{WISH.id}", '{"configuredProperties":{"password":"x"}}'
-        async with person.patch(url, data=body) as answer:
+        async with user.patch(url, data=body) as answer:
             assert answer.status == 204
     await deliverer.deliver(WISH)
     assert syndesis_server.password(WISH.id) == PASSWORD
@@ -228,7 +228,7 @@ async def test_what_is_sent_never_does_harm(deliverer: Deliverer, syndesis_serve
 
 
 def nulls(value: Any) -> list[Any]:
-    """Every null in a document."""
+    """Yield the path of every null in a document."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):

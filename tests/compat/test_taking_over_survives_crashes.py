@@ -6,33 +6,37 @@ import pytest
 
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.compat.test_migration_there_and_back import always_one
-from tests.compat.test_the_proof_of_concepts_cluster import left_behind, let_in, poc_pair, settings, taken_over
-from tests.compat.test_users_on_the_aggregated_api import login, realm
-from tests.compat.test_users_survive_crashes import forget, nothing_left
-from tests.support.crashing import Moments, killed_at_every_step, mortal
+from tests.support.crashing import Moments, kill_at, killed, mortal
+from tests.support.earlier_enmasse import realm_of
+from tests.support.keycloak_access import store_keycloak_access
+from tests.support.logins import delete_pair, login, nothing_left
+from tests.support.proof_of_concept import left_behind, poc_pair, poc_settings
+from tests.support.rest_delivery import always_one_connection
 from tests.support.world import World
 
 
+@kill_at
 @pytest.mark.timeout(600)
-async def test_killed_at_every_step(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
-    await let_in(old, keycloak)
+async def test_one_login_and_one_connection_are_taken_over(
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, every: int
+) -> None:
+    await store_keycloak_access(old, keycloak)
 
     async def life(moments: Moments) -> None:
-        world = World(old.control_plane, old.person)
+        world = World(old.control_plane, old.kubectl)
         pair = await poc_pair(world, keycloak)
         ref = await left_behind(world, keycloak, syndesis_server, pair)
-        async with mortal(world, moments, **settings(keycloak, syndesis_server)):
-            async with always_one(syndesis_server):
-                integration = await taken_over(world, ref)
+        async with mortal(world, moments, **poc_settings(keycloak, syndesis_server)):
+            async with always_one_connection(syndesis_server):
+                integration = await world.ready(ref)
                 known = await login(world, pair)
                 assert known["username"] == ref.name
-                assert keycloak.can_log_in(realm(pair), ref.name, known["password"])
-                assert len(keycloak.users(realm(pair))) == 1
+                assert keycloak.can_log_in(realm_of(pair), ref.name, known["password"])
+                assert len(keycloak.users(realm_of(pair))) == 1
                 assert syndesis_server.password("i-old") == known["password"]
                 assert integration["status"]["delivered"]["connection"]["id"] == "i-old"
             await world.patch("Integration", ref, {"spec": {"enabled": False}})
             await nothing_left(world, keycloak, syndesis_server, pair)
-        await forget(world, keycloak, pair, ref)
+        await delete_pair(world, keycloak, pair, ref)
 
-    await killed_at_every_step(life, at_least=20)
+    await killed(life, at_least=20, every=every)

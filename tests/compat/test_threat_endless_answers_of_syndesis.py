@@ -43,7 +43,7 @@ EVIDENCE = ConnectionEvidence("y", "x")
 
 @asynccontextmanager
 async def hostile(answer: Answer) -> AsyncIterator[tuple[ConnectionServices, list[str]]]:
-    """Servers whose only one answers so, and the paths that it was asked for."""
+    """Run a server that answers so; yield the servers' registry and the requested paths."""
     asked: list[str] = []
     open_connections: set[asyncio.Task[Any] | None] = set()
 
@@ -165,7 +165,7 @@ async def test_an_answer_that_is_large_is_taken_up_to_the_limit() -> None:
 
 
 def page(path: str, item: Callable[[int], dict[str, Any]]) -> bytes:
-    """A page of a list that never ends, of the size that was asked for."""
+    """Return a page of a list that never ends, of the requested size."""
     query = dict(part.split("=") for part in path.partition("?")[2].split("&") if part.count("=") == 1)
     size, number = int(query["per_page"]), int(query["page"])
     return json.dumps({"items": [item(n) for n in range((number - 1) * size, number * size)]}).encode()

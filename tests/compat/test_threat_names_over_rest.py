@@ -1,4 +1,4 @@
-"""Threat: a user name that the receiver chooses meets a user in Keycloak that somebody else made, or another pair's.
+"""Threat: a user name that the receiver chooses meets a user in Keycloak that is foreign or another pair's.
 
 On a cluster of EnMasse's earlier releases with a real Keycloak; the receiver has a token that is limited to its own
 namespace. Whatever it writes there, the owner of a user or a connection keeps it as it is, and only the owner's
@@ -8,7 +8,7 @@ password is accepted.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,16 @@ from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.policies.ownership import KEYCLOAK_MARK, keycloak_mark
-from integration_operator.runtime.errors import ApiError
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.support.planes import INFRASTRUCTURE, drop_space, store_space
-from tests.support.scenes import OF_MALLORY, WITH_FINALIZER, Receiving, encoded
+from tests.support.documents import Document, encoded, path
+from tests.support.earlier_enmasse import drop_space, store_space
+from tests.support.keycloak_access import all_over_rest, store_keycloak_access
+from tests.support.scenes import OF_MALLORY, WITH_FINALIZER, Receiving
 from tests.support.tenants import tenant
-from tests.support.world import World, path
+from tests.support.world import World
 
-Document = dict[str, Any]
-SECRETS = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
 OF_THE_BOSS = "password-of-the-boss"
 
 
@@ -45,7 +44,7 @@ class Scene(Receiving):
         return f"{self.pair.space.namespace}-{self.pair.space.name}"
 
     def user(self, name: str, **changed: list[str]) -> Document:
-        """A user as somebody else has EnMasse make it, or makes it look like that; as it stands afterwards."""
+        """Create a user with the attributes that EnMasse writes, and return it as Keycloak has it."""
         attributes = {
             "resourceName": [f"{self.pair.space.name}.{name}"],
             "resourceNamespace": [self.pair.space.namespace],
@@ -71,36 +70,23 @@ class Scene(Receiving):
 
     @asynccontextmanager
     async def operator(self, **settings: Any) -> AsyncIterator[None]:
-        where = {
-            "enmasse_namespace": INFRASTRUCTURE,
-            "keycloak_url": self.keycloak.url,
-            "syndesis_url": self.server.url,
-        }
-        chosen = {"user_delivery": "keycloak", "connection_delivery": "rest", **settings}
-        async with self.world.operator(address_spaces="configmap", **where, **chosen):
+        chosen = {**all_over_rest(self.keycloak, self.server), **settings}
+        async with self.world.operator(**chosen):
             yield
 
     async def restarted(self, during: Callable[[], Awaitable[Any]], **settings: Any) -> None:
-        """What holds under one operator must hold under the next, which has forgotten what this one knew."""
+        """Check ``during`` under two operators, one after the other: the second knows nothing of the first."""
         for _ in range(2):
             async with self.operator(**settings):
                 await during()
-                await self.world.quiet()
+                await self.world.audit.quiet()
 
 
 @pytest.fixture
 async def scene(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, tmp_path: Path
 ) -> AsyncIterator[Scene]:
-    login = {"admin.username": keycloak.admin_username, "admin.password": keycloak.admin_password}
-    for name, data in (
-        ("keycloak-credentials", login),
-        ("standard-authservice-cert", {"tls.crt": keycloak.certificate}),
-    ):
-        with suppress(ApiError):
-            await old.person.delete(f"{SECRETS}/{name}")
-        data = {key: encoded(value) for key, value in data.items()}
-        await old.person.post(SECRETS, {"metadata": {"name": name}, "data": data})
+    await store_keycloak_access(old, keycloak)
     shop, fuse = await old.namespace("shop"), await old.namespace("fuse")
     await old.create("Syndesis", fuse, "syndesis", spec={}, status={"phase": "Installed"})
     pair = Pair(Ref(shop, "orders"), Ref(fuse, "syndesis"))
@@ -114,7 +100,7 @@ async def scene(
 
 
 def forged(username: str, connection: str = "i-1") -> Document:
-    """What the operator would write itself if both were this pair's."""
+    """Return the status that the operator would write if both were this pair's."""
     return {
         "phase": "complete",
         "delivered": {
@@ -157,7 +143,7 @@ async def test_a_user_of_somebody_else_is_never_taken(scene: Scene, with_forgery
     async with scene.operator(**settings):
         await scene.receiver.delete(path("Integration", *scene.ref))
         await scene.gone()
-        await scene.world.quiet()
+        await scene.world.audit.quiet()
     scene.untouched(before)
     assert [user["username"] for user in scene.keycloak.users(scene.realm)] == ["boss"]
     assert scene.server.stored() == {}, "nothing is connected with a login that is not this pair's"
@@ -190,7 +176,7 @@ async def test_another_pairs_user_is_not_this_pairs(scene: Scene, with_forgery: 
     async with scene.operator():
         await scene.receiver.delete(path("Integration", *scene.ref))
         await scene.gone()
-        await scene.world.quiet()
+        await scene.world.audit.quiet()
     scene.untouched(before)
     scene.untouched(generated)
 
@@ -202,12 +188,12 @@ async def test_a_changed_delivery_takes_nothing_either(scene: Scene) -> None:
     for delivery in ("native", "keycloak", "auto"):
         await scene.change(delivery={"user": delivery, "connection": "rest"})
         async with scene.operator(allow_keycloak=True):
-            await scene.world.quiet()
+            await scene.world.audit.quiet()
             scene.untouched(before)
     async with scene.operator(user_delivery="auto", allow_keycloak=True):
         await scene.change(enabled=False)
         await scene.said("NotEnabled")
-        await scene.world.quiet()
+        await scene.world.audit.quiet()
     scene.untouched(before)
 
 
@@ -307,7 +293,7 @@ async def test_a_noted_id_of_a_foreign_connection_leads_to_nothing(scene: Scene)
     async with scene.operator():
         status = {"status": {"delivered": {"connection": {"id": "i-1"}}}}
         await scene.receiver.patch(f"{path('Integration', *scene.ref)}/status", status)
-        await scene.world.quiet()
+        await scene.world.audit.quiet()
     async with scene.operator():
         await scene.receiver.delete(path("Integration", *scene.ref))
         await scene.gone()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,49 +10,14 @@ import pytest
 from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
-from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
-from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.support.keycloak_fixture import realms_of
-from tests.support.planes import drop_space, store_space
-from tests.support.world import OPERATOR, World, condition, decoded
-
-
-@asynccontextmanager
-async def enmasse(world: World, keycloak: Keycloak, release: str) -> AsyncIterator[AggregatedApi]:
-    """EnMasse's API server of a release, with its users in this Keycloak."""
-    async with (
-        Client.from_kubeconfig(world.control_plane.kubeconfig()) as admin,
-        realms_of(keycloak) as realms,
-        AggregatedApi(release, admin, realms).running() as api,
-    ):
-        yield api
-
-
-async def old_pair(world: World, keycloak: Keycloak, namespace: str = "shop") -> Pair:
-    shop = await world.namespace(namespace)
-    await world.create("Syndesis", shop, "syndesis", spec={}, status={"phase": "Installed"})
-    pair = Pair(Ref(shop, "orders"), Ref(shop, "syndesis"))
-    keycloak.create_realm(realm(pair), shop)
-    await store_space(world, pair.space)
-    return pair
-
-
-def realm(pair: Pair) -> str:
-    return f"{pair.space.namespace}-{pair.space.name}"
-
-
-async def login(world: World, pair: Pair) -> dict[str, str]:
-    return decoded(await world.get("Secret", naming.secret_ref(pair)))
-
-
-async def ready(world: World, pair: Pair) -> dict[str, str]:
-    await world.offered(pair)
-    await world.enable(pair)
-    await world.has_reason(pair, "Ready")
-    return await login(world, pair)
+from tests.support.audit_log import OPERATOR
+from tests.support.documents import condition
+from tests.support.earlier_enmasse import aggregated_api, drop_space, pair_in_config_map, realm_of, store_space
+from tests.support.logins import deliver_login, login
+from tests.support.world import World
 
 
 @pytest.mark.parametrize("release", ["0.24", "0.26", "0.30"])
@@ -64,11 +27,11 @@ async def test_life_of_a_user(
     syndesis_server: SyndesisServer,
     release: str,
 ) -> None:
-    async with enmasse(old, keycloak, release) as api:
-        pair = await old_pair(old, keycloak)
+    async with aggregated_api(old, keycloak, release) as api:
+        pair = await pair_in_config_map(old, keycloak)
         async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
-            known = await ready(old, pair)
-            assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
+            known = await deliver_login(old, pair)
+            assert keycloak.can_log_in(realm_of(pair), known["username"], known["password"])
             integration = await old.integration(pair)
             assert integration is not None
             assert condition(integration, "DeliveryChosen")["reason"] == "AggregatedUserRestConnection"
@@ -79,23 +42,23 @@ async def test_life_of_a_user(
             def asked() -> list[tuple[str, str]]:
                 return [r for r in api.requests if f"{pair.space.namespace}/messagingusers" in r[1]]
 
-            await asyncio.sleep(2)
+            await asyncio.sleep(1.5)
             before = asked()
-            await asyncio.sleep(3)
+            await asyncio.sleep(2.5)
             assert asked() == before, "nothing is asked of users at rest"
             assert "PATCH" not in {method for method, _ in api.requests}
 
-        old.mark()
+        old.audit.mark()
         async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
-            await asyncio.sleep(4)
-            assert old.writes(OPERATOR) == [], "a restart writes nothing"
+            await asyncio.sleep(2.5)
+            assert old.audit.writes(OPERATOR) == [], "a restart writes nothing"
             await old.enable(pair, enabled=False)
 
             async def gone() -> bool:
-                return not keycloak.users(realm(pair)) and not syndesis_server.stored()
+                return not keycloak.users(realm_of(pair)) and not syndesis_server.stored()
 
             await old.eventually("user and connection are gone", gone)
-            assert not keycloak.can_log_in(realm(pair), known["username"], known["password"])
+            assert not keycloak.can_log_in(realm_of(pair), known["username"], known["password"])
             await drop_space(old, pair.space)
 
 
@@ -104,8 +67,8 @@ async def test_a_user_left_behind_by_half_a_post_is_mended(
     keycloak: Keycloak,
     syndesis_server: SyndesisServer,
 ) -> None:
-    async with enmasse(old, keycloak, "0.30"):
-        pair = await old_pair(old, keycloak)
+    async with aggregated_api(old, keycloak, "0.30"):
+        pair = await pair_in_config_map(old, keycloak)
         name = naming.username(pair)
         attributes = {
             "resourceName": [f"orders.{name}"],
@@ -113,10 +76,10 @@ async def test_a_user_left_behind_by_half_a_post_is_mended(
             "authenticationType": ["password"],
             "creationTimestamp": ["2019-01-01T00:00:00.000Z"],
         }
-        keycloak.make_user(realm(pair), name, attributes=attributes)
+        keycloak.make_user(realm_of(pair), name, attributes=attributes)
         async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
-            known = await ready(old, pair)
-            assert keycloak.can_log_in(realm(pair), name, known["password"])
+            known = await deliver_login(old, pair)
+            assert keycloak.can_log_in(realm_of(pair), name, known["password"])
         await drop_space(old, pair.space)
 
 
@@ -125,7 +88,7 @@ async def test_a_realm_that_is_late_and_an_outage_pass(
     keycloak: Keycloak,
     syndesis_server: SyndesisServer,
 ) -> None:
-    async with enmasse(old, keycloak, "0.30") as api:
+    async with aggregated_api(old, keycloak, "0.30") as api:
         shop = await old.namespace("shop")
         await old.create("Syndesis", shop, "syndesis", spec={}, status={"phase": "Installed"})
         pair = Pair(Ref(shop, "orders"), Ref(shop, "syndesis"))
@@ -140,12 +103,12 @@ async def test_a_realm_that_is_late_and_an_outage_pass(
                 return found if "realm" in message else None
 
             await old.eventually("the missing realm is said", said)
-            keycloak.create_realm(realm(pair), shop)
+            keycloak.create_realm(realm_of(pair), shop)
             await old.has_reason(pair, "Ready")
             known = await login(old, pair)
             api.broken = 503
             await asyncio.sleep(3)
-            assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
+            assert keycloak.can_log_in(realm_of(pair), known["username"], known["password"])
             assert await old.integration(pair) is not None
             api.broken = None
         await drop_space(old, pair.space)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
-from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.platforms import Login
@@ -18,79 +13,69 @@ from integration_operator_sandbox.platforms.crd import install_crds
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.compat.test_migration_there_and_back import always_one
-from tests.compat.test_the_proof_of_concepts_cluster import let_in, settings
-from tests.compat.test_users_on_the_aggregated_api import enmasse, login, old_pair, ready, realm
-from tests.support.crashing import Moments, killed_at_every_step, mortal
-from tests.support.keycloak_fixture import realms_of
-from tests.support.planes import DEFINITIONS, drop_space
-from tests.support.world import World, condition
+from tests.support.control_planes import world_on
+from tests.support.crashing import Moments, kill_at, killed, mortal
+from tests.support.documents import condition
+from tests.support.earlier_enmasse import DEFINITIONS, aggregated_api, pair_in_config_map, realm_of
+from tests.support.keycloak_access import store_keycloak_access
+from tests.support.keycloak_fixtures import realms_of
+from tests.support.logins import always_a_login, delete_pair, deliver_login, login, nothing_left
+from tests.support.proof_of_concept import poc_settings
+from tests.support.rest_delivery import always_one_connection
+from tests.support.world import World
 
 
-async def nothing_left(world: World, keycloak: Keycloak, server: SyndesisServer, pair: Pair) -> None:
-    """Wait until user, connection, Secret and finalizer are gone."""
-
-    async def gone() -> bool:
-        integrations = await world.items("Integration", pair.syndesis.namespace)
-        held = any(i["metadata"].get("finalizers") for i in integrations)
-        secrets = await world.items("Secret", pair.syndesis.namespace)
-        return not (held or secrets or keycloak.users(realm(pair)) or server.stored())
-
-    await world.eventually("nothing is left", gone)
-
-
-async def forget(world: World, keycloak: Keycloak, pair: Pair, integration: Ref) -> None:
-    """Take back what a life began with, so that the next one is alone."""
-    await world.delete("Integration", integration)
-    await world.delete("Syndesis", pair.syndesis)
-    await drop_space(world, pair.space)
-    keycloak.delete_realm(realm(pair))
-
-
+@kill_at
 @pytest.mark.timeout(600)
-async def test_user_on_the_aggregated_api(old: World, keycloak: Keycloak, syndesis_server: SyndesisServer) -> None:
+async def test_user_on_the_aggregated_api(
+    old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, every: int
+) -> None:
     async def life(moments: Moments) -> None:
-        world = World(old.control_plane, old.person)
-        pair = await old_pair(world, keycloak)
+        world = World(old.control_plane, old.kubectl)
+        pair = await pair_in_config_map(world, keycloak)
         async with mortal(world, moments, poll_seconds=1, syndesis_url=syndesis_server.url):
-            known = await ready(world, pair)
-            assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
-            assert len(keycloak.users(realm(pair))) == 1
+            known = await deliver_login(world, pair)
+            assert keycloak.can_log_in(realm_of(pair), known["username"], known["password"])
+            assert len(keycloak.users(realm_of(pair))) == 1
             (connection,) = syndesis_server.stored()
             assert syndesis_server.password(connection) == known["password"]
             await world.enable(pair, enabled=False)
             await nothing_left(world, keycloak, syndesis_server, pair)
-        await forget(world, keycloak, pair, Ref(pair.syndesis.namespace, naming.integration_name(pair)))
+        await delete_pair(world, keycloak, pair, Ref(pair.syndesis.namespace, naming.integration_name(pair)))
 
-    async with enmasse(old, keycloak, "0.30"):
-        await killed_at_every_step(life, at_least=16)
+    async with aggregated_api(old, keycloak, "0.30"):
+        await killed(life, at_least=16, every=every)
 
 
+@kill_at
 @pytest.mark.timeout(600)
 async def test_from_keycloak_to_a_messaging_user_and_back(
-    upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer
+    upgradable: ControlPlane, keycloak: Keycloak, syndesis_server: SyndesisServer, every: int
 ) -> None:
     install_crds(upgradable.kubeconfig(), [DEFINITIONS["AddressSpace"], DEFINITIONS["MessagingUser"]])
-    async with Client.from_kubeconfig(upgradable.kubeconfig("user"), user_agent="kubectl") as person:
-        world = World(upgradable, person)
-        await let_in(world, keycloak)
-        chosen = {**settings(keycloak, syndesis_server), "address_spaces": "crd", "pairing_rules": ("same-namespace",)}
+    async with world_on(upgradable) as world:
+        await store_keycloak_access(world, keycloak)
+        chosen = {
+            **poc_settings(keycloak, syndesis_server),
+            "address_spaces": "crd",
+            "pairing_rules": ("same-namespace",),
+        }
         pair = Pair(await world.space(await world.namespace("shop")), Ref(world.ns("shop"), "syndesis"))
         await world.create("Syndesis", *pair.syndesis, spec={}, status={"phase": "Installed"})
-        keycloak.create_realm(realm(pair), pair.space.namespace)
+        keycloak.create_realm(realm_of(pair), pair.space.namespace)
         async with realms_of(keycloak) as realms, world.enmasse_alone(KeptLogins(realms)) as simulated:
             async with world.operator(**chosen):
-                await ready(world, pair)
+                await deliver_login(world, pair)
 
             async def there_and_back(moments: Moments) -> None:
-                """EnMasse goes on with the same login; over REST another one is made before it is deleted."""
+                """Check that EnMasse keeps the login, and that over REST another one comes before it goes."""
                 known = await login(world, pair)
-                async with always_one(syndesis_server), mortal(world, moments, **chosen):
+                async with always_one_connection(syndesis_server), mortal(world, moments, **chosen):
                     await kept_by(world, pair, "native")
                     expected = {Login(pair.space.namespace, "orders", known["username"]): known["password"]}
                     assert simulated.logins == expected
-                    assert keycloak.can_log_in(realm(pair), known["username"], known["password"])
-                    assert len(keycloak.users(realm(pair))) == 1
+                    assert keycloak.can_log_in(realm_of(pair), known["username"], known["password"])
+                    assert len(keycloak.users(realm_of(pair))) == 1
                     assert await login(world, pair) == known
                     async with always_a_login(keycloak, pair, known["password"]):
                         await kept_by(world, pair, "keycloak")
@@ -99,9 +84,9 @@ async def test_from_keycloak_to_a_messaging_user_and_back(
                     assert simulated.logins == {}
                     now = await login(world, pair)
                     assert now == {**known, "username": naming.other_username(pair, known["username"])}
-                    assert keycloak.can_log_in(realm(pair), now["username"], now["password"])
+                    assert keycloak.can_log_in(realm_of(pair), now["username"], now["password"])
 
-            await killed_at_every_step(there_and_back, at_least=8)
+            await killed(there_and_back, at_least=8, every=every)
 
 
 async def none_left(world: World, pair: Pair) -> bool:
@@ -109,26 +94,7 @@ async def none_left(world: World, pair: Pair) -> bool:
 
 
 async def only_one(keycloak: Keycloak, pair: Pair) -> bool:
-    return len(keycloak.users(realm(pair))) == 1
-
-
-@asynccontextmanager
-async def always_a_login(keycloak: Keycloak, pair: Pair, password: str) -> AsyncIterator[None]:
-    """At no moment of the block is there no user who can log in."""
-    over = asyncio.Event()
-
-    async def look() -> None:
-        while not over.is_set():
-            logins = [keycloak.can_log_in(realm(pair), name, password) for name in naming.usernames(pair)]
-            assert any(logins), "nobody can log in"
-            await asyncio.sleep(0.05)
-
-    looking = asyncio.create_task(look())
-    try:
-        yield
-    finally:
-        over.set()
-        await looking
+    return len(keycloak.users(realm_of(pair))) == 1
 
 
 async def kept_by(world: World, pair: Pair, delivery: str) -> None:

@@ -7,15 +7,16 @@ from collections import Counter
 
 from integration_operator.controllers.integration.guards import REPAIRS
 from integration_operator.domain.model import naming
-from tests.support.world import World, condition
+from tests.support.documents import condition
+from tests.support.world import World
 
 
 async def test_fight_over_a_connection(world: World) -> None:
     async with world.operator():
         pair = await world.pair()
         await world.deliver(pair)
-        await world.quiet()
-        world.mark()
+        await world.audit.quiet()
+        world.audit.mark()
         ref = naming.connection_ref(pair)
         stop = asyncio.Event()
 
@@ -31,8 +32,8 @@ async def test_fight_over_a_connection(world: World) -> None:
             integration = await world.has_reason(pair, "FieldContested", "ConnectionReady")
             assert "kubectl" in condition(integration, "ConnectionReady")["message"]
             await asyncio.sleep(3)
-            assert Counter(world.writes())["patch connections"] == REPAIRS
-            assert world.events_posted() <= 1
+            assert Counter(world.audit.writes())["patch connections"] == REPAIRS
+            assert world.audit.events_posted() <= 1
         finally:
             stop.set()
             await fighting

@@ -86,7 +86,7 @@ async def test_namespace_goes(world: World, whose: str) -> None:
     async with world.operator():
         pair = await world.pair(across=True)
         await world.deliver(pair)
-        await world.person.delete(f"/api/v1/namespaces/{getattr(pair, whose).namespace}")
+        await world.kubectl.delete(f"/api/v1/namespaces/{getattr(pair, whose).namespace}")
         await world.eventually("its object is gone", lambda: _gone(world, pair, whose), within=30)
         await nothing_left(world, pair)
 
@@ -128,7 +128,7 @@ async def test_retained_delivery_outlives_its_integration(world: World) -> None:
         kept = await world.delivered(pair)
         await world.delete("Integration", ref)
         await world.eventually("offered again", lambda: _is_new(world, pair))
-        await world.quiet()
+        await world.audit.quiet()
         still = await world.children(pair)
         assert {k: v["metadata"]["uid"] for k, v in still.items() if v} == {
             k: v["metadata"]["uid"] for k, v in kept.items()

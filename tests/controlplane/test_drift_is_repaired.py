@@ -1,4 +1,4 @@
-"""Whoever edits or deletes what was delivered gets it back as it was, with the same credential."""
+"""What was delivered and is edited or deleted is restored, with the same credential."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
-from tests.support.world import World, decoded
+from tests.support.documents import decoded
+from tests.support.world import World
 
 REFS = {"Secret": naming.secret_ref, "MessagingUser": naming.user_ref, "Connection": naming.connection_ref}
 

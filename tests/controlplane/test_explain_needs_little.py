@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from integration_operator.runtime.ref import Ref
-from tests.support.planes import drop_space, store_space
+from tests.support.earlier_enmasse import drop_space, store_space
 from tests.support.tenants import kubeconfig_of, write_kubeconfig
 from tests.support.world import World
 
@@ -65,14 +65,16 @@ async def test_a_tenant_sees_the_namespace_of_its_context(world: World, tenant: 
     pair = await world.pair()
     shop = pair.space.namespace
     config = await tenant(shop)
-    world.mark()
+    world.audit.mark()
     answer = await explain(config)
     assert answer.code == 0, answer
     assert answer.out.splitlines()[0] == f"Read: namespace {shop}"
-    assert "Not read: Secrets, MessagingUsers, Connections" in answer.out
+    assert "Not looked at: Secrets, MessagingUsers, Connections" in answer.out
     assert f"AddressSpace {pair.space} × Syndesis {pair.syndesis}: a pair" in answer.out
     asked = {
-        e["objectRef"]["resource"] for e in world.requests(f"system:serviceaccount:{shop}:tenant") if "objectRef" in e
+        e["objectRef"]["resource"]
+        for e in world.audit.requests(f"system:serviceaccount:{shop}:tenant")
+        if "objectRef" in e
     }
     assert asked.isdisjoint({"secrets", "messagingusers", "connections", "configmaps"})
     assert asked >= set(LISTED.values())
@@ -88,7 +90,7 @@ async def test_several_namespaces_show_a_pair_across_them(world: World, tenant: 
     here = await explain(config)
     assert here.code == 3
     assert f"namespace {shop} was not read" in here.out
-    assert "AddressSpaceNotFound" not in here.out, "what was not read is not said to be missing"
+    assert "AddressSpaceNotFound" not in here.out, "what was not looked at is not said to be missing"
     both = await explain(config, "-n", fuse, "-n", shop)
     assert both.code == 0, both
     assert f"Read: namespaces {fuse}, {shop}" in both.out

@@ -1,5 +1,4 @@
-"""Inputs of the shape of public bug reports: each is said on the object of the one who can mend it, and harms
-nobody."""
+"""Inputs as in public bug reports: each is reported where its user can correct it, and harms no other."""
 
 from __future__ import annotations
 
@@ -13,12 +12,13 @@ from prometheus_client import REGISTRY
 from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
-from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.deployment import grant_permissions, operator_crds
 from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
-from tests.support.world import World, condition, space_status
+from tests.support.control_planes import world_on
+from tests.support.documents import condition, space_status
+from tests.support.world import World
 
 
 async def test_messages_without_end_are_bounded(world: World) -> None:
@@ -37,7 +37,7 @@ async def test_messages_without_end_are_bounded(world: World) -> None:
         user = {"phase": "Active", "generation": 1, "message": "y" * 100_000}
         await world.patch("MessagingUser", naming.user_ref(pair), {"status": user}, status=True)
         await world.has_reason(pair, "UserFailed")
-        await world.quiet()
+        await world.audit.quiet()
         events = await world.items("Event", shop)
         assert all(len(e["message"].encode()) <= 1024 for e in events)
 
@@ -148,24 +148,22 @@ async def test_our_own_kind_goes_and_comes_back(tmp_path: Any) -> None:
         grant_permissions(plane.kubeconfig())
 
     with ControlPlane.start(before_controllers=install) as plane:
-        async with Client.from_kubeconfig(plane.kubeconfig("user"), user_agent="kubectl") as person:
-            world = World(plane, person)
-            async with world.operator() as operator:
-                pair = await world.pair()
-                await world.offered(pair)
-                before = defects()
-                name = "integrations.integreatly.org"
-                await person.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+        async with world_on(plane) as world, world.operator() as operator:
+            pair = await world.pair()
+            await world.offered(pair)
+            before = defects()
+            name = "integrations.integreatly.org"
+            await world.kubectl.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
 
-                async def noticed() -> bool:
-                    return "Integration" in operator.cache.cluster_facts().absent
+            async def noticed() -> bool:
+                return "Integration" in operator.cache.cluster_facts().absent
 
-                await world.eventually("the kind is seen to be gone", noticed)
-                await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"a": "b"}}})
-                await asyncio.sleep(1)
-                assert defects() == before, "no traceback"
-                await asyncio.to_thread(install_crds, plane.kubeconfig(), [definitions["Integration"]])
-                await world.offered(pair)
+            await world.eventually("the kind is seen to be gone", noticed)
+            await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"a": "b"}}})
+            await asyncio.sleep(1)
+            assert defects() == before, "no traceback"
+            await asyncio.to_thread(install_crds, plane.kubeconfig(), [definitions["Integration"]])
+            await world.offered(pair)
 
 
 async def test_a_secret_that_cannot_be_changed_holds_no_endpoint_up(world: World) -> None:
@@ -173,7 +171,7 @@ async def test_a_secret_that_cannot_be_changed_holds_no_endpoint_up(world: World
         pair = await world.pair()
         await world.deliver(pair)
         secret = naming.secret_ref(pair)
-        await world.quiet()
+        await world.audit.quiet()
         await world.patch("Secret", secret, {"data": {"password": "ZWRpdGVk"}, "immutable": True})
         await world.has_reason(pair, "Invalid", "CredentialsReady")
         host = "moved.enmasse-infra.svc"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -13,8 +12,7 @@ from integration_operator.api import connection, integration, names, schema
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import Invalid
 from integration_operator_sandbox.controlplane import ControlPlane
-
-Document = dict[str, Any]
+from tests.support.documents import Document
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 APPLY = "application/apply-patch+yaml"

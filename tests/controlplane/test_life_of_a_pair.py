@@ -8,7 +8,8 @@ from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
-from tests.support.world import World, decoded, reason, space_status
+from tests.support.documents import decoded, reason, space_status
+from tests.support.world import World
 
 
 async def test_offered_disabled_then_enabled_then_disabled(world: World) -> None:
@@ -80,11 +81,11 @@ async def test_losing_readiness_tears_nothing_down(world: World) -> None:
     async with world.operator():
         pair = await world.pair()
         before = await world.deliver(pair)
-        await world.quiet()
-        world.mark()
+        await world.audit.quiet()
+        world.audit.mark()
         await world.patch("AddressSpace", pair.space, {"status": {"isReady": False, "phase": "Failed"}})
-        await world.quiet()
-        assert [w for w in world.writes() if "status" not in w] == []
+        await world.audit.quiet()
+        assert [w for w in world.audit.writes() if "status" not in w] == []
         after = await world.children(pair)
         assert {k: v["metadata"]["uid"] for k, v in after.items() if v} == {
             k: v["metadata"]["uid"] for k, v in before.items()

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from integration_operator.runtime.client import APPLY
 from integration_operator.runtime.errors import AlreadyExists
+from tests.support.documents import Document
 from tests.support.world import World
-
-Document = dict[str, Any]
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
 COLLECTIONS = {
@@ -38,12 +36,12 @@ ALL = (*OPERATORS, "crds", *IN_ENMASSES_NAMESPACE)
 
 
 def kustomization(directory: Path) -> Path:
-    """The file of a kustomization, under either of its names."""
+    """Return the file of a kustomization, under either of its names."""
     return next(file for name in ("kustomization.yaml", "Kustomization") if (file := directory / name).is_file())
 
 
 def resources(directory: Path) -> list[Document]:
-    """The documents of a kustomization and of those that it builds on."""
+    """Return the documents of a kustomization and of its bases."""
     found: list[Document] = []
     for name in yaml.safe_load(kustomization(directory).read_text())["resources"]:
         path = (directory / name).resolve()
@@ -59,12 +57,12 @@ async def test_every_document(world: World, name: str) -> None:
         assert {"Deployment", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} <= kinds
     for namespace in {d["metadata"]["namespace"] for d in documents if "namespace" in d["metadata"]}:
         with suppress(AlreadyExists):
-            await world.person.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
+            await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
     for document in documents:
         metadata = document["metadata"]
         path = f"{COLLECTIONS[document['kind']].format(metadata.get('namespace'))}/{metadata['name']}"
         query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "kubectl", "force": "true"}
-        taken = await world.person.patch(path, document, query, content_type=APPLY)
+        taken = await world.kubectl.patch(path, document, query, content_type=APPLY)
         assert taken["kind"] == document["kind"]
 
 
@@ -94,7 +92,7 @@ async def test_the_directory_of_the_kinds_can_be_applied_as_it_is(world: World) 
         (document,) = yaml.safe_load_all(file.read_text())
         path = f"{COLLECTIONS[document['kind']]}/{document['metadata']['name']}"
         query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "kubectl", "force": "true"}
-        assert (await world.person.patch(path, document, query, content_type=APPLY))["kind"] == document["kind"]
+        assert (await world.kubectl.patch(path, document, query, content_type=APPLY))["kind"] == document["kind"]
 
 
 @pytest.mark.parametrize("name", OPERATORS)

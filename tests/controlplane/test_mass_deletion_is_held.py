@@ -1,4 +1,4 @@
-"""A source that suddenly shows next to nothing does not empty the cluster: a person has to say that it is meant."""
+"""If a source suddenly lists almost nothing, the operator deletes nothing until a user confirms it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import asyncio
 from integration_operator.api import names
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
-from tests.support.world import World, reason
+from tests.support.documents import reason
+from tests.support.world import World
 
 PAIRS = 12
 
@@ -20,7 +21,7 @@ async def test_spaces_that_vanished_while_away(world: World) -> None:
     async with world.operator(enable_new=True):
         for pair in pairs:
             await world.delivered(pair)
-    await world.person.delete(f"/apis/enmasse.io/v1beta1/namespaces/{shop}/addressspaces")
+    await world.kubectl.delete(f"/apis/enmasse.io/v1beta1/namespaces/{shop}/addressspaces")
     async with world.operator(enable_new=True):
         await world.has_reason(pairs[0], "MassDeletionHeld")
         await asyncio.sleep(1)

@@ -1,4 +1,4 @@
-"""An offer in which nobody wrote gives way to the user: whoever comes first, by whatever command."""
+"""An offer that no user has edited gives way to an Integration of a user, in any order and by any command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
-from tests.support.world import World, path, reason
+from tests.support.documents import path, reason
+from tests.support.world import World
 
 APPLY = "application/apply-patch+yaml"
 
@@ -40,7 +41,7 @@ async def test_an_integration_that_a_user_writes_after_the_offer_takes_its_place
             return await world.get("Integration", offer(pair)) is None and all((await world.children(pair)).values())
 
         await world.eventually("the offer is gone, and the user's Integration is delivered", taken)
-        await world.quiet()
+        await world.audit.quiet()
         (left,) = await world.items("Integration", pair.syndesis.namespace)
         assert left["metadata"]["name"] == "mine"
         assert reason(left) != "Duplicate"
@@ -58,7 +59,7 @@ async def test_in_one_breath(world: World) -> None:
                 world.syndesis(shop),
                 world.create("Integration", *mine, spec=written(pair, enabled=True)),
             )
-            await world.quiet()
+            await world.audit.quiet()
             (left,) = await world.items("Integration", shop)
             assert left["metadata"]["name"] == "mine"
             assert all((await world.children(pair)).values())
@@ -100,5 +101,5 @@ async def test_server_side_apply_meets_no_conflict(world: World) -> None:
             "spec": {"enabled": True},
         }
         query = {"fieldManager": "kubectl", "force": "false"}
-        await world.person.patch(path("Integration", namespace, name), document, query, content_type=APPLY)
+        await world.kubectl.patch(path("Integration", namespace, name), document, query, content_type=APPLY)
         await world.delivered(pair)

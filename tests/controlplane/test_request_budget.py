@@ -6,7 +6,8 @@ import asyncio
 from collections import Counter
 
 from integration_operator.domain.model.pair import Pair
-from tests.support.world import World, reason
+from tests.support.documents import reason
+from tests.support.world import World
 
 PAIRS = 50
 
@@ -28,32 +29,32 @@ async def all_have(world: World, what: str, wanted: str) -> None:
 
 async def test_fifty_pairs(world: World) -> None:
     await many(world)
-    world.mark()
+    world.audit.mark()
     async with world.operator(enable_new=True):
         await all_have(world, "all are delivered", "UserPending")
-        await world.quiet()
-        delivered = world.writes()
+        await world.audit.quiet()
+        delivered = world.audit.writes()
         assert len(delivered) <= 5 * PAIRS, Counter(delivered)
         assert Counter(w for w in delivered if w.startswith("create")) == {}, "server-side apply makes everything"
 
     async with world.platforms():
         async with world.operator(enable_new=True):
             await all_have(world, "all are ready", "Ready")
-            await world.quiet()
-            assert len(world.writes()) <= 7 * PAIRS, Counter(world.writes())
-            assert world.events_posted() <= 2 * PAIRS
+            await world.audit.quiet()
+            assert len(world.audit.writes()) <= 7 * PAIRS, Counter(world.audit.writes())
+            assert world.audit.events_posted() <= 2 * PAIRS
 
-            world.mark()
+            world.audit.mark()
             await asyncio.sleep(15)
-            assert world.requests() == [], "at rest nothing is asked"
+            assert world.audit.requests() == [], "at rest nothing is asked"
 
-        world.mark()
+        world.audit.mark()
         async with world.operator(enable_new=True):
-            await world.quiet(seconds=2)
-            assert world.writes() == []
-            assert world.events_posted() == 0
+            await world.audit.quiet(seconds=2)
+            assert world.audit.writes() == []
+            assert world.audit.events_posted() == 0
 
-            await world.person.delete("/apis/enmasse.io/v1beta1/namespaces/" + world.ns("shop") + "/addressspaces")
+            await world.kubectl.delete("/apis/enmasse.io/v1beta1/namespaces/" + world.ns("shop") + "/addressspaces")
 
             async def nothing_left() -> bool:
                 kinds = ("AddressSpace", "Integration", "MessagingUser", "Connection", "Secret")
@@ -66,10 +67,10 @@ async def test_update_that_changes_nothing_sends_nothing(world: World) -> None:
     async with world.operator():
         pair = await world.pair()
         await world.deliver(pair)
-        await world.quiet()
-        world.mark()
+        await world.audit.quiet()
+        world.audit.mark()
         routers = [{"id": "qdrouterd-0", "neighbors": [], "undelivered": 7}]
         await world.patch("AddressSpace", pair.space, {"status": {"routers": routers}})
-        await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"note": "of a person"}}})
-        await world.quiet()
-        assert world.requests() == []
+        await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"note": "of a user"}}})
+        await world.audit.quiet()
+        assert world.audit.requests() == []

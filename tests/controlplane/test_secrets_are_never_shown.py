@@ -10,7 +10,8 @@ from prometheus_client import generate_latest
 
 from integration_operator.domain.model import naming
 from integration_operator.runtime.ref import Ref
-from tests.support.world import World, decoded
+from tests.support.documents import decoded
+from tests.support.world import World
 
 
 async def test_nothing_shows_a_password(world: World, operator_log: io.StringIO) -> None:
@@ -20,7 +21,7 @@ async def test_nothing_shows_a_password(world: World, operator_log: io.StringIO)
         secret = (await world.children(pair))["Secret"]
         assert secret is not None
         password = decoded(secret)["password"]
-        guess = "guessed-by-a-person"
+        guess = "guessed-by-a-user"
         edited = {"data": {"password": base64.b64encode(guess.encode()).decode()}}
         await world.patch("Secret", naming.secret_ref(pair), edited)
         await world.delete("MessagingUser", naming.user_ref(pair))

@@ -16,8 +16,9 @@ from integration_operator.runtime.reflector import State
 from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
 from integration_operator_sandbox.platforms.crd import install_crds
 from integration_operator_sandbox.platforms.keycloak.realms import Realms
-from tests.support.planes import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
-from tests.support.world import World, condition, space_status
+from tests.support.documents import condition, space_status
+from tests.support.earlier_enmasse import DEFINITIONS, INFRASTRUCTURE, drop_space, store_space
+from tests.support.world import World
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -64,11 +65,11 @@ async def test_a_config_map_that_cannot_be_read_is_no_reason_to_tear_down(old: W
 
         secret = await old.eventually("the credential is stored", stored)
     path = f"/api/v1/namespaces/{INFRASTRUCTURE}/configmaps/{pair.space.namespace}.{pair.space.name}"
-    await old.person.patch(path, {"data": {"config.json": "{"}})
+    await old.kubectl.patch(path, {"data": {"config.json": "{"}})
     async with old.operator():
         integration = await old.has_reason(pair, "AddressSpaceNotReady", "UserReady")
         assert "config.json of ConfigMap" in condition(integration, "UserReady")["message"]
-        await old.quiet()
+        await old.audit.quiet()
         assert (await old.offered(pair))["metadata"]["uid"] == offered["metadata"]["uid"]
         assert (await stored())["metadata"]["uid"] == secret["metadata"]["uid"]
         await drop_space(old, pair.space)
@@ -96,7 +97,7 @@ async def test_config_maps_that_an_upgrade_deletes_are_no_reason_to_tear_down(ol
             assert operator.cache.cluster_facts().source == "crd"
         finally:
             await old.delete("AddressSpace", pair.space)
-            await old.person.delete(crd)
+            await old.kubectl.delete(crd)
             await in_state(operator, "AddressSpace", State.ABSENT)
 
 
@@ -108,7 +109,7 @@ async def test_nor_is_an_api_that_still_answers_when_they_are_deleted(old: World
             offered = await old.offered(pair)
             assert operator.cache.cluster_facts().source == "aggregated"
             try:
-                await old.person.post(CRDS, DEFINITIONS["AddressSpace"])
+                await old.kubectl.post(CRDS, DEFINITIONS["AddressSpace"])
                 await old.eventually("the kind is known to be there", lambda: held(operator))
                 await drop_space(old, pair.space)
                 polled = len(api.requests)
@@ -120,7 +121,7 @@ async def test_nor_is_an_api_that_still_answers_when_they_are_deleted(old: World
                 again = await old.has_reason(pair, "EnMasseUpgrading")
                 assert again["metadata"]["uid"] == offered["metadata"]["uid"]
             finally:
-                await old.person.delete(f"{CRDS}/addressspaces.enmasse.io")
+                await old.kubectl.delete(f"{CRDS}/addressspaces.enmasse.io")
 
             async def withdrawn() -> bool:
                 return await old.integration(pair) is None
@@ -129,7 +130,7 @@ async def test_nor_is_an_api_that_still_answers_when_they_are_deleted(old: World
 
 
 async def held(operator: Operator) -> bool:
-    """Whether nothing is concluded from what AddressSpaces are shown."""
+    """Return whether the operator draws no conclusion from the AddressSpaces it is shown."""
     return operator.cache.cluster_facts().upgrading
 
 

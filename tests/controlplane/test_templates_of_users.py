@@ -1,4 +1,4 @@
-"""A user's template takes the place of the shipped one, and what it adds reaches the cluster and stays there."""
+"""A template of a user replaces the shipped one; what it adds is applied to the cluster and stays there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from integration_operator.shipped import shipped_directory
-from tests.support.world import World, condition, decoded
+from tests.support.documents import condition, decoded
+from tests.support.world import World
 
 
 def overridden(directory: Path, name: str, *changes: tuple[str, str]) -> None:
@@ -40,10 +41,10 @@ async def test_labels_annotations_and_properties_are_added_and_withdrawn(world: 
         assert connection["spec"]["configuredProperties"]["clientID"] == "shop"
         assert connection["spec"]["description"].startswith("Orders of ")
         assert found["MessagingUser"]["spec"]["authorization"] == [{"operations": ["view"], "addresses": ["*"]}]
-        await world.quiet()
-        world.mark()
-        await world.quiet(seconds=2)
-        assert world.requests() == []
+        await world.audit.quiet()
+        world.audit.mark()
+        await world.audit.quiet(seconds=2)
+        assert world.audit.requests() == []
     async with world.operator():
 
         async def plain() -> Any:
@@ -82,8 +83,8 @@ async def test_field_that_the_server_does_not_keep_is_not_written_again(world: W
         pair = await world.pair()
         found = await world.delivered(pair)
         assert decoded(found["Secret"])["hint"] == "amqp"
-        await world.quiet()
-        world.mark()
+        await world.audit.quiet()
+        world.audit.mark()
         await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": {"enmasse.io/realm-name": "r"}}})
-        await world.quiet()
-        assert "patch secrets" not in world.writes()
+        await world.audit.quiet()
+        assert "patch secrets" not in world.audit.writes()

@@ -12,7 +12,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import Forbidden
 from integration_operator.runtime.ref import Ref
-from tests.support.planes import INFRASTRUCTURE, drop_space, space_in_config_map, store_space
+from tests.support.earlier_enmasse import INFRASTRUCTURE, drop_space, space_in_config_map, store_space
 from tests.support.tenants import tenant
 from tests.support.world import World
 
@@ -31,12 +31,12 @@ async def test_only_enmasses_own_namespace_speaks(old: World, tmp_path: Path) ->
             await stranger.post(f"/api/v1/namespaces/{mallory}/configmaps", document)
         with pytest.raises(Forbidden):
             await stranger.post("/api/v1/namespaces/enmasse-infra/configmaps", claims[f"{shop}.orders"])
-        old.mark()
+        old.audit.mark()
         async with old.operator():
             await asyncio.sleep(2)
-            await old.quiet()
+            await old.audit.quiet()
             assert await old.items("Integration", mallory) == []
-        asked = [r.get("objectRef") or {} for r in old.requests()]
+        asked = [r.get("objectRef") or {} for r in old.audit.requests()]
         where = {about.get("namespace") for about in asked if about.get("resource") == "configmaps"}
         assert where == {"enmasse-infra"}, "no other namespace is asked"
 

@@ -14,9 +14,13 @@ from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
+from tests.support.documents import path, reason
 from tests.support.hostile import hostile, never
 from tests.support.tenants import tenant
-from tests.support.world import World, path, reason
+from tests.support.world import World
+
+HANG = 3.0
+"""Seconds that the operator waits for an answer of Syndesis that never comes."""
 
 
 async def two_namespaces(world: World, **annotations: str) -> Pair:
@@ -46,7 +50,7 @@ async def login_ends(world: World, pair: Pair, within: float = 10.0) -> float:
 async def test_withdrawn_consent_ends_the_login_while_syndesis_hangs(
     world: World, tmp_path: Path, spec: dict[str, Any], who: str
 ) -> None:
-    async with hostile(never) as url, world.operator(syndesis_url=url):
+    async with hostile(never) as url, world.operator(syndesis_url=url, answer_seconds=HANG):
         pair = await two_namespaces(world)
         shop, fuse = pair.space.namespace, pair.syndesis.namespace
         async with (
@@ -67,7 +71,7 @@ async def test_withdrawn_consent_ends_the_login_while_syndesis_hangs(
                 await giver.patch(space, {"metadata": {"annotations": {names.ALLOWED_NAMESPACES: None}}})
             else:
                 await receiver.patch(syndesis, {"metadata": {"annotations": {names.ACCEPT_FROM: "elsewhere"}}})
-            assert await login_ends(world, pair) < 10
+            assert await login_ends(world, pair) < HANG, "it waits for no answer"
 
 
 async def test_a_retained_login_ends_with_the_givers_consent(world: World, tmp_path: Path) -> None:
@@ -86,7 +90,7 @@ async def test_a_retained_login_ends_with_the_givers_consent(world: World, tmp_p
             )
             await world.delivered(pair)
             await receiver.delete(path("Integration", *reference(pair)))
-            await world.quiet()
+            await world.audit.quiet()
             assert (await world.children(pair))["MessagingUser"] is not None, "it is retained"
             await giver.patch(space, {"metadata": {"annotations": {names.ALLOWED_NAMESPACES: None}}})
             await login_ends(world, pair)
@@ -96,7 +100,7 @@ async def test_only_the_receiver_enables(world: World) -> None:
     async with world.operator():
         pair = await two_namespaces(world, allowed="*", enable_new="true")
         assert (await world.offered(pair))["spec"]["enabled"] is False
-        await world.quiet()
+        await world.audit.quiet()
         assert not any((await world.children(pair)).values())
 
         willing = await world.syndesis(await world.namespace("willing"), annotations={names.ENABLE_NEW: "true"})
@@ -111,7 +115,7 @@ async def test_the_receiver_limits_who_may_offer(world: World) -> None:
         accepted = Pair(await world.space(shop, allowed="*"), syndesis)
         refused = Pair(await world.space(other, allowed="*"), syndesis)
         await world.offered(accepted)
-        await world.quiet()
+        await world.audit.quiet()
         assert await world.integration(refused) is None
         both = {"metadata": {"annotations": {names.ACCEPT_FROM: f"{shop},{other}"}}}
         await world.patch("Syndesis", syndesis, both)
@@ -130,7 +134,7 @@ async def test_offers_of_other_namespaces_are_bounded(world: World) -> None:
             await world.space(flood, f"space-{number}", allowed="*")
         own = Pair(await world.space(fuse, "own"), syndesis)
         await world.offered(own)
-        await world.quiet()
+        await world.audit.quiet()
         there = await world.items("Integration", fuse)
         assert len(there) == 4, "three from elsewhere, and its own"
         events = [e for e in await world.items("Event", fuse) if e["reason"] == "OffersExhausted"]
@@ -200,7 +204,7 @@ async def test_the_giver_bounds_the_operations(world: World, tmp_path: Path) -> 
             mine = path("Integration", *reference(pair))
             await receiver.patch(mine, {"spec": {"enabled": True, "authorization": manage}})
             await world.has_reason(pair, "AuthorizationNotAllowed", "UserReady")
-            await world.quiet()
+            await world.audit.quiet()
             assert (await world.children(pair))["MessagingUser"] is None
             space = path("AddressSpace", *pair.space)
             grant = {"metadata": {"annotations": {names.ALLOWED_OPERATIONS: "send,recv,manage"}}}
@@ -235,7 +239,7 @@ async def test_an_offer_that_the_receiver_answers_makes_room(world: World) -> No
         syndesis = await world.syndesis(fuse)
         shop = await world.namespace("shop")
         pairs = [Pair(await world.space(shop, f"space-{number}", allowed="*"), syndesis) for number in range(2)]
-        await world.quiet()
+        await world.audit.quiet()
         (first,) = await world.items("Integration", fuse)
         await world.patch("Integration", Ref(fuse, first["metadata"]["name"]), {"spec": {"enabled": True}})
         for pair in pairs:

@@ -13,8 +13,9 @@ import pytest
 
 from integration_operator.api import names
 from integration_operator.runtime.ref import Ref
+from tests.support.documents import path
 from tests.support.tenants import tenant
-from tests.support.world import World, path
+from tests.support.world import World
 
 MIB = 1024 * 1024
 MOST = 250 * MIB
@@ -40,8 +41,7 @@ async def test_big_objects_at_a_start(world: World, tmp_path: Path, kind: str) -
     bystander = await world.pair()
     mallory = await world.namespace("mallory")
     async with tenant(world, "stranger", mallory, tmp_path) as stranger:
-        for number in range(COUNT):
-            await stranger.post(path(kind, mallory), body(kind, number))
+        await asyncio.gather(*(stranger.post(path(kind, mallory), body(kind, number)) for number in range(COUNT)))
     process = await asyncio.create_subprocess_exec(
         *(
             sys.executable,

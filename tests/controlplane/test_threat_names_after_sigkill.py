@@ -1,6 +1,6 @@
 """Threat: what a process knew of a name is lost by SIGKILL; the next one takes no user for its own that is not.
 
-And none of its own for a stranger's: a login that was being made when the power went is still this pair's.
+It takes none of its own for a foreign one either: a login that was being created at the SIGKILL is still this pair's.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import pytest
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
-from tests.support.scenes import Process, Scene, encoded, scene
-from tests.support.world import World, path
+from tests.support.documents import encoded, path
+from tests.support.scenes import Process, Scene, scene
+from tests.support.world import World
 
 FORGED = {
     "phase": "complete",

@@ -17,13 +17,14 @@ from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
-from tests.support.scenes import Scene, encoded, scene
-from tests.support.world import World, condition, path, space_status
+from tests.support.documents import condition, encoded, path, space_status
+from tests.support.scenes import Scene, scene
+from tests.support.world import World
 
 
 @pytest.fixture(autouse=True)
 def no_defect(operator_log: io.StringIO) -> Any:
-    """Whatever a tenant writes, no line of the log is that of a defect."""
+    """Check that no line of the log reports a defect."""
     yield
     shown = operator_log.getvalue()
     assert '"event"' in shown, "the operator logged what it did"
@@ -165,7 +166,7 @@ async def test_of_two_syndesis_of_a_namespace_the_duplicate_gets_nothing(world: 
             spec = {"addressSpaceRef": reference, "client": client, "enabled": True}
             await world.create("Integration", fuse, f"for-{client}", spec=spec)
             await on.said(said, name=f"for-{client}")
-        await world.quiet()
+        await world.audit.quiet()
         assert await world.items("MessagingUser", on.pair.space.namespace) == []
 
 

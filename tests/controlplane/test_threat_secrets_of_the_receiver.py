@@ -12,9 +12,10 @@ import pytest
 
 from integration_operator.api import names
 from integration_operator.runtime.errors import Forbidden
-from tests.support.scenes import Scene, encoded, scene
+from tests.support.documents import condition, encoded, path
+from tests.support.scenes import Scene, scene
 from tests.support.tenants import tenant
-from tests.support.world import World, condition, path
+from tests.support.world import World
 
 PASSWORD = "the receiver's own password"
 
@@ -38,10 +39,10 @@ async def test_an_editor_gets_no_password_by_an_address_space_of_its_own(world: 
             assert f"{on.pair.space.namespace}/{on.pair.space.name}" in message
             await on.change(delivery={"connection": "rest"})
             await on.change(credentialsSecretRef={"name": "byo", "usernameKey": "username", "passwordKey": "password"})
-            await world.quiet()
+            await world.audit.quiet()
             assert not await leaked(world, on)
         async with world.operator():
-            await world.quiet()
+            await world.audit.quiet()
             assert not await leaked(world, on)
 
 

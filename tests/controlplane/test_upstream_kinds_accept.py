@@ -16,14 +16,15 @@ import yaml
 
 from integration_operator.api import names
 from integration_operator.rendering.templates import TemplateFiles
-from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import Invalid
 from integration_operator.runtime.live_object import LiveObject, differences
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.deployment import grant_permissions, operator_crds
 from integration_operator_sandbox.platforms.crd import install_crds
+from tests.support.control_planes import world_on
+from tests.support.documents import path, space_status
 from tests.support.dry_runs import dry_run
-from tests.support.world import World, path, space_status
+from tests.support.world import World
 
 UPSTREAM = Path(__file__).parents[3] / "shared" / "upstream"
 FILES = ("addressspaces", "messagingusers", "authenticationservices", "syndesises")
@@ -57,8 +58,7 @@ def upstream() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 async def real(upstream: ControlPlane) -> AsyncIterator[World]:
-    async with Client.from_kubeconfig(upstream.kubeconfig("user"), user_agent="kubectl") as person:
-        made = World(upstream, person)
+    async with world_on(upstream) as made:
         yield made
         await made.clean()
 
@@ -69,10 +69,10 @@ async def test_life_of_a_pair(real: World) -> None:
         await real.deliver(pair)
         await real.has_reason(pair, "Ready")
         assert len(enmasse.logins) == 1
-        await real.quiet()
-        real.mark()
-        await real.quiet(seconds=2)
-        assert real.requests() == [], "nothing was pruned that would be written again and again"
+        await real.audit.quiet()
+        real.audit.mark()
+        await real.audit.quiet(seconds=2)
+        assert real.audit.requests() == [], "nothing was pruned that would be written again and again"
         await real.delete("AddressSpace", pair.space)
         await real.taken_down(pair)
 
@@ -117,7 +117,7 @@ async def test_every_rendered_document_survives_pruning(real: World, tls: str) -
         wanted = {**document, "metadata": metadata}
         strict = {"fieldManager": "integration-operator", "force": "true", "fieldValidation": "Strict"}
         target = path(kind, namespace, metadata["name"])
-        answer = await real.person.patch(target, wanted, strict, content_type="application/apply-patch+yaml")
+        answer = await real.kubectl.patch(target, wanted, strict, content_type="application/apply-patch+yaml")
         assert differences(LiveObject.of(answer, names.FIELD_MANAGER), wanted) == [], kind
 
 

@@ -11,8 +11,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.client import APPLY, Client
 from integration_operator.runtime.errors import ApiError
 from integration_operator_sandbox.platforms.keycloak import Keycloak
-from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, realm
-from tests.support.planes import drop_space
+from tests.support.earlier_enmasse import aggregated_api, drop_space, pair_in_config_map, realm_of
 from tests.support.world import World
 
 RELEASES = ("0.24", "0.26", "0.30")
@@ -43,58 +42,60 @@ async def refused(client: Client, call: str, *args: Any, **rest: Any) -> int:
 
 @pytest.mark.parametrize("release", RELEASES)
 async def test_by_release(old: World, keycloak: Keycloak, release: str) -> None:
-    async with enmasse(old, keycloak, release) as api:
-        pair = await old_pair(old, keycloak, f"shop-{release.replace('.', '-')}")
-        person = old.person
-        resources = (await person.get("/apis/user.enmasse.io/v1alpha1"))["resources"]
+    async with aggregated_api(old, keycloak, release) as api:
+        pair = await pair_in_config_map(old, keycloak, f"shop-{release.replace('.', '-')}")
+        kubectl = old.kubectl
+        resources = (await kubectl.get("/apis/user.enmasse.io/v1alpha1"))["resources"]
         assert "watch" not in resources[0]["verbs"]
         assert "patch" not in resources[0]["verbs"]
         spaces = f"/apis/enmasse.io/v1alpha1/namespaces/{pair.space.namespace}/addressspaces"
-        listed = await person.get(spaces, {"watch": "true"})
+        listed = await kubectl.get(spaces, {"watch": "true"})
         assert [item["metadata"]["name"] for item in listed["items"]] == ["orders"], "a watch is answered with a list"
         assert "resourceVersion" not in listed["metadata"]
 
-        made = await person.post(users(pair), user(pair))
+        made = await kubectl.post(users(pair), user(pair))
         assert made["kind"] == ("User" if release == "0.26" else "MessagingUser")
         assert "password" not in made["spec"]["authentication"]
         assert not {"uid", "resourceVersion", "labels"} & made["metadata"].keys()
-        assert keycloak.can_log_in(realm(pair), "ann", "secret")
-        assert await refused(person, "post", users(pair), user(pair)) == 409
+        assert keycloak.can_log_in(realm_of(pair), "ann", "secret")
+        assert await refused(kubectl, "post", users(pair), user(pair)) == 409
 
         with_labels = user(pair, "bob", labels={"a": "b"})
         if release == "0.24":
-            assert await refused(person, "post", users(pair), with_labels) == 400
+            assert await refused(kubectl, "post", users(pair), with_labels) == 400
         else:
-            kept = await person.post(users(pair), with_labels)
+            kept = await kubectl.post(users(pair), with_labels)
             assert "labels" not in kept["metadata"], "accepted and dropped"
 
         path = f"{users(pair)}/orders.ann"
         change = {"spec": {"authorization": [{"operations": ["recv"], "addresses": ["*"]}]}}
         if release == "0.30":
-            patched = await person.patch(path, change)
+            patched = await kubectl.patch(path, change)
             assert patched["spec"]["authorization"][0]["operations"] == ["recv"]
-            assert keycloak.can_log_in(realm(pair), "ann", "secret"), "the password stays"
-            assert await refused(person, "patch", path, user(pair), content_type=APPLY) == 415
+            assert keycloak.can_log_in(realm_of(pair), "ann", "secret"), "the password stays"
+            assert await refused(kubectl, "patch", path, user(pair), content_type=APPLY) == 415
         else:
-            assert await refused(person, "patch", path, change) == 405
+            assert await refused(kubectl, "patch", path, change) == 405
         without_password = user(pair)
         del without_password["spec"]["authentication"]["password"]
         if release == "0.24":
-            assert await refused(person, "put", path, without_password) == 400
-            assert await refused(person, "delete", f"{users(pair)}/orders.nobody") == 500
+            assert await refused(kubectl, "put", path, without_password) == 400
+            assert await refused(kubectl, "delete", f"{users(pair)}/orders.nobody") == 500
         else:
-            await person.put(path, without_password)
-            assert keycloak.can_log_in(realm(pair), "ann", "secret")
-            assert await refused(person, "delete", f"{users(pair)}/orders.nobody") == 404
+            await kubectl.put(path, without_password)
+            assert keycloak.can_log_in(realm_of(pair), "ann", "secret")
+            assert await refused(kubectl, "delete", f"{users(pair)}/orders.nobody") == 404
 
         broken = user(pair, "cid")
         broken["spec"]["authentication"]["password"] = "not base64!"
-        assert await refused(person, "post", users(pair), broken) == 500
-        assert not keycloak.can_log_in(realm(pair), "cid", "not base64!")
-        assert await refused(person, "post", users(pair), user(pair, "cid")) == 409, "a user is left without a password"
+        assert await refused(kubectl, "post", users(pair), broken) == 500
+        assert not keycloak.can_log_in(realm_of(pair), "cid", "not base64!")
+        assert await refused(kubectl, "post", users(pair), user(pair, "cid")) == 409, (
+            "a user is left without a password"
+        )
 
-        keycloak.make_user(realm(pair), "proof-of-concept", "secret")
-        assert await refused(person, "get", users(pair)) == 500, "one user without attributes, and nobody is listed"
+        keycloak.make_user(realm_of(pair), "proof-of-concept", "secret")
+        assert await refused(kubectl, "get", users(pair)) == 500, "one user without attributes, and nobody is listed"
         api.refused.add("GET")
-        assert await refused(person, "get", path) == 401, "forbidden is 401 there"
+        assert await refused(kubectl, "get", path) == 401, "forbidden is 401 there"
         await drop_space(old, pair.space)

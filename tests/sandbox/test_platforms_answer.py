@@ -6,7 +6,8 @@ from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms import Login
-from tests.support.world import World, condition, decoded
+from tests.support.documents import condition, decoded
+from tests.support.world import World
 
 
 async def test_ready_means_that_the_user_can_log_in(world: World) -> None:

@@ -7,7 +7,8 @@ import time
 from integration_operator.domain.model import naming
 from integration_operator_sandbox.platforms import Login
 from integration_operator_sandbox.platforms.enmasse import FINALIZER
-from tests.support.world import World, condition
+from tests.support.documents import condition
+from tests.support.world import World
 
 
 async def test_a_user_that_is_deleted_is_terminating_for_a_while_and_can_log_in_meanwhile(world: World) -> None:

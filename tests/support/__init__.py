@@ -1,1 +1,1 @@
-"""What tests share: worlds, scenes, clocks, builders and platforms."""
+"""What tests share. Modules that contain fixtures are listed in ``tests/conftest.py``."""

@@ -12,8 +12,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.plan.plan import Plan
 from integration_operator.domain.plan.status import integration_status
 from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
-
-Document = dict[str, Any]
+from tests.support.documents import Document
 
 PEM = base64.b64encode(CERTIFICATE.encode()).decode()
 PORTS = ({"name": "amqp", "port": 5672}, {"name": "amqps", "port": 5671})
@@ -29,7 +28,7 @@ def space(
     annotations: dict[str, str] | None = None,
     **metadata: Any,
 ) -> Document:
-    """An AddressSpace."""
+    """Return an AddressSpace."""
     status: Document = {
         "isReady": ready,
         "endpointStatuses": [{"name": "messaging", "serviceHost": "messaging.svc", "servicePorts": list(ports)}],
@@ -46,7 +45,7 @@ def space(
 
 
 def syndesis(namespace: str = "shop", name: str = "syndesis", *, phase: str = "Installed", **metadata: Any) -> Document:
-    """A Syndesis where something reconciles Connections."""
+    """Return a Syndesis whose annotation says that a controller reconciles its Connections."""
     metadata["annotations"] = {names.CONNECTION_DELIVERY: "native", **metadata.get("annotations", {})}
     return {
         "apiVersion": "syndesis.io/v1beta3",
@@ -57,7 +56,7 @@ def syndesis(namespace: str = "shop", name: str = "syndesis", *, phase: str = "I
 
 
 def integration(namespace: str = "shop", name: str = "mine", **spec: Any) -> Document:
-    """An Integration that a person wrote for the AddressSpace shop/orders."""
+    """Return an Integration that a user wrote for the AddressSpace shop/orders."""
     return {
         "apiVersion": "integreatly.org/v1alpha1",
         "kind": "Integration",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
+
 
 @dataclass
 class Clock:
@@ -13,3 +15,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture
+def breaker_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return the clock that all circuit breakers read."""
+    clock = Clock(now=1000.0)
+    monkeypatch.setattr("circuitbreaker.monotonic", clock)
+    return clock

@@ -1,4 +1,4 @@
-"""Deliveries to Syndesis's server by hand: what is wished for, and an operator reduced to its delivery and notes."""
+"""Deliveries to Syndesis's server without a cluster: the desired connection, and a delivery with what it knows."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Deliverer:
     """A delivery with the Secrets that it reads, and with a note of each success, as the register keeps it."""
 
     def __init__(self, *servers: SyndesisServer, **servers_of: SyndesisServer) -> None:
-        """One server for all namespaces, or one a namespace."""
+        """Take one server for all namespaces, or one for each."""
         self.known: dict[Pair, RemoteState] = {}
         self.now = 0.0
         self._passwords: dict[str, Credential] = {}
@@ -119,7 +119,7 @@ class Deliverer:
         return made
 
     async def withdraw(self, wish: Wish) -> str:
-        """Withdraw with what is known so far; what people are warned of."""
+        """Withdraw with what is known so far; return the warning for users."""
         said = await self.delivery.delete(wish.withdraw(self.known.get(wish.pair, RemoteState())))
         self.known.pop(wish.pair, None)
         return said.message if said else ""
@@ -131,7 +131,7 @@ class Deliverer:
 
 @asynccontextmanager
 async def delivering(*servers: SyndesisServer, **servers_of: SyndesisServer) -> AsyncIterator[Deliverer]:
-    """An operator that is started for the block; another one beside it or after it knows nothing of its notes."""
+    """Run a delivery for the block; another one beside it or after it knows nothing of its notes."""
     deliverer = Deliverer(*servers, **servers_of)
     try:
         yield deliverer
@@ -140,7 +140,7 @@ async def delivering(*servers: SyndesisServer, **servers_of: SyndesisServer) -> 
 
 
 def writes(server: SyndesisServer, since: int = 0) -> list[str]:
-    """The writes that the server was asked for, as method and path without the query; verifying is none."""
+    """Return the writes among the server's requests as method and path without query; to verify is no write."""
     return [
         f"{request.method} {request.path.partition('?')[0].removeprefix('/api/v1')}"
         for request in server.requests[since:]

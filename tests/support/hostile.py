@@ -1,4 +1,4 @@
-"""Servers of a tenant who wishes ill: each gives one answer to everything."""
+"""Hostile servers of a tenant: each gives one answer to every request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def never(writer: asyncio.StreamWriter) -> None:
 
 
 async def without_end(writer: asyncio.StreamWriter) -> None:
-    """One JSON text that never ends."""
+    """Send one JSON text that never ends."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b'{"items": [')
     while True:
         writer.write(b'{"id": "' + b"x" * 65536 + b'"},')
@@ -25,7 +25,7 @@ async def without_end(writer: asyncio.StreamWriter) -> None:
 
 
 async def packed(writer: asyncio.StreamWriter) -> None:
-    """600 kB that unpack to 600 MB."""
+    """Send 600 kB that unpack to 600 MB."""
     body = BOMB
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}"
     writer.write(f"{head}\r\n\r\n".encode() + body)
@@ -33,7 +33,7 @@ async def packed(writer: asyncio.StreamWriter) -> None:
 
 
 async def slowly(writer: asyncio.StreamWriter) -> None:
-    """A byte in a second."""
+    """Send a byte each second."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
     while True:
         writer.write(b" ")
@@ -46,7 +46,7 @@ BOMB = gzip.compress(b"[" + b" " * (600 * MIB))
 
 @asynccontextmanager
 async def hostile(answer: Answer) -> AsyncIterator[str]:
-    """A server whose every answer is this one; its URL."""
+    """Run a server that answers everything so; yield its URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Documents as nobody should write them: valid ones, of which some places hold something else."""
+"""Malformed documents: valid ones in which some values are replaced."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def places(document: Any, at: Path = ()) -> Iterator[Path]:
 
 @st.composite
 def mutated(draw: st.DrawFn, document: Any, keep: tuple[Path, ...] = ()) -> Any:
-    """A copy of the document in which up to four places, but for those to ``keep``, hold anything or nothing."""
+    """Draw a copy of the document in which up to four places, except those to ``keep``, hold anything or nothing."""
     changed = copy.deepcopy(document)
     here = [path for path in places(document) if not any(kept[: len(path)] == path for kept in keep)]
     chosen = draw(st.lists(st.sampled_from(here), max_size=4, unique=True))
@@ -63,5 +63,5 @@ def mutated(draw: st.DrawFn, document: Any, keep: tuple[Path, ...] = ()) -> Any:
 
 
 def is_safe(message: object) -> bool:
-    """Whether a message is bounded and moves no cursor."""
+    """Return whether a message is bounded and moves no cursor."""
     return isinstance(message, str) and len(message.encode()) <= LONGEST and message.isprintable()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -16,21 +15,16 @@ from integration_operator.api import names
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
+from tests.support.audit_log import OPERATOR
+from tests.support.documents import Document, encoded, path
 from tests.support.tenants import tenant
-from tests.support.world import OPERATOR, World, path
-
-Document = dict[str, Any]
+from tests.support.world import World
 
 OF_MALLORY = "of mallory"
 """The password that the receiver brings."""
 
 WITH_FINALIZER: Document = {"finalizers": [names.REST_STATE_FINALIZER]}
 """Metadata of an Integration for which something stands over REST, or which says so."""
-
-
-def encoded(text: str) -> str:
-    """Text as the data of a Secret."""
-    return base64.b64encode(text.encode()).decode()
 
 
 @dataclass
@@ -49,7 +43,7 @@ class Receiving:
     async def bring(
         self, username: str, password: str = OF_MALLORY, name: str = "byo", *, release: bool = True
     ) -> None:
-        """A Secret of the receiver's own, with a user name of its choice, released for the giver's AddressSpace."""
+        """Create a Secret of the receiver with a user name of its choice, released for the giver's AddressSpace."""
         space = self.pair.space
         annotations = {names.ADDRESS_SPACE_ANNOTATION: f"{space.namespace}/{space.name}"} if release else {}
         document = {
@@ -61,7 +55,7 @@ class Receiving:
     async def ask(
         self, name: str = "mallory", *, metadata: Document | None = None, status: Document | None = None, **spec: Any
     ) -> Document:
-        """An Integration that the receiver writes; ``status`` is what it forges on its own one."""
+        """Create an Integration as the receiver; ``status`` is what it forges on it."""
         reference = {"namespace": self.pair.space.namespace, "name": self.pair.space.name}
         document = {
             "apiVersion": names.INTEGRATION_API_VERSION,
@@ -75,11 +69,11 @@ class Receiving:
         return written
 
     async def change(self, **spec: Any) -> None:
-        """The receiver changes its Integration."""
+        """Change the Integration as the receiver."""
         await self.receiver.patch(path("Integration", *self.ref), {"spec": spec})
 
     async def forge(self, status: Document) -> None:
-        """The receiver writes what only the operator should."""
+        """Write the Integration's status as the receiver, which only the operator should do."""
         await self.receiver.patch(f"{path('Integration', *self.ref)}/status", {"status": status})
 
     async def said(self, *reasons: str, name: str = "mallory", within: float = 30.0) -> Document:
@@ -102,7 +96,7 @@ class Scene(Receiving):
     giver: Client
 
     async def boss(self, name: str = "boss", **metadata: Any) -> Document:
-        """A MessagingUser that the giver made for itself."""
+        """Create a MessagingUser as the giver."""
         namespace, space = self.pair.space
         document = {
             "apiVersion": "user.enmasse.io/v1beta1",
@@ -120,7 +114,7 @@ class Scene(Receiving):
         assert now["metadata"]["resourceVersion"] == metadata["resourceVersion"], "it was changed"
 
     async def user(self, name: str) -> Document | None:
-        """The MessagingUser of that login."""
+        """Return the MessagingUser of that login."""
         return await self.world.get("MessagingUser", self.pair.space._replace(name=f"{self.pair.space.name}.{name}"))
 
 
@@ -128,7 +122,7 @@ class Scene(Receiving):
 async def scene(
     world: World, directory: Path, *, consent: bool = True, annotations: dict[str, str] | None = None
 ) -> AsyncIterator[Scene]:
-    """Giver and receiver in two namespaces; ``annotations`` are the Syndesis's."""
+    """Create giver and receiver in two namespaces; ``annotations`` are the Syndesis's."""
     shop, fuse = await world.namespace("shop"), await world.namespace("fuse")
     allowed = {"allowed": fuse} if consent else {}
     syndesis = await world.syndesis(fuse, annotations=annotations or {})
@@ -146,7 +140,7 @@ class Process:
         command = [sys.executable, "-m", "integration_operator", "run", "--log-level", "error"]
         command += ["--kubeconfig", str(world.control_plane.kubeconfig("operator"))]
         command += ["--probe-port", "0", "--metrics-port", "0", *flags]
-        world.mark()
+        world.audit.mark()
         self._world = world
         self._process = subprocess.Popen(command, env={"PATH": "/usr/bin:/bin"})
 
@@ -155,11 +149,11 @@ class Process:
 
         async def asked() -> bool:
             assert self._process.poll() is None, "it ended"
-            return bool(self._world.requests(OPERATOR))
+            return bool(self._world.audit.requests(OPERATOR))
 
         await self._world.eventually("the operator asks the server", asked, every=0.01)
 
     async def kill(self) -> None:
-        """End it as a node does that loses its power."""
+        """Kill it, as a power failure does."""
         self._process.kill()
         await asyncio.to_thread(self._process.wait, 20)

@@ -21,7 +21,7 @@ HEADERS = {
 
 
 def shared(name: str) -> Any:
-    """A JSON file of ``../shared/upstream`` beside the checkout; without it the test is skipped, in CI it fails."""
+    """Return a JSON file of ``../shared/upstream`` beside the checkout; skip the test without it, fail in CI."""
     file = SHARED / "upstream" / name
     if not file.is_file():
         message = f"Syndesis's own data is not at ../shared/upstream beside the checkout: {name}"
@@ -32,7 +32,7 @@ def shared(name: str) -> Any:
 
 
 def without_empty(document: Any) -> Any:
-    """A document as Syndesis shows it: whatever is empty is left out."""
+    """Return a document as Syndesis shows it, without what is empty."""
     if isinstance(document, dict):
         shown = {name: without_empty(value) for name, value in document.items()}
         return {name: value for name, value in shown.items() if value is not None and value not in ("", [], {})}

@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from integration_operator.runtime.client import Client
+from tests.support.documents import Document
 from tests.support.world import World
 
-Document = dict[str, Any]
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 EVERY_VERB = ["get", "list", "watch", "create", "update", "patch", "delete"]
 
@@ -40,7 +39,7 @@ RIGHTS["stranger"] = [*RIGHTS["giver"], *RIGHTS["receiver"]]
 
 @asynccontextmanager
 async def tenant(world: World, role: str, namespace: str, directory: Path) -> AsyncIterator[Client]:
-    """A client with the token of a service account that has one tenant's rights in one namespace, and no other."""
+    """Yield a client with the token of a service account that has one tenant's rights in one namespace only."""
     async with Client.from_kubeconfig(
         await kubeconfig_of(world, f"{role}-{world.tag}", [namespace], RIGHTS[role], directory)
     ) as client:
@@ -52,18 +51,18 @@ async def kubeconfig_of(
 ) -> Path:
     """Make a service account in the first of the namespaces with rights in all of them, and return its kubeconfig."""
     home = namespaces[0]
-    await world.person.post(f"/api/v1/namespaces/{home}/serviceaccounts", {"metadata": {"name": name}})
+    await world.kubectl.post(f"/api/v1/namespaces/{home}/serviceaccounts", {"metadata": {"name": name}})
     for namespace in namespaces:
         role = {"metadata": {"name": name}, "rules": rules}
-        await world.person.post(f"{RBAC}/namespaces/{namespace}/roles", role)
+        await world.kubectl.post(f"{RBAC}/namespaces/{namespace}/roles", role)
         binding = {
             "metadata": {"name": name},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
             "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": home}],
         }
-        await world.person.post(f"{RBAC}/namespaces/{namespace}/rolebindings", binding)
+        await world.kubectl.post(f"{RBAC}/namespaces/{namespace}/rolebindings", binding)
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token = await world.person.post(f"/api/v1/namespaces/{home}/serviceaccounts/{name}/token", request)
+    token = await world.kubectl.post(f"/api/v1/namespaces/{home}/serviceaccounts/{name}/token", request)
     file = directory / f"{name}-{home}"
     write_kubeconfig(world, file, token["status"]["token"], home)
     return file

@@ -1,4 +1,4 @@
-"""AddressSpaces of every release, and of nobody's: a malformed one says so and stops nothing."""
+"""AddressSpaces of every release are read; a malformed one is reported and stops nothing else."""
 
 from __future__ import annotations
 

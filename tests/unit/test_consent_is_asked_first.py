@@ -25,7 +25,7 @@ WITHDRAWN = Check.failure("NamespaceNotAllowed", "not allowed")
 
 
 def delivered(annotations: dict[str, str] | None = None, **spec: Any) -> Facts:
-    """The facts of a pair across namespaces that is delivered."""
+    """Return the facts of a delivered pair across namespaces."""
     written = integration("fuse", enabled=True, **spec)
     snapshot = dry_run([space(annotations={ALLOWED: "fuse", **(annotations or {})}), syndesis("fuse"), written], RULES)
     (pair,) = snapshot.pairs()

@@ -24,7 +24,7 @@ DOWN = ["MessagingUser", "Connection", "Secret"]
 
 
 def delivered(*, across: bool = False, mine: bool = False, **spec: Any) -> Facts:
-    """The facts of a pair that is delivered, offered unless it is a person's."""
+    """Return the facts of a delivered pair, offered unless a user wrote it."""
     where = "fuse" if across else "shop"
     documents = [space(annotations={"integreatly.org/allowed-namespaces": "fuse"}), syndesis(where)]
     if mine or spec:

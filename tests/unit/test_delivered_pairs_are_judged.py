@@ -26,7 +26,7 @@ RULES = ("same-namespace",)
 
 
 def settled(**spec: Any) -> tuple[DryRun, Facts]:
-    """A pair that is delivered, with the status that says so."""
+    """Return a delivered pair, with the status that says so."""
     snapshot = dry_run([space(), syndesis(), integration(enabled=True, **spec)], RULES)
     (pair,) = snapshot.pairs()
     _, decision = snapshot.settle(pair, TEMPLATES)

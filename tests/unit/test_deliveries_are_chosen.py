@@ -1,4 +1,4 @@
-"""Which delivery each side gets: a person's word before the settings, both before what the cluster serves."""
+"""Which delivery each side gets: the word of a user before the settings, both before what the cluster serves."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def facts(instance: dict[str, Any], kinds: dict[str, Any], asked: dict[str, str]
         pytest.param(RECONCILED, {}, {"connection": "rest"}, {}, "native", "rest", id="the settings, connection"),
         pytest.param(
             RECONCILED, {}, {"user": "keycloak", "connection": "rest"}, {"user": "native", "connection": "native"},
-            "native", "native", id="a person before the settings",
+            "native", "native", id="a user before the settings",
         ),
         pytest.param(
-            RECONCILED, {}, {"user": "keycloak"}, {"user": "auto"}, "keycloak", "native", id="auto of a person"
+            RECONCILED, {}, {"user": "keycloak"}, {"user": "auto"}, "keycloak", "native", id="auto of a user"
         ),
     ],
 )  # fmt: skip

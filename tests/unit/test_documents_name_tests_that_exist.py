@@ -24,7 +24,7 @@ def defined_in(file: str) -> frozenset[str]:
 
 
 def rows(section: str) -> list[str]:
-    """The rows of the first table of a section of docs/security.md, without its head."""
+    """Return the rows of the first table of a section of docs/security.md, without its head."""
     text = (ROOT / "docs/security.md").read_text()
     body = text.split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
     return [line for line in body.splitlines() if line.startswith("| ")][2:]

@@ -23,9 +23,9 @@ from integration_operator.platforms.syndesis import syndesis as instance
 from integration_operator.rendering.templates import TemplateFiles
 from tests.support.builders import integration, space, syndesis
 from tests.support.changed_facts import changed_facts
+from tests.support.documents import Document
 from tests.support.dry_runs import dry_run
 
-Document = dict[str, Any]
 TEMPLATES = TemplateFiles()
 RULES = ("same-namespace", "allowed-namespaces")
 ALLOW = {names.ALLOWED_NAMESPACES: "*"}

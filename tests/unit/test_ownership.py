@@ -33,7 +33,7 @@ def made(
     applied_names: bool = True,
     spec: dict[str, Any] | None = None,
 ) -> LiveObject:
-    """An object that names a pair or not, and of which our field manager applied fields or not."""
+    """Return an object that names a pair or not, and of which our field manager applied fields or not."""
     annotations, fields = {}, {"f:spec": {"f:username": {}}}
     if names_pair is not None:
         annotations = {

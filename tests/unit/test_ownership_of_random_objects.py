@@ -34,7 +34,7 @@ USERNAMES = (*naming.usernames(PAIR), *naming.usernames(OTHER), "boss", "enmasse
 
 
 def delivered_objects() -> dict[tuple[str, Pair], dict[str, Any]]:
-    """What the operator makes for both pairs: what others copy and forge from."""
+    """Return what the operator creates for both pairs, from which others copy."""
     snapshot = dry_run([space(annotations={ALLOWED: "*"}), syndesis("fuse"), syndesis("other")], RULES)
     made = {}
     for pair in (PAIR, OTHER):
@@ -49,7 +49,7 @@ MADE = delivered_objects()
 
 @st.composite
 def strange_objects(draw: st.DrawFn) -> dict[str, Any]:
-    """An object that somebody made after an object of ours, with any of its marks kept, forged or lost."""
+    """Draw an object that was made after one of ours, with any of its marks kept, forged or lost."""
     kind = draw(st.sampled_from(KINDS))
     document = copy.deepcopy(MADE[kind, draw(st.sampled_from([PAIR, OTHER]))])
     metadata = document["metadata"]
@@ -74,7 +74,7 @@ def strange_objects(draw: st.DrawFn) -> dict[str, Any]:
             metadata[part] |= MADE["Secret", draw(st.sampled_from([PAIR, OTHER]))]["metadata"][part]
     managers = draw(st.sampled_from(["none", "another", "ours without names", "finalizer's", "ours as update"]))
     fields = managed_fields({**document, "metadata": {**metadata, "ownerReferences": []}}, names.FIELD_MANAGER)
-    if managers == "ours without names":  # a copy keeps our entry, and its names were written by somebody else
+    if managers == "ours without names":  # a copy keeps our entry, and another client wrote its names
         fields[0]["fieldsV1"].get("f:metadata", {}).pop("f:annotations", None)
     elif managers != "none":
         fields[0]["manager"] = {"another": "kubectl", "finalizer's": names.FINALIZER_MANAGER}.get(
@@ -87,7 +87,7 @@ def strange_objects(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def proves_to_be_ours(document: dict[str, Any]) -> bool:
-    """By the rules of docs/ownership.md, told apart from the code: ours under a generated name, or put back there."""
+    """Return what docs/ownership.md says, apart from the code: ours under a generated name, or put back there."""
     metadata, kind = document["metadata"], document["kind"]
     ref = Ref(metadata["namespace"], metadata["name"])
     generated = {
@@ -109,7 +109,7 @@ def secret(username: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(
     strange=st.lists(strange_objects(), min_size=1, max_size=6),
     brought=st.sampled_from([None, *USERNAMES]),

@@ -1,4 +1,4 @@
-"""When an AddressSpace and a Syndesis are a pair, and what a person has to do where they are not."""
+"""When an AddressSpace and a Syndesis are a pair, and what a user has to do if they are not."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ async def test_a_refusal_says_what_is_wrong_and_says_the_same_until_that_changes
 
 
 async def test_those_that_were_refused_come_back_one_after_the_other(breaker_clock: Clock) -> None:
-    """So that somebody tries the host every few seconds, and of hundreds no more than a few come for nothing."""
+    """One request tries the host every few seconds, and of hundreds no more than a few come in vain."""
     peer = CircuitBreaker("host", KeycloakUnavailable, jitter=lambda: 0.5)
     await fail(peer, 4)
     with pytest.raises(KeycloakUnavailable) as tried:

@@ -51,7 +51,7 @@ def name_of(node: ast.expr) -> str:
 
 
 def failures() -> set[str]:
-    """The names of the classes that are failures."""
+    """Return the names of the classes that are failures."""
     bases = {
         node.name: {name_of(base) for base in node.bases}
         for tree in trees()

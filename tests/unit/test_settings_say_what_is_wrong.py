@@ -1,4 +1,4 @@
-"""Settings: which one counts, and what is said of a wrong one."""
+"""Settings: which one takes precedence, and how a wrong one is reported."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def snapshot_of(delivery: dict[str, str], **spec: Any) -> DryRun:
 
 
 def settled(delivery: dict[str, str], **spec: Any) -> Facts:
-    """The facts of a pair that is delivered so."""
+    """Return the facts of a pair that is delivered so."""
     snapshot = snapshot_of(delivery, **spec)
     (pair,) = snapshot.pairs()
     _, decision = snapshot.settle(pair, TEMPLATES)
@@ -40,7 +40,7 @@ def settled(delivery: dict[str, str], **spec: Any) -> Facts:
 
 
 def changed(facts: Facts, *, finalizers: list[str] | None = None, **spec: Any) -> Facts:
-    """The same pair with an Integration that says something else."""
+    """Return the same pair with another Integration."""
     assert facts.integration is not None
     document = facts.integration.live.document
     metadata = dict(document["metadata"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +9,7 @@ from hypothesis import strategies as st
 from integration_operator.runtime import store as module
 from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.store import Store
-
-Document = dict[str, Any]
+from tests.support.documents import Document
 
 
 def thing(name: str, version: int, *, uid: str = "", colour: str = "red") -> Document:
@@ -21,7 +18,7 @@ def thing(name: str, version: int, *, uid: str = "", colour: str = "red") -> Doc
 
 
 def plain(document: Document) -> tuple[str, str]:
-    """What is kept: the version does not count as a change."""
+    """Return what is kept: the version does not count as a change."""
     return document["metadata"]["name"], document["colour"]
 
 

@@ -30,7 +30,7 @@ PATHS = [
 
 @pytest.fixture
 def nowhere(tmp_path: Path) -> Path:
-    """A kubeconfig of a server that nobody is."""
+    """Write a kubeconfig of a server that does not exist."""
     kubeconfig = tmp_path / "kubeconfig"
     cluster = {"server": "http://127.0.0.1:1"}
     document = {

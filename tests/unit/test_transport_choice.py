@@ -1,4 +1,4 @@
-"""How Syndesis reaches the broker: TLS where the facts allow it and nobody forbids it."""
+"""How Syndesis reaches the broker: by TLS if the AddressSpace offers it and no setting forbids it."""
 
 from __future__ import annotations
 

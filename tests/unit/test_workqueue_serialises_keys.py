@@ -139,7 +139,7 @@ async def test_the_longest_delay_of_one_failure_may_be_shorter(queue: WorkQueue[
 
 @pytest.fixture
 async def shared(clock: Clock) -> WorkQueue[str]:
-    """A queue whose keys are of the group that their first letter says, two workers for each."""
+    """Return a queue whose keys belong to the group of their first letter, two workers for each."""
     return WorkQueue(clock=clock, jitter=lambda: 1.0, group_of=lambda key: key[0], share=2)
 
 

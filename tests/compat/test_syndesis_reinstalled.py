@@ -1,4 +1,4 @@
-"""A Syndesis that is installed anew, or only starts, is sent no password before it would encrypt it."""
+"""A Syndesis that was reinstalled, or is starting, gets no password before it would encrypt it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WISH = Wish()
 
 @pytest.fixture
 async def left() -> AsyncIterator[tuple[Deliverer, SyndesisServer]]:
-    """A delivery that has made its connection and knows the server, which is another one now and starts."""
+    """Return a delivery that has created its connection on a server that was since replaced and is starting."""
     async with SyndesisServer.running() as server, delivering(server) as deliverer:
         await deliverer.deliver(WISH)
         server.install_anew()

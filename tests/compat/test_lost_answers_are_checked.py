@@ -1,4 +1,4 @@
-"""A call whose answer never came may have done what it was asked for: that is made sure of, whatever is wanted then."""
+"""A call without an answer may have taken effect: the operator checks, whatever is desired by then."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from integration_operator.domain.model.remote_state import RemoteState
 from integration_operator.runtime.errors import Failure
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.compat.test_connection_over_rest import delivered, finalizers, pair_of
-from tests.compat.test_the_proof_of_concepts_cluster import encoded, let_in
-from tests.compat.test_users_on_the_aggregated_api import enmasse, old_pair, realm
-from tests.support.planes import INFRASTRUCTURE, drop_space
-from tests.support.world import World, condition
+from tests.support.documents import condition, encoded
+from tests.support.earlier_enmasse import INFRASTRUCTURE, aggregated_api, drop_space, pair_in_config_map, realm_of
+from tests.support.keycloak_access import store_keycloak_access
+from tests.support.rest_delivery import deliver_over_rest, finalizers, rest_pair
+from tests.support.world import World
 
 
 @dataclass
@@ -76,15 +76,15 @@ async def disabled_after(world: World, pair: Pair, delivery: AnswersLost) -> dic
 async def test_a_connection_that_may_be_there_goes(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url) as operator:
         delivery = operator.remote_backends["rest"] = AnswersLost(operator.remote_backends["rest"], EnsureRemote)
-        pair = await pair_of(world)
+        pair = await rest_pair(world)
         await disabled_after(world, pair, delivery)
         assert syndesis_server.stored() == {}
 
 
 async def test_a_connection_that_may_be_gone_is_made_again(world: World, syndesis_server: SyndesisServer) -> None:
     async with world.platforms(), world.operator(syndesis_url=syndesis_server.url) as operator:
-        pair = await pair_of(world)
-        await delivered(world, syndesis_server, pair)
+        pair = await rest_pair(world)
+        await deliver_over_rest(world, syndesis_server, pair)
         delivery = operator.remote_backends["rest"] = AnswersLost(operator.remote_backends["rest"], DeleteRemote)
         await world.enable(pair, enabled=False)
         await did_something(world, delivery)
@@ -104,14 +104,14 @@ async def test_a_connection_that_may_be_gone_is_made_again(world: World, syndesi
 async def test_a_user_that_may_be_there_goes(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, asked: str, how: str
 ) -> None:
-    await let_in(old, keycloak)
+    await store_keycloak_access(old, keycloak)
     where = {"enmasse_namespace": INFRASTRUCTURE, "keycloak_url": keycloak.url, "syndesis_url": syndesis_server.url}
-    async with enmasse(old, keycloak, "0.30"):
-        pair = await old_pair(old, keycloak)
+    async with aggregated_api(old, keycloak, "0.30"):
+        pair = await pair_in_config_map(old, keycloak)
         async with old.operator(poll_seconds=1, user_delivery=asked, **where) as operator:
             delivery = operator.remote_backends[how] = AnswersLost(operator.remote_backends[how], EnsureRemote)
             await disabled_after(old, pair, delivery)
-            assert keycloak.users(realm(pair)) == []
+            assert keycloak.users(realm_of(pair)) == []
             await drop_space(old, pair.space)
 
 
@@ -119,15 +119,15 @@ async def test_a_user_name_that_proves_nothing_is_refused(
     old: World, keycloak: Keycloak, syndesis_server: SyndesisServer
 ) -> None:
     """On this API nothing but the name tells whose a user is: a name that a user chose is not used, password or not."""
-    async with enmasse(old, keycloak, "0.30"):
-        pair = await old_pair(old, keycloak)
+    async with aggregated_api(old, keycloak, "0.30"):
+        pair = await pair_in_config_map(old, keycloak)
         theirs = {
             "resourceName": ["orders.theirs"],
             "resourceNamespace": [pair.space.namespace],
             "authenticationType": ["password"],
             "creationTimestamp": ["2019-01-01T00:00:00.000Z"],
         }
-        keycloak.make_user(realm(pair), "theirs", "their password", attributes=theirs)
+        keycloak.make_user(realm_of(pair), "theirs", "their password", attributes=theirs)
         labels = {"labels": {names.INTEGRATION_LABEL: "mine"}}
         own = naming.username(pair)
         for name, username in (("mine", "theirs"), ("fitting", own)):
@@ -145,13 +145,13 @@ async def test_a_user_name_that_proves_nothing_is_refused(
                 assert own in condition(found, "CredentialsReady")["message"]
                 await old.enable(pair, enabled=False)
                 await old.has_reason(pair, "NotEnabled")
-                assert keycloak.can_log_in(realm(pair), "theirs", "their password")
+                assert keycloak.can_log_in(realm_of(pair), "theirs", "their password")
         async with old.operator(poll_seconds=1, syndesis_url=syndesis_server.url):
             spec = {"enabled": True, "credentialsSecretRef": {"name": "fitting"}}
             await old.patch("Integration", ref, {"spec": spec})
             await old.has_reason(pair, "Ready")
-            assert keycloak.can_log_in(realm(pair), own, "my own")
+            assert keycloak.can_log_in(realm_of(pair), own, "my own")
             await old.enable(pair, enabled=False)
             await old.has_reason(pair, "NotEnabled")
-        assert keycloak.can_log_in(realm(pair), "theirs", "their password")
+        assert keycloak.can_log_in(realm_of(pair), "theirs", "their password")
         await drop_space(old, pair.space)

@@ -1,4 +1,4 @@
-"""What stands over REST is looked at once a period, one side at a time; after a start the status is what is known."""
+"""State over REST is checked once a period, one side at a time; after a start the status is what is known."""
 
 from __future__ import annotations
 

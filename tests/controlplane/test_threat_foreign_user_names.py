@@ -1,4 +1,4 @@
-"""Threat: a user name that the receiver chooses meets a MessagingUser that somebody else made, or another pair's.
+"""Threat: a user name that the receiver chooses meets a MessagingUser that is foreign or another pair's.
 
 As tenants with limited tokens; the operator has exactly the permissions it ships, and is restarted, and killed, in the
 middle. Whatever the receiver writes, nothing that the operator did not make for this very pair is touched.
@@ -18,10 +18,9 @@ from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.errors import Forbidden
 from integration_operator.runtime.ref import Ref
+from tests.support.documents import Document, path
 from tests.support.scenes import WITH_FINALIZER, Scene, scene
-from tests.support.world import World, path
-
-Document = dict[str, Any]
+from tests.support.world import World
 
 
 async def test_the_tenants_have_no_more_rights_than_that(world: World, tmp_path: Path) -> None:
@@ -43,11 +42,11 @@ FORGED: Document = {
 
 
 async def restarted(on: Scene, during: Callable[[], Awaitable[Any]], **settings: Any) -> None:
-    """What must hold under an operator must hold under the next one, that has forgotten what this one knew."""
+    """Check ``during`` under two operators, one after the other: the second knows nothing of the first."""
     for _ in range(2):
         async with on.world.operator(**settings):
             await during()
-            await on.world.quiet()
+            await on.world.audit.quiet()
 
 
 @pytest.mark.parametrize("connection", ["native", "rest"])
@@ -122,10 +121,10 @@ async def test_without_consent_nothing_is_deleted_in_the_givers_namespace(world:
         async with world.operator(give_up_seconds=1):
             await on.said("NamespaceNotAllowed")
             await on.change(enabled=False)
-            await world.quiet()
+            await world.audit.quiet()
             await on.receiver.delete(path("Integration", *on.ref))
             await asyncio.sleep(2)
-            await world.quiet()
+            await world.audit.quiet()
         await on.untouched(own_name)
         await on.untouched(chosen)
 
@@ -154,7 +153,7 @@ async def test_copies_stay(world: World, tmp_path: Path, kind: str) -> None:
                     )
             await world.enable(on.pair, enabled=False)
             await world.taken_down(on.pair)
-            await world.quiet()
+            await world.audit.quiet()
             for copy in copies:
                 ref = Ref(copy["metadata"]["namespace"], copy["metadata"]["name"])
                 now = await world.get(kind, ref)
@@ -174,7 +173,7 @@ async def test_the_generated_secret_is_no_credential_of_ones_own(world: World, t
                 name = secret["metadata"]["name"]
                 await on.receiver.patch(path("Integration", *ref), {"spec": {"credentialsSecretRef": {"name": name}}})
                 await world.has_reason(on.pair, "SecretGenerated", "CredentialsReady")
-                await world.quiet()
+                await world.audit.quiet()
                 now = await world.children(on.pair)
                 assert now["Secret"]["metadata"]["uid"] == before["Secret"]["metadata"]["uid"]  # type: ignore[index]
                 user = now["MessagingUser"]
@@ -199,14 +198,14 @@ async def test_what_a_backup_tool_puts_back_is_adopted(world: World, tmp_path: P
             body = {key: document[key] for key in ("spec", "data", "type") if key in document}
             await world.create(kind, *refs[kind], metadata=metadata, **body)
         async with world.operator():
-            await world.quiet()
+            await world.audit.quiet()
             assert await world.get("Integration", refs["Integration"]) is not None, "its AddressSpace is not there yet"
             metadata = {"annotations": space["metadata"]["annotations"]}
             await world.create(
                 "AddressSpace", *on.pair.space, metadata=metadata, spec=space["spec"], status=space["status"]
             )
             await world.has_reason(on.pair, "UserPending")
-            await world.quiet()
+            await world.audit.quiet()
             after = await world.delivered(on.pair)
             assert after["Secret"]["data"] == before["Secret"]["data"], "the credential is the same"
             assert after["MessagingUser"]["metadata"]["ownerReferences"], "and its objects have owners again"

@@ -13,13 +13,13 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.policies.ownership import KEYCLOAK_MARK, keycloak_mark
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.keycloak import Keycloak
-from tests.support.keycloak_fixture import NAMESPACE, PAIR, PROOF_OF_CONCEPT, key_of, wanted
+from tests.support.keycloak_fixtures import NAMESPACE, PAIR, PROOF_OF_CONCEPT, key_of, wanted
 
 GENERATED, CHOSEN = naming.username(PAIR), "boss"
 
 
 def attributes_of(username: str, **changed: str | None) -> dict[str, list[str]]:
-    """What EnMasse writes on a user, with some of it changed or lost."""
+    """Return what EnMasse writes on a user, with some of it changed or lost."""
     known = {
         "resourceName": f"myspace.{username}",
         "resourceNamespace": NAMESPACE,

@@ -1,4 +1,4 @@
-"""People are told what Syndesis knows: that a removed connection was in use, and whether a made one works.
+"""Users are told what Syndesis knows: that a deleted connection was in use, and whether a created one works.
 
 Neither holds anything up: the connection goes all the same, and a verdict on it is no more than advice.
 """
@@ -16,7 +16,7 @@ WISH = Wish()
 
 
 def result(status: Any = "ERROR", description: Any = "it is away", code: Any = "CONNECTION") -> dict[str, Any]:
-    """One result of the verifier."""
+    """Return one result of the verifier."""
     return {"status": status, "scope": "CONNECTIVITY", "errors": [{"code": code, "description": description}]}
 
 

@@ -1,32 +1,40 @@
-"""A front before the real Keycloak: it counts what is asked, and answers wrongly in its place when told to."""
+"""A front before a real server: it counts what is asked, and answers wrongly in the server's place when told to."""
 
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from integration_operator_sandbox.platforms.keycloak import Keycloak
-
 LOG_IN = r".*/protocol/openid-connect/token"
+NOT_FORWARDED = {"host", "connection", "content-length", "transfer-encoding"}
+SHOWN = ("Location", "Content-Type", "Retry-After")
+
+Send = Callable[[], Awaitable[Any]]
+Around = Callable[[str, str, Send], Awaitable[Any]]
+"""Called with verb and path of each request, and with what sends it."""
+
+
+async def straight(verb: str, path: str, send: Send) -> Any:
+    """Send a request."""
+    return await send()
 
 
 @dataclass
 class Lie:
-    """An answer in Keycloak's place, to requests of this verb whose path matches, this many times."""
+    """An answer in the server's place, to requests of this verb whose path matches, this many times."""
 
     verb: str
     path: str
     response: Callable[[], web.Response]
     times: float
     after: bool
-    """Whether Keycloak is asked first, so that only its answer is lost."""
+    """Whether the server is asked first, so that only its answer is lost."""
 
     def fits(self, request: web.Request) -> bool:
         return self.times > 0 and request.method == self.verb and re.fullmatch(self.path, request.path) is not None
@@ -34,15 +42,15 @@ class Lie:
 
 @dataclass
 class Front:
-    """An HTTP server on loopback for the life of an ``async with``."""
+    """An HTTP server on loopback for the life of an ``async with``; ``target`` is the URL of the server behind it."""
 
-    keycloak: Keycloak
+    target: str
+    around: Around = straight
     asked: list[tuple[str, str]] = field(default_factory=list)
     _lies: list[Lie] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(auto_decompress=False)
-        self._context = ssl.create_default_context(cadata=self.keycloak.certificate)
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -50,7 +58,7 @@ class Front:
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}/auth"
+        self.url = str(URL(self.target).with_scheme("http").with_host(host).with_port(port)).rstrip("/")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -77,7 +85,7 @@ class Front:
         times: float = 1,
         after: bool = False,
     ) -> None:
-        """Answer this instead of what Keycloak would say; ``path`` is a regular expression for all of it."""
+        """Answer this instead of what the server would say; ``path`` is a regular expression for all of it."""
 
         def response() -> web.Response:
             return web.Response(status=status, text=body, content_type=content_type)
@@ -92,14 +100,19 @@ class Front:
             if lie.after:
                 await self._forward(request)
             return lie.response()
-        return await self._forward(request)
+        response: web.Response = await self.around(request.method, request.path, lambda: self._forward(request))
+        return response
 
     async def _forward(self, request: web.Request) -> web.Response:
-        target = self.keycloak.url.removesuffix("/auth") + request.raw_path
-        kept = {name: value for name, value in request.headers.items() if name in ("Authorization", "Content-Type")}
-        body = await request.read()
+        target = URL(f"{URL(self.target).origin()}{request.raw_path}", encoded=True)
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in NOT_FORWARDED}
         async with self._session.request(
-            request.method, URL(target, encoded=True), data=body, headers=kept, ssl=self._context, allow_redirects=False
+            request.method,
+            target,
+            data=await request.read(),
+            headers=headers,
+            ssl=False,  # the test started that server itself
+            allow_redirects=False,
         ) as answer:
-            shown = {name: value for name, value in answer.headers.items() if name in ("Location", "Content-Type")}
+            shown = {name: value for name, value in answer.headers.items() if name in SHOWN}
             return web.Response(status=answer.status, body=await answer.read(), headers=shown)

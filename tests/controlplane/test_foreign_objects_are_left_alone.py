@@ -1,4 +1,4 @@
-"""An object of a wanted name that is not ours is never touched: a condition, an event, nothing else."""
+"""A foreign object with a desired name is never changed: the operator sets a condition and posts an Event."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
-from tests.support.world import World, reason
+from tests.support.documents import reason
+from tests.support.world import World
 
-STRANGERS: dict[str, tuple[Any, dict[str, Any]]] = {
+FOREIGN: dict[str, tuple[Any, dict[str, Any]]] = {
     "Secret": (naming.secret_ref, {"type": "Opaque", "data": {"password": "eA=="}}),
     "MessagingUser": (
         naming.user_ref,
@@ -24,10 +25,10 @@ SIDES = {"Secret": "CredentialsReady", "MessagingUser": "UserReady", "Connection
 
 
 @pytest.mark.parametrize("labelled", [False, True], ids=["unlabelled", "with a label like ours"])
-@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("kind", FOREIGN)
 async def test_stranger_keeps_the_name(world: World, kind: str, labelled: bool) -> None:
     pair = await world.pair()
-    ref_of, body = STRANGERS[kind]
+    ref_of, body = FOREIGN[kind]
     ref = ref_of(pair)
     metadata = {"labels": {names.INTEGRATION_LABEL: "theirs"}} if labelled else {}
     before = await world.create(kind, *ref, metadata=metadata, **body)
@@ -62,14 +63,14 @@ async def test_taking_down_leaves_strangers(world: World) -> None:
 
 
 async def test_platforms_are_never_written(world: World) -> None:
-    world.mark()
+    world.audit.mark()
     async with world.operator():
         pair = await world.pair(across=True)
         await world.deliver(pair)
         await world.delete("Syndesis", pair.syndesis)
         await world.taken_down(pair)
-        await world.quiet()
-    written = {w.split()[1] for w in world.writes()}
+        await world.audit.quiet()
+    written = {w.split()[1] for w in world.audit.writes()}
     assert written == {"integrations", "integrations/status", "secrets", "messagingusers", "connections"}
     space = await world.get("AddressSpace", pair.space)
     assert space is not None
@@ -79,14 +80,14 @@ async def test_platforms_are_never_written(world: World) -> None:
 
 async def test_the_role_is_all_that_is_needed(world: World) -> None:
     """Nothing that the operator asks is refused: the role in deploy/ lacks nothing."""
-    world.mark()
+    world.audit.mark()
     async with world.operator():
         pair = await world.pair(across=True)
         await world.deliver(pair)
         await world.enable(pair, enabled=False)
         await world.taken_down(pair)
-        await world.quiet()
-    refused = [r for r in world.requests() if r["responseStatus"]["code"] in (401, 403)]
+        await world.audit.quiet()
+    refused = [r for r in world.audit.requests() if r["responseStatus"]["code"] in (401, 403)]
     assert refused == []
 
 

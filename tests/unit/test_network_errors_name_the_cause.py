@@ -1,4 +1,4 @@
-"""What keeps a server from answering is said in words, whichever library met it; no name of an exception is shown."""
+"""Network errors are reported in plain words, whichever library raised them; no exception's name is shown."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The real Keycloak that the promises of the Keycloak delivery are tried on: one for each worker process.
-
-``conftest.py`` imports the fixtures from here.
-"""
+"""A real Keycloak, one for each worker process, with realms and users for the tests of its delivery."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ ATTRIBUTES = ENMASSE_ATTRIBUTES | {KEYCLOAK_MARK}
 
 @pytest.fixture(scope="session")
 def keycloak() -> Iterator[Keycloak]:
-    """A running Keycloak. Without Java or Maven its tests are skipped, which must not happen unseen in CI."""
+    """Run a Keycloak. Without Java or Maven its tests are skipped; in CI they fail."""
     try:
         running = Keycloak.start()
     except ToolchainMissing as error:
@@ -48,7 +45,7 @@ def keycloak() -> Iterator[Keycloak]:
 
 @pytest.fixture
 def realm(keycloak: Keycloak) -> Iterator[str]:
-    """A test's own realm, as EnMasse makes one for an AddressSpace of ``NAMESPACE``."""
+    """Create a realm for one test, as EnMasse does for an AddressSpace of ``NAMESPACE``."""
     name = f"{NAMESPACE}-{secrets.token_hex(4)}"
     keycloak.create_realm(name, NAMESPACE)
     yield name
@@ -57,7 +54,7 @@ def realm(keycloak: Keycloak) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def shared_realm(keycloak: Keycloak) -> Iterator[str]:
-    """One realm for all tests of a module whose users have names of their own: making one takes a second or more."""
+    """Create a realm for all tests of a module whose users have different names: it takes a second or more."""
     name = f"{NAMESPACE}-{secrets.token_hex(4)}"
     keycloak.create_realm(name, NAMESPACE)
     yield name
@@ -66,19 +63,19 @@ def shared_realm(keycloak: Keycloak) -> Iterator[str]:
 
 @pytest.fixture
 async def users(keycloak: Keycloak) -> AsyncIterator[KeycloakUsers]:
-    """What is under test, speaking to Keycloak as the operator does."""
+    """Return what is under test, with requests to Keycloak as the operator sends them."""
     made = KeycloakUsers(access(keycloak))
     yield made
     await made.aclose()
 
 
 def realms_of(keycloak: Keycloak) -> Realms:
-    """Its realms as EnMasse's own programs use them."""
+    """Return its realms as EnMasse's own programs use them."""
     return Realms(keycloak.url, keycloak.certificate, keycloak.admin_username, keycloak.admin_password)
 
 
 def access(keycloak: Keycloak, **changes: Any) -> KeycloakAccess:
-    """The access that EnMasse's Secrets would give."""
+    """Return the access that EnMasse's Secrets would give."""
     known = {
         "url": keycloak.url,
         "username": keycloak.admin_username,
@@ -89,7 +86,7 @@ def access(keycloak: Keycloak, **changes: Any) -> KeycloakAccess:
 
 
 def wanted(realm: str, **changes: Any) -> DesiredUser:
-    """A user that may send and receive everything in a standard space, with a password of its own."""
+    """Return a user that may send and receive everything in a standard space, with a password of its own."""
     values = {
         "realm": realm,
         "pair": PAIR,
@@ -104,5 +101,5 @@ def wanted(realm: str, **changes: Any) -> DesiredUser:
 
 
 def key_of(user: DesiredUser) -> UserKey:
-    """What remains known of a user when only its removal is wanted."""
+    """Return what is known of a user when it is only to be removed."""
     return UserKey(realm=user.realm, pair=user.pair, username=user.username)

@@ -1,4 +1,4 @@
-"""A document that the API server refuses is tried again, because what refuses it may be mended where no watch looks."""
+"""A document that the API server refuses is retried, because the reason may go away where no watch sees it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from integration_operator.runtime.errors import ApiError, NotFound
-from tests.support.world import World, reason
+from tests.support.documents import reason
+from tests.support.world import World
 
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
@@ -18,7 +19,7 @@ HOSTILE = "no users today; \x1b]0;owned\x07 " + "x" * 3000
 
 
 async def refuse_users(world: World, namespace: str, why: str) -> str:
-    """Have an admission policy refuse the MessagingUsers of a namespace; return the policy's name."""
+    """Create an admission policy that refuses the MessagingUsers of a namespace; return its name."""
     name = f"no-users-{world.tag}"
     rule = {"apiGroups": ["user.enmasse.io"], "apiVersions": ["*"], "resources": ["messagingusers"]}
     match = {
@@ -33,9 +34,9 @@ async def refuse_users(world: World, namespace: str, why: str) -> str:
             "validations": [{"expression": "false", "messageExpression": f"'{why}'", "reason": "Invalid"}],
         },
     }
-    await world.person.post(POLICIES, policy)
+    await world.kubectl.post(POLICIES, policy)
     binding = {"metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]}}
-    await world.person.post(BINDINGS, binding)
+    await world.kubectl.post(BINDINGS, binding)
     return name
 
 
@@ -50,7 +51,7 @@ async def in_force(world: World, namespace: str) -> None:
             "spec": {"username": "probe", "authentication": {"type": "password", "password": "cA=="}},
         }
         try:
-            await world.person.post(
+            await world.kubectl.post(
                 f"/apis/user.enmasse.io/v1beta1/namespaces/{namespace}/messagingusers", body, {"dryRun": "All"}
             )
         except ApiError as error:
@@ -73,8 +74,8 @@ async def test_an_admission_policy_that_is_lifted_needs_no_other_change(world: W
                 assert len(condition["message"].encode()) <= 1200
                 assert condition["message"].isprintable()
             await asyncio.sleep(3)
-            await world.person.delete(f"{BINDINGS}/{name}")
-            await world.person.delete(f"{POLICIES}/{name}")
+            await world.kubectl.delete(f"{BINDINGS}/{name}")
+            await world.kubectl.delete(f"{POLICIES}/{name}")
 
             async def ready() -> bool:
                 found = await world.integration(pair)
@@ -85,4 +86,4 @@ async def test_an_admission_policy_that_is_lifted_needs_no_other_change(world: W
     finally:
         for collection in (BINDINGS, POLICIES):
             with suppress(NotFound):
-                await world.person.delete(f"{collection}/{name}")
+                await world.kubectl.delete(f"{collection}/{name}")

@@ -1,4 +1,4 @@
-"""An Integration that a person or a GitOps tool wrote: its life and what is written in it are theirs."""
+"""An Integration that a user or a GitOps tool wrote: its life and what is written in it are theirs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
-from tests.support.world import World, condition, reason
+from tests.support.documents import condition, reason
+from tests.support.world import World
 
 
 async def said(world: World, ref: Ref, wanted: str, type_: str = "Ready") -> dict[str, Any]:
@@ -77,7 +78,7 @@ async def test_second_one_says_so_and_does_nothing(world: World) -> None:
         await world.create("Integration", *second, spec={"addressSpaceRef": reference(pair), "enabled": False})
         found = await said(world, second, "Duplicate")
         assert naming.integration_name(pair) in condition(found, "Paired")["message"]
-        await world.quiet()
+        await world.audit.quiet()
         assert all((await world.children(pair)).values())
 
 
@@ -134,7 +135,7 @@ async def test_suspended_is_left_as_it_is(world: World) -> None:
         await world.has_reason(pair, "Suspended")
         await world.patch("Connection", naming.connection_ref(pair), {"spec": {"name": "Mine"}})
         await world.patch("Integration", ref, {"spec": {"enabled": False}})
-        await world.quiet()
+        await world.audit.quiet()
         children = await world.children(pair)
         assert all(children.values())
         assert children["Connection"]["spec"]["name"] == "Mine"  # type: ignore[index]

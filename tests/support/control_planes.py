@@ -1,0 +1,58 @@
+"""Real control planes, one of each sort for each worker process, and a test's own part of one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from integration_operator.runtime.client import Client
+from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.deployment import install_all
+from tests.support.earlier_enmasse import before_enmasse_031
+from tests.support.world import World
+
+
+@asynccontextmanager
+async def world_on(plane: ControlPlane) -> AsyncIterator[World]:
+    """Create a test's own part of a control plane; the test removes what it creates."""
+    async with Client.from_kubeconfig(plane.kubeconfig("user"), user_agent="kubectl") as kubectl:
+        yield World(plane, kubectl)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """Run a control plane. The kinds come before the garbage collector, which knows them from its start."""
+    with ControlPlane.start(before_controllers=install_all) as plane:
+        yield plane
+
+
+@pytest.fixture
+async def world(control_plane: ControlPlane) -> AsyncIterator[World]:
+    """Return a test's own part of the control plane; delete what is in it afterwards."""
+    async with world_on(control_plane) as made:
+        yield made
+        await made.clean()
+
+
+@pytest.fixture(scope="session")
+def old_plane() -> Iterator[ControlPlane]:
+    """Run a control plane as EnMasse ≤ 0.30 has it, without its kinds."""
+    with ControlPlane.start(before_controllers=before_enmasse_031) as plane:
+        yield plane
+
+
+@pytest.fixture
+async def old(old_plane: ControlPlane) -> AsyncIterator[World]:
+    """Return a test's own part of that one; the test deletes its AddressSpaces itself."""
+    async with world_on(old_plane) as made:
+        yield made
+        await made.clean()
+
+
+@pytest.fixture
+def upgradable() -> Iterator[ControlPlane]:
+    """Run a control plane for one test, which installs EnMasse's kinds on it."""
+    with ControlPlane.start(before_controllers=before_enmasse_031) as plane:
+        yield plane
