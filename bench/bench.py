@@ -1,9 +1,8 @@
-"""How fast, how frugal: N AddressSpaces to N delivered pairs on a local control plane, then rest, drift, restart,
-removal.
+"""Benchmark: N AddressSpaces to N delivered pairs on a local control plane, then rest, drift, restart and removal.
 
-The operator runs as people run it, in a process of its own with the permissions of deploy/. Requests are counted at
-the server, in its audit log, by user. Times swing on a shared machine; a bare load generator that makes the same
-writes in the same run says what the server would give at best.
+The operator runs as a process of its own, with the permissions of deploy/. Requests are counted in the server's audit
+log, by user. Times vary on a shared machine: a bare load generator that makes the same writes in the same run shows
+what the server allows at best.
 """
 
 from __future__ import annotations
@@ -60,11 +59,11 @@ SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 Document = dict[str, Any]
 
 RECONCILED = {names.CONNECTION_DELIVERY: "native"}
-"""On the Syndesis: what is measured is the native path."""
+"""Annotation of the Syndesis: the native path is measured."""
 
 
 def space(name: str, host: str = "messaging-a.enmasse.svc") -> Document:
-    """A ready AddressSpace."""
+    """Return a ready AddressSpace."""
     ports = [{"name": "amqp", "port": 5672}, {"name": "amqps", "port": 5671}]
     return {
         "apiVersion": "enmasse.io/v1beta1",
@@ -80,7 +79,7 @@ def space(name: str, host: str = "messaging-a.enmasse.svc") -> Document:
 
 
 async def at_once(work: Iterable[Callable[[], Awaitable[Any]]]) -> None:
-    """Do many things, ``CONCURRENCY`` at a time."""
+    """Run coroutines, ``CONCURRENCY`` at a time."""
     slots = asyncio.Semaphore(CONCURRENCY)
 
     async def one(job: Callable[[], Awaitable[Any]]) -> None:
@@ -98,7 +97,7 @@ class Audit:
         self._at = 0
 
     def since_last(self) -> Counter[str]:
-        """Requests since the last call, as ``verb resource``; watches aside."""
+        """Return the requests since the last call, as ``verb resource``, without watches."""
         found: Counter[str] = Counter()
         with self._log.open() as log:
             log.seek(self._at)
@@ -115,12 +114,12 @@ class Audit:
 
 
 def writes(requests: Counter[str]) -> int:
-    """The writes among requests, Events aside."""
+    """Return the writes among requests, without Events."""
     return sum(n for key, n in requests.items() if key.split()[0] not in ("get", "list") and not key.endswith("events"))
 
 
 class OperatorProcess:
-    """The operator as its users run it."""
+    """The operator's process."""
 
     def __init__(self, plane: ControlPlane) -> None:
         command = [sys.executable, parent_death_signal.__file__, str(os.getpid())]  # it dies with this process
@@ -139,13 +138,13 @@ class OperatorProcess:
         return float(self._ps.memory_info().rss) / 2**20
 
     def stop(self) -> None:
-        """SIGTERM, and wait."""
+        """Send SIGTERM and wait."""
         self._process.terminate()
         self._process.wait(60)
 
 
 def documents_of_a_pair(number: int) -> tuple[list[Document], Document]:
-    """What the operator applies for one pair, and its status; without owners, which are not there to own it."""
+    """Return what the operator applies for one pair, without owners, and its status."""
     syndesis = {
         "apiVersion": "syndesis.io/v1beta3",
         "kind": "Syndesis",
@@ -167,7 +166,7 @@ def documents_of_a_pair(number: int) -> tuple[list[Document], Document]:
 
 
 async def bare_writes(client: Client, count: int) -> float:
-    """Writes a second that the server takes from a bare generator: the operator's own five writes, for ``count`` pairs.
+    """Return the writes a second of a bare generator: the operator's own five writes, for ``count`` pairs.
 
     It knows what to write beforehand, decides nothing and watches nothing.
     """
@@ -200,7 +199,7 @@ async def bare_writes(client: Client, count: int) -> float:
 
 
 async def until(what: str, check: Callable[[], Awaitable[bool]], seconds: float, every: float = 0.05) -> float:
-    """Wait for something; return how long it took."""
+    """Wait for a condition; return the seconds that it took."""
     began = time.monotonic()
     while not await check():
         if time.monotonic() - began > seconds:
@@ -220,7 +219,7 @@ async def follow(client: Client, path: str, seen: Callable[[Document], None]) ->
 async def latencies(
     client: Client, disturb: Callable[[int], Awaitable[Any]], mended: Callable[[int, Document], bool]
 ) -> list[float]:
-    """Milliseconds from a disturbance of one pair to the event that shows it mended, one after another."""
+    """Return the milliseconds from a disturbance of a pair to the event that shows its repair, one after another."""
     found = []
     for number in range(SAMPLES):
         done = asyncio.Event()
@@ -250,18 +249,18 @@ async def _events(client: Client, version: str, seen: Callable[[Document], None]
 
 
 def percentiles(values: list[float]) -> dict[str, float]:
-    """p50, p95, p99 in milliseconds."""
+    """Return p50, p95 and p99 in milliseconds."""
     cuts = statistics.quantiles(values, n=100, method="inclusive")
     return {"p50": round(cuts[49], 1), "p95": round(cuts[94], 1), "p99": round(cuts[98], 1)}
 
 
 def connection_name(number: int) -> str:
-    """The Connection of a space."""
+    """Return the path of a space's Connection."""
     return f"{NAMESPACE}.space-{number}.syndesis"
 
 
 async def measure(plane: ControlPlane, count: int, say: Callable[[str], None]) -> Document:
-    """The whole measurement."""
+    """Run the whole measurement."""
     audit = Audit(plane.audit_log)
     result: Document = {"pairs": count, "machine": f"{platform.machine()}, {psutil.cpu_count()} cores"}
     async with Client.from_kubeconfig(plane.kubeconfig("bench"), max_in_flight=64, page_bytes=WHOLE_LISTS) as client:
@@ -396,7 +395,7 @@ async def measure(plane: ControlPlane, count: int, say: Callable[[str], None]) -
 
 
 def show(result: Document, console: Console) -> None:
-    """The result as a table."""
+    """Return the result as a table."""
     table = Table(title=f"{result['pairs']} pairs, {result['machine']}", show_header=False)
     for key, value in result.items():
         if isinstance(value, dict):

@@ -1,5 +1,7 @@
-"""Pairs end in the desired state after any changes in any order, with servers that fail and processes that end
-in between: exactly one user and one connection with one credential for each enabled pair, and nothing for the others.
+"""Pairs end in the desired state after any changes in any order.
+
+Servers fail and processes end in between. In the end each enabled pair has exactly one user and one connection with one
+credential, and the others have nothing.
 
 The changes are drawn by the seed that is the test's parameter.
 """

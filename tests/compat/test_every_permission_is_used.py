@@ -77,8 +77,7 @@ def refused(requests: list[Document]) -> list[str]:
 
 
 async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tmp_path: Path) -> None:
-    """Natively, and the connection over REST with a property from a ConfigMap; each object is created, repaired and
-    deleted."""
+    """Deliver natively, and over REST with a property from a ConfigMap; create, repair and delete each object."""
     shipped = (shipped_directory("templates") / "connection.yaml.j2").read_text()
     source = "  - property: clientID\n    configMapKeyRef: { name: settings, key: client }\n"
     (tmp_path / "connection.yaml.j2").write_text(

@@ -1,5 +1,6 @@
-"""Every combination of EnMasse and Syndesis that docs/compatibility.md promises, with everything left to ``auto``, from
-the offer to the log-in, and until nothing is left. The Keycloak is a real one.
+"""Every combination of EnMasse and Syndesis that docs/compatibility.md promises works with ``auto``.
+
+Each goes from the offer to the log-in, and until nothing is left. The Keycloak is a real one.
 """
 
 from __future__ import annotations

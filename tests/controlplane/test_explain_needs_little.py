@@ -1,5 +1,6 @@
-"""`explain` on a cluster: it needs no Secrets and no more than a tenant may read, says at once what it may not, and
-answers with the operator's own decisions.
+"""`explain` on a cluster needs no Secrets, and no more than a tenant may read.
+
+It says at once what it may not read, and prints the operator's own plan.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""With the operator stopped, the garbage collector cleans up; what no owner reference reaches goes at its next
-start.
+"""The garbage collector cleans up while the operator is stopped.
+
+What no owner reference reaches is deleted at the operator's next start.
 """
 
 from __future__ import annotations

@@ -131,8 +131,7 @@ async def test_without_consent_nothing_is_deleted_in_the_givers_namespace(world:
 
 @pytest.mark.parametrize("kind", ["Secret", "MessagingUser"])
 async def test_copies_stay(world: World, tmp_path: Path, kind: str) -> None:
-    """`kubectl get -o yaml`, another name or another namespace, `kubectl apply`: labels, annotations and owners
-    kept."""
+    """Copy with `kubectl get -o yaml` and `kubectl apply`, under another name or in another namespace."""
     async with scene(world, tmp_path) as on:
         elsewhere = await world.namespace("elsewhere")
         async with world.operator():

@@ -121,8 +121,10 @@ async def test_owners_that_a_tenant_forged_delete_nothing_of_others(world: World
 
 
 async def test_a_connection_that_the_receiver_wrote_under_our_name(world: World, tmp_path: Path) -> None:
-    """With our annotations it counts as put back by a backup tool: it gets what we want of it, and stays in its
-    namespace. Without, its name is taken, and the login does not wait for that."""
+    """With our annotations it counts as restored by a backup tool, and is repaired.
+
+    Without them its name is taken, and the login does not wait for that.
+    """
     async with scene(world, tmp_path) as on, world.operator():
         ref = naming.connection_ref(on.pair)
         spec = {

@@ -1,6 +1,4 @@
-"""A reflector against a server that fails in every way a watch can fail: its store is right again, and nothing else
-is hurt.
-"""
+"""A reflector recovers from every way in which a watch can fail, and harms nothing else."""
 
 from __future__ import annotations
 

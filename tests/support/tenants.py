@@ -1,5 +1,4 @@
-"""Tenants with limited tokens: giver, receiver, editor and stranger, as RBAC Roles of real clusters give them
-rights."""
+"""Tenants with limited tokens: giver, receiver, editor and outsider, with the Roles of real clusters."""
 
 from __future__ import annotations
 

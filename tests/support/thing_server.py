@@ -34,9 +34,7 @@ def event(type_: str, document: Document) -> bytes:
 
 
 class ThingServer:
-    """Serves one kind: LISTs from ``objects``, watches from ``watches``, one function each, then watches that stay
-    silent.
-    """
+    """Serves one kind: LISTs from ``objects``, watches from ``watches``, a function each, then silent watches."""
 
     def __init__(self) -> None:
         self.objects: list[Document] = []

@@ -1,7 +1,6 @@
-"""What the tests on the real control plane share: platforms' objects, the operator with its own permissions, requests
-counted.
+"""A test's part of a control plane: platforms' objects, the operator with its own permissions, counted requests.
 
-Everything goes through the public door: the API server, as a user or as one of the platforms.
+Everything goes through the API server, as a user or as one of the platforms.
 """
 
 from __future__ import annotations

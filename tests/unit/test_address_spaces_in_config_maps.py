@@ -1,5 +1,6 @@
-"""An AddressSpace in a ConfigMap of EnMasse ≤ 0.30 is the same as one of the kind, and is not gone when it cannot be
-read.
+"""An AddressSpace in a ConfigMap of EnMasse up to 0.30 equals one of the kind.
+
+One that cannot be read does not count as deleted.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Text(NamedTuple):
 
 
 def rendered(node: ast.expr) -> str | None:
-    """The text of an expression, with ``{…}`` in place of what is filled in; None if it is not a text."""
+    """Return the text of an expression, with ``{…}`` in place of what is filled in; None if it is not a text."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):
@@ -77,7 +77,7 @@ def rendered(node: ast.expr) -> str | None:
 
 
 def assigned_before(function: ast.AST) -> dict[str, str]:
-    """The texts that a function gives to names."""
+    """Return the texts that a function assigns to names."""
     found = {}
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -142,7 +142,7 @@ def test_a_message_that_a_user_has_to_act_on_says_the_next_step(message: Text) -
 
 
 def descriptions(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The descriptions in a schema, with the path of each field."""
+    """Yield the descriptions in a schema, with the path of each field."""
     if isinstance(node, dict):
         if isinstance(node.get("description"), str):
             yield path, node["description"]
