@@ -255,7 +255,7 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 
 def connection_name(number: int) -> str:
-    """Return the path of a space's Connection."""
+    """Return the name of a space's Connection."""
     return f"{NAMESPACE}.space-{number}.syndesis"
 
 

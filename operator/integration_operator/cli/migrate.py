@@ -215,10 +215,10 @@ def way_to(dry_run: DryRun, integration: Integration, pair: Pair, to: Target) ->
         spec = integration.spec.model_copy(update={"delivery": DeliveryChoice.model_validate(delivery)})
         return delivery_mode(replace(facts, integration=replace(integration, spec=spec)))
 
-    wanted, auto = chosen(DELIVERIES[to]), chosen({"user": "auto", "connection": "auto"})
+    desired, auto = chosen(DELIVERIES[to]), chosen({"user": "auto", "connection": "auto"})
     delivery, pinned = {}, []
     for side in ("user", "connection"):
-        target = getattr(wanted, side)
+        target = getattr(desired, side)
         if getattr(auto, side) == target:
             delivery[side] = "auto"
             continue
@@ -263,7 +263,7 @@ async def _drive(client: Client, served: APIResource, integration: Integration, 
 
     path = served.item(*integration.ref)
     asked = parse_integration(await client.patch(path, {"spec": {"delivery": way.delivery}}))
-    said = ""
+    printed = ""
     try:
         async with asyncio.timeout(request.within):
             while True:
@@ -273,16 +273,16 @@ async def _drive(client: Client, served: APIResource, integration: Integration, 
                     fail(f"Integration {integration.ref} was deleted meanwhile", NO_PAIR)
                 connection = (current.status.get("delivered") or {}).get("connection") or {}
                 now = f"connection {connection.get('delivery')} {connection.get('id', '')}: {_ready(current)}"
-                if now != said:
+                if now != printed:
                     say(f"… {now}", indent=2)
-                    said = now
+                    printed = now
                 if _done(current, connection, request.to, asked.generation):
                     say("done", indent=2)
                     return
                 await asyncio.sleep(POLL)
     except TimeoutError:
         fail(
-            f"{integration.ref}: not done within {request.within:.0f} s; last: {said}. Is the operator running?",
+            f"{integration.ref}: not done within {request.within:.0f} s; last: {printed}. Is the operator running?",
             UNFINISHED,
         )
 

@@ -1,6 +1,6 @@
 """The life of a Connection on one screen: what is desired, on the server, in the status.
 
-A Connection carries a finalizer while its connection may exist on the server. One that is released to REST is let go
+A Connection carries a finalizer while its connection may exist on the server. One that is released to REST loses it
 without a request: the operator keeps the connection under the same id.
 """
 

@@ -12,7 +12,7 @@ from integration_operator.runtime.text import sanitized
 Document = dict[str, Any]
 
 PENDING = frozenset({"NoSyndesis", "ValueMissing"})
-"""Reasons that pass once somebody else has done their part."""
+"""Reasons that pass when another component has done its part."""
 
 
 def connection_status(

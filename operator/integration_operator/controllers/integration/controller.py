@@ -138,7 +138,7 @@ class IntegrationController:
             outcome = await self._executor.execute(key, plan.actions)  # the only place that writes
             if not outcome.again:
                 break
-        else:  # two decisions undo each other, or somebody undoes them
+        else:  # two decisions undo each other, or another client undoes them
             outcome.incomplete = outcome.incomplete or Incomplete()
         waits = [outcome.requeue_after]
         if facts.integration is not None:

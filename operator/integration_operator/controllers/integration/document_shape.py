@@ -1,7 +1,7 @@
-"""The shape of a document that no API server has checked: what the rest of the code takes for granted.
+"""The shape of a document that no API server has validated.
 
-Files are written by people and made by tools. Whatever is behind this door has a name and a namespace as Kubernetes
-allows them, text where there is text, and mappings where there are mappings; nothing below it looks again.
+A document that passes has a name and a namespace as Kubernetes allows them, and text and mappings in the fields that
+have them; the rest of the code relies on that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Check = Callable[[Any, str], None]
 
 
 class WrongShape(ValueError):
-    """A document is not one of Kubernetes; the message says which part of it, and how it should be."""
+    """A document is not a Kubernetes object; the message says which part is wrong, and how it should be."""
 
 
 def checked(document: Document) -> Document:
@@ -36,7 +36,7 @@ def checked(document: Document) -> Document:
     assert isinstance(metadata, dict)
     _matches(metadata.get("name"), "metadata.name", DNS_SUBDOMAIN, 253)
     kept = {key: value for key, value in metadata.items() if value is not None}
-    if kept.get("namespace") == "":  # as kubectl takes it: the namespace of the context
+    if kept.get("namespace") == "":  # as in kubectl: the namespace of the context
         del kept["namespace"]
     for key, value in kept.items():
         METADATA.get(key, _anything)(value, f"metadata.{key}")
@@ -51,7 +51,7 @@ def checked(document: Document) -> Document:
 
 
 def _of_kind(document: Document) -> None:
-    """Check what single kinds have in them."""
+    """Check fields of single kinds."""
     kind = document["kind"]
     if kind == "MessagingUser":
         _mapping(document.get("spec"), "spec")
@@ -75,14 +75,14 @@ def _with_string_data(document: Document) -> Document:
     return {**rest, "data": {**document.get("data", {}), **stored}}
 
 
-def _wrong(value: object, path: str, wanted: str) -> WrongShape:
+def _wrong(value: object, path: str, expected: str) -> WrongShape:
     shown = sanitized(json.dumps(value, default=str, ensure_ascii=False), 60)
-    hint = "; quote it" if wanted == "text" and isinstance(value, (int, float)) else ""
-    return WrongShape(f"{sanitized(path, 200)} is {shown}, not {wanted}{hint}")
+    hint = "; quote it" if expected == "text" and isinstance(value, (int, float)) else ""
+    return WrongShape(f"{sanitized(path, 200)} is {shown}, not {expected}{hint}")
 
 
 def _anything(value: object, path: str) -> None:
-    """Take a part that nothing reads."""
+    """Accept a part that nothing reads."""
 
 
 def _text(value: object, path: str) -> None:

@@ -142,7 +142,7 @@ class Executor:
         return outcome
 
     async def _execute(self, pair: Pair, action: Action) -> bool:
-        """Carry out an action; return False if it goes on beside this reconcile, or waits for a retry there."""
+        """Carry out an action; return False if it continues beside this reconcile, or waits for a retry."""
         log = self._log.bind(pair=str(pair), kind=action.kind, object=str(action.ref), why=action.why)
         match action:
             case Apply() if action.kind == "Integration" and action.uid is None:

@@ -1,6 +1,6 @@
-"""Two bounds on what the operator may do by itself: how much it deletes at once, and how often it repairs one object.
+"""Guards: bounds on what the operator does by itself. How much it deletes at once, offers, and repairs.
 
-Both err on the side of doing nothing and saying so; both hold no more than a user can release.
+In doubt a guard does nothing and reports it, and a user can release what it holds.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import Any
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 
-FEWEST = 10
-"""A removal of fewer than this many at once never looks like an accident: small clusters change by large shares."""
+MIN_VANISHED = 10
+"""A loss of fewer objects is never held: small clusters change by large shares."""
 
 REPAIRS, WINDOW = 6, 60.0
-"""Repairs of one object in one window of seconds, before another controller is taken to fight over it."""
+"""Repairs of one object in a window of seconds. More mean that another controller changes it back."""
 
 
 @dataclass(slots=True)
 class MassDeletionGuard:
     """Holds the pairs whose AddressSpace or Syndesis vanished in one LIST together with too many others.
 
-    A deletion that was watched is evidence and is never held. What a LIST does not show may be gone, or the server may
-    have been restored without it, or be the wrong one: if that takes more than ``share`` of what Integrations refer
-    to, it is held until a user confirms it on the Integration, or the objects are back.
+    A deletion that was watched is certain, and never held. An object that a LIST does not show may be deleted, or the
+    server may have been restored without it, or be the wrong one: if more than ``share`` of what Integrations refer to
+    is missing, it is held until a user confirms it on the Integration, or the objects exist again.
     """
 
     share: float
@@ -36,10 +36,10 @@ class MassDeletionGuard:
 
     def compare(self, kind: str, referred: Iterable[Ref], there: Iterable[Ref]) -> int:
         """Compare what Integrations refer to with what a LIST shows; return how many objects are held now."""
-        wanted, present = set(referred), set(there)
-        missing = wanted - present
+        expected, present = set(referred), set(there)
+        missing = expected - present
         self._held = {(k, ref) for k, ref in self._held if k != kind or ref in missing}
-        if len(missing) >= FEWEST and len(missing) > self.share * len(wanted):
+        if len(missing) >= MIN_VANISHED and len(missing) > self.share * len(expected):
             self._held |= {(kind, ref) for ref in missing}
         return sum(1 for k, _ in self._held if k == kind)
 
@@ -48,12 +48,12 @@ class MassDeletionGuard:
         self._held.discard((kind, ref))
 
     def holds(self, kind: str, ref: Ref) -> bool:
-        """Check if nothing may be concluded from the object's absence."""
+        """Check if nothing may be concluded from an object's absence."""
         return (kind, ref) in self._held
 
 
 MAX_OFFERS = 100
-"""Offers from other namespaces in one namespace that no user answered yet: as many as one looks through."""
+"""Unanswered offers from other namespaces in one namespace: as many as a user looks through."""
 
 
 class OfferLimit:
@@ -86,7 +86,7 @@ class OfferLimit:
 
     @contextmanager
     def reserved(self, pair: Pair) -> Iterator[bool]:
-        """Count the pair's offer while it is on its way; False says that it is one too many."""
+        """Count a pair's offer while it is being created; yield False if it is one too many."""
         if self.exhausted(pair):
             yield False
             return
@@ -100,7 +100,7 @@ class OfferLimit:
 class RepairLimit:
     """Counts the repairs of each object in a sliding window.
 
-    A repair applies what was applied before: another client changed it in between. A changed wish of our own is none.
+    A repair applies the same document again, because another client has changed the object.
     """
 
     def __init__(self, repairs: int = REPAIRS, window: float = WINDOW) -> None:
@@ -111,9 +111,9 @@ class RepairLimit:
 
     def wait(self, kind: str, ref: Ref, document: dict[str, Any], now: float) -> float:
         """Return the seconds until the object may be repaired again; 0.0 counts as a repair made now."""
-        wish = hash(json.dumps(document, sort_keys=True))
-        if self._applied.setdefault((kind, ref), wish) != wish:
-            self._applied[kind, ref] = wish
+        digest = hash(json.dumps(document, sort_keys=True))
+        if self._applied.setdefault((kind, ref), digest) != digest:
+            self._applied[kind, ref] = digest
             return 0.0
         at = self._at.setdefault((kind, ref), deque())
         while at and at[0] <= now - self._window:

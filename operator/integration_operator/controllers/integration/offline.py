@@ -25,11 +25,11 @@ DEFAULT_VERSIONS = {
     "AuthenticationService": "v1beta1",
     "Syndesis": "v1beta3",
 }
-"""Versions of the releases that serve these kinds today, for documents that are made and not read."""
+"""Versions that current releases serve, for documents that are rendered and not read."""
 
-KINDS = {
-    kind.kind: kind
-    for kind in (
+RESOURCES = {
+    resource.kind: resource
+    for resource in (
         resources.ADDRESS_SPACE,
         resources.SPACE_CONFIG_MAP,
         resources.AUTHENTICATION_SERVICE,
@@ -40,27 +40,27 @@ KINDS = {
         resources.CONNECTION,
     )
 }
-"""What is read from files, by kind."""
+"""The resources that are read from files, by kind."""
 
 API_VERSION = r"([a-z0-9.-]+/)?v[a-z0-9]+"
 
-ENDINGS = (".yaml", ".yml", ".json")
-"""Files of a directory that are read, as kubectl does."""
+EXTENSIONS = (".yaml", ".yml", ".json")
+"""Extensions of the files in a directory that are read, as in kubectl."""
 
 
 def read(files: Iterable[Path]) -> list[Document]:
     """Return the documents of the kinds that the operator reads; ``-`` is standard input, a directory its files.
 
-    Lists are taken apart; documents of other kinds are passed over. Raises ``UnreadableFile``.
+    The items of a List are returned one by one; documents of other kinds are ignored. Raises ``UnreadableFile``.
     """
-    found: list[Document] = []
+    result: list[Document] = []
     for file in _expanded(files):
         name = shown(file)
         for line, document in documents(read_text(file), name):
             where = f"{name}:{line}"
             checked = (_checked(item, where) for item in _items(document, where))
-            found += [item for item in checked if item is not None]
-    return found
+            result += [item for item in checked if item is not None]
+    return result
 
 
 def _expanded(files: Iterable[Path]) -> Iterator[Path]:
@@ -68,14 +68,14 @@ def _expanded(files: Iterable[Path]) -> Iterator[Path]:
         if not file.is_dir():
             yield file
             continue
-        inside = sorted(path for path in file.iterdir() if path.suffix in ENDINGS and path.is_file())
-        if not inside:
-            raise UnreadableFile(f"{shown(file)}: no file in it ends with {', '.join(ENDINGS)}")
-        yield from inside
+        members = sorted(path for path in file.iterdir() if path.suffix in EXTENSIONS and path.is_file())
+        if not members:
+            raise UnreadableFile(f"{shown(file)}: no file in it ends with {', '.join(EXTENSIONS)}")
+        yield from members
 
 
 def _items(document: Any, where: str) -> Iterator[Any]:
-    """Return a document, or those of a list; the items of a typed list need not say of what kind they are."""
+    """Yield a document, or the items of a List, which need not name their kind."""
     kind = document.get("kind") if isinstance(document, dict) else None
     if document is None:
         return
@@ -85,37 +85,37 @@ def _items(document: Any, where: str) -> Iterator[Any]:
     items = document["items"] or []
     if not isinstance(items, list):
         raise UnreadableFile(f"{where}: items of {sanitized(kind, 60)} is not a list")
-    known = {"kind": kind.removesuffix("List"), "apiVersion": document.get("apiVersion")} if kind != "List" else {}
+    defaults = {"kind": kind.removesuffix("List"), "apiVersion": document.get("apiVersion")} if kind != "List" else {}
     for item in items:
-        yield {**known, **item} if isinstance(item, dict) else item
+        yield {**defaults, **item} if isinstance(item, dict) else item
 
 
 def _checked(document: Any, where: str) -> Document | None:
-    """Return a document as an API server would have it, None if its kind is none that the operator reads."""
+    """Return a validated document; None if the operator does not read its kind."""
     if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
         raise UnreadableFile(f"{where}: a document without kind")
-    kind = KINDS.get(document["kind"])
-    if kind is None:
+    resource = RESOURCES.get(document["kind"])
+    if resource is None:
         return None
     metadata = document.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    at = f"{where}: {kind.kind} {sanitized(name, 60)}" if name is not None else f"{where}: {kind.kind}"
+    at = f"{where}: {resource.kind} {sanitized(name, 60)}" if name is not None else f"{where}: {resource.kind}"
     if name is None:
         raise UnreadableFile(f"{at}: no metadata.name")
     version = document.get("apiVersion")
     if not isinstance(version, str) or not re.fullmatch(API_VERSION, version):
         raise UnreadableFile(f"{at}: apiVersion is {sanitized(repr(version), 60)}, not GROUP/VERSION")
-    if version.rpartition("/")[0] != kind.group:
+    if version.rpartition("/")[0] != resource.group:
         return None  # the kind of another group, such as Camel's Integration
     try:
         found = document_shape.checked(document)
     except document_shape.WrongShape as error:
         raise UnreadableFile(f"{at}: {error}") from error
     labels = found["metadata"].get("labels") or {}
-    if kind.selector is None:
+    if resource.selector is None:
         return found
-    key, _, wanted = kind.selector.partition("=")
-    return found if key in labels and wanted in ("", labels[key]) else None
+    key, _, value = resource.selector.partition("=")
+    return found if key in labels and value in ("", labels[key]) else None
 
 
 def cache_of_documents(

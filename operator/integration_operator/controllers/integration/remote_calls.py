@@ -2,7 +2,7 @@
 
 A tenant runs its Syndesis server and can let every call hang. A worker that waited for it would keep the pair, and with
 it the pair's login, from being reconciled, and a few such servers would keep all workers. So a worker starts a call,
-waits for a moment, and goes on; the end of the call requeues the pair.
+waits for a moment, and continues; the end of the call requeues the pair.
 
 A call that fails is retried with its own back-off. A changed desired state, or a changed Integration, does not wait for
 it. A call that was not sent (``Deferred``) is no failure: it comes back when the server does.

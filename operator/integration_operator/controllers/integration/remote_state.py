@@ -73,7 +73,7 @@ class RemoteStateStore:
     def seconds_until_due(self, integration: Integration) -> float:
         """Return the seconds until the state is to be read again, 0.0 if there is none.
 
-        A read that is due and was not done, because something else stands in the way, waits for another period.
+        A read that is due and was not done, because something else prevented it, waits for another period.
         """
         entry = self._entries.get(integration.live.uid)
         if entry is None or entry.sides.absent:

@@ -105,7 +105,7 @@ class Integration:
         return own == others
 
     def as_deleting(self) -> Integration:
-        """Return it as if its deletion waited for state over REST: somebody removed our finalizer."""
+        """Return it as if its deletion waited for state over REST, although our finalizer was removed."""
         metadata = {key: value for key, value in self.live.document["metadata"].items() if key != "finalizers"}
         metadata.setdefault("deletionTimestamp", "")
         return replace(self, live=replace(self.live, document={**self.live.document, "metadata": metadata}))

@@ -18,7 +18,7 @@ def specified_id(connection: LiveObject | None) -> str | None:
 
 
 def adopted_id(connection: LiveObject) -> str | None:
-    """Return the id of the connection that a Connection stands for."""
+    """Return the id of a Connection's connection in Syndesis."""
     return (connection.document.get("status") or {}).get("connectionId") or specified_id(connection)
 
 

@@ -89,7 +89,10 @@ def _connection(facts: Facts) -> tuple[ConnectionDelivery, str]:
     if "Connection" in facts.cluster.absent:
         return "rest", "the cluster does not serve Connection"
     if facts.cluster.placeholder:
-        return "rest", "the kind Connection is the operator's own placeholder, and nothing is said to reconcile it"
+        return (
+            "rest",
+            "the kind Connection is the operator's own placeholder, and no annotation says that something reconciles it",
+        )
     return "native", "the cluster serves a Connection that is not the operator's placeholder"
 
 

@@ -68,7 +68,7 @@ def inherited_username(
     """Return the user name of the login that the proof of concept left for a pair: the Integration's own name.
 
     Only Keycloak shows whether the login exists, and adopts it. Afterwards the Secret or the status says so, and every
-    other delivery goes on with it. The name identifies only the AddressSpace: of the Integrations of the ``same_name``
+    other delivery keeps it. The name identifies only the AddressSpace: of the Integrations of the ``same_name``
     for it, the oldest inherits the login.
     """
     if integration is None or naming.space_of_proof_of_concept(integration.ref.name) != pair.space.name:

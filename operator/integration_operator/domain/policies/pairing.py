@@ -96,12 +96,12 @@ def rules_named(text: str) -> tuple[str, ...]:
 
 def accepts(space: AddressSpace, syndesis: Syndesis) -> Check:
     """Check that the receiver accepts offers from the AddressSpace's namespace; it always accepts its own."""
-    wanted = space.ref.namespace
-    if wanted == syndesis.ref.namespace or syndesis.accept_from is None or syndesis.accept_from.match(wanted):
-        return Check.success("NamespaceAccepted", f"Syndesis {syndesis.ref} accepts offers from namespace {wanted}")
+    namespace = space.ref.namespace
+    if namespace == syndesis.ref.namespace or syndesis.accept_from is None or syndesis.accept_from.match(namespace):
+        return Check.success("NamespaceAccepted", f"Syndesis {syndesis.ref} accepts offers from namespace {namespace}")
     return Check.failure(
         "NamespaceNotAccepted",
-        f"Syndesis {syndesis.ref} does not accept offers from namespace {wanted}; its owner must add {wanted} to its "
+        f"Syndesis {syndesis.ref} does not accept offers from namespace {namespace}; its owner must add {namespace} to its "
         f"annotation {names.ACCEPT_FROM} (now {str(syndesis.accept_from)!r})",
     )
 
@@ -111,20 +111,20 @@ def checks(space: AddressSpace, syndesis: Syndesis, rules: Sequence[str]) -> lis
 
     The last one decides.
     """
-    said: list[tuple[str, Check]] = []
+    results: list[tuple[str, Check]] = []
     for name in rules:
         allowed = RULES[name].allows(space, syndesis)
-        said.append((name, allowed or RULES[name].denial(Pair(space.ref, syndesis.ref))))
+        results.append((name, allowed or RULES[name].denial(Pair(space.ref, syndesis.ref))))
         if allowed:
             accepted = accepts(space, syndesis)
-            return said if accepted else [*said, ("accept-from", accepted)]
-    return said
+            return results if accepted else [*results, ("accept-from", accepted)]
+    return results
 
 
 def may_pair(space: AddressSpace, syndesis: Syndesis, rules: Sequence[str]) -> Check:
     """Check that a pair is allowed. A failed check says what would make the last rule pass."""
-    said = checks(space, syndesis, rules)
-    return said[-1][1] if said else NO_RULE
+    results = checks(space, syndesis, rules)
+    return results[-1][1] if results else NO_RULE
 
 
 def denied(pair: Pair, rules: Sequence[str]) -> Check:

@@ -1,7 +1,7 @@
 """A credential that a user provides in a Secret: what must hold before it is used.
 
-The receiver chooses the user name, in an AddressSpace that may be another tenant's: it must lead to nothing that
-somebody else created, nor to another pair's login.
+The receiver chooses the user name, in an AddressSpace that may be another tenant's: it must not lead to an
+object of another owner, nor to another pair's login.
 """
 
 from __future__ import annotations

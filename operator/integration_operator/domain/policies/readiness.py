@@ -65,8 +65,8 @@ def can_serve(space: AddressSpace, authentication_type: str | None) -> Check:
     if space.defects:
         return Check.failure("AddressSpaceMalformed", f"AddressSpace {space.ref}: {'; '.join(space.defects)}")
     if not space.ready:
-        said = f": {sanitized('; '.join(space.messages))}" if space.messages else " (no status.isReady: true)"
-        return Check.failure("AddressSpaceNotReady", f"AddressSpace {space.ref} is not ready{said}")
+        detail = f": {sanitized('; '.join(space.messages))}" if space.messages else " (no status.isReady: true)"
+        return Check.failure("AddressSpaceNotReady", f"AddressSpace {space.ref} is not ready{detail}")
     if space.endpoint is None:
         return Check.failure(
             "NoMessagingEndpoint",
@@ -150,8 +150,8 @@ def connection_ready(connection: Document, *, reconciled: bool) -> Check:
     if phase == "Error" and current:
         conditions = status.get("conditions")
         listed = [_mapping(condition) for condition in conditions] if isinstance(conditions, list) else []
-        said = next((c.get("message") for c in listed if c.get("status") == "False"), None)
-        return Check.failure("ConnectionFailed", f"Syndesis says: {sanitized(said or 'Error', MAX_QUOTE)}")
+        message = next((c.get("message") for c in listed if c.get("status") == "False"), None)
+        return Check.failure("ConnectionFailed", f"Syndesis says: {sanitized(message or 'Error', MAX_QUOTE)}")
     pending = "Syndesis has not taken the Connection yet"
     if not reconciled:
         pending += "; no release of Syndesis takes Connections by itself (Syndesis issue 3692)"
