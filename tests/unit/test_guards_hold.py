@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integration_operator.controllers.integration.guards import (
-    FEWEST,
+    MIN_VANISHED,
     REPAIRS,
     WINDOW,
     MassDeletionGuard,
@@ -30,8 +30,8 @@ def refs(count: int) -> list[Ref]:
         (100, 50, 0),
         (100, 49, 51),
         (100, 0, 100),
-        (FEWEST, 0, FEWEST),
-        (FEWEST - 1, 0, 0),
+        (MIN_VANISHED, 0, MIN_VANISHED),
+        (MIN_VANISHED - 1, 0, 0),
         (0, 0, 0),
     ],
 )

@@ -101,8 +101,8 @@ def accepts(space: AddressSpace, syndesis: Syndesis) -> Check:
         return Check.success("NamespaceAccepted", f"Syndesis {syndesis.ref} accepts offers from namespace {namespace}")
     return Check.failure(
         "NamespaceNotAccepted",
-        f"Syndesis {syndesis.ref} does not accept offers from namespace {namespace}; its owner must add {namespace} to its "
-        f"annotation {names.ACCEPT_FROM} (now {str(syndesis.accept_from)!r})",
+        f"Syndesis {syndesis.ref} does not accept offers from namespace {namespace}; its owner must add {namespace} to "
+        f"its annotation {names.ACCEPT_FROM} (now {str(syndesis.accept_from)!r})",
     )
 
 
