@@ -91,7 +91,7 @@ def _connection(facts: Facts) -> tuple[ConnectionDelivery, str]:
     if facts.cluster.placeholder:
         return (
             "rest",
-            "the kind Connection is the operator's own placeholder, and no annotation says that something reconciles it",
+            "Connection is the operator's placeholder, and no annotation says that something reconciles it",
         )
     return "native", "the cluster serves a Connection that is not the operator's placeholder"
 
