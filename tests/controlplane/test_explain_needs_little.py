@@ -70,7 +70,7 @@ async def test_a_tenant_sees_the_namespace_of_its_context(world: World, tenant: 
     answer = await explain(config)
     assert answer.code == 0, answer
     assert answer.out.splitlines()[0] == f"Read: namespace {shop}"
-    assert "Not looked at: Secrets, MessagingUsers, Connections" in answer.out
+    assert "Not read: Secrets, MessagingUsers, Connections" in answer.out
     assert f"AddressSpace {pair.space} × Syndesis {pair.syndesis}: a pair" in answer.out
     asked = {
         e["objectRef"]["resource"]
