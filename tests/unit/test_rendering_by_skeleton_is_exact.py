@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jinja2 import StrictUndefined, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from integration_operator.rendering.skeleton import Json, NotWhole, Values
+from integration_operator.rendering.skeleton import Json, EmbeddedValue, Values
 
 TEMPLATES = [
     "a: {{ x | tojson }}\nb: [{{ y | tojson }}, { c: {{ x | tojson }} }]\n",
@@ -59,7 +59,7 @@ def test_both_ways_are_one(template: str, x: Any, y: Any, k: str) -> None:
     compiled = environment(collected.finalize).from_string(template)
     for _ in range(2):  # the second time the skeleton is known
         collected.begin()
-        with suppress(NotWhole):  # then the text is read in full, which is what is expected
+        with suppress(EmbeddedValue):  # then the text is read in full, which is what is expected
             assert collected.read(compiled.render(variables)) == expected
 
 
@@ -72,7 +72,7 @@ def test_the_common_ways_are_read_once(template: str, whole: bool) -> None:
     if whole:
         collected.read(text)
     else:
-        with pytest.raises(NotWhole):
+        with pytest.raises(EmbeddedValue):
             collected.read(text)
 
 

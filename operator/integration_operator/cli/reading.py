@@ -66,10 +66,10 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
 def _explain(error: ApiError) -> str:
     """Return why a request to the cluster failed, for the user who made it."""
     from integration_operator.runtime.errors import Unauthorized
-    from integration_operator.runtime.network_errors import in_words
+    from integration_operator.runtime.network_errors import describe_network_error
 
     if error.status == 0 and error.__cause__ is not None:
-        return in_words(error.__cause__, seconds=TIMEOUT)
+        return describe_network_error(error.__cause__, seconds=TIMEOUT)
     if isinstance(error, Unauthorized):
         return "Unauthorized: the cluster does not accept the credentials of the kubeconfig"
     return str(error)
