@@ -36,7 +36,7 @@ STUCK = 600.0
 RESTART_KOPF = 15.0
 
 
-class ForEver:
+class UnlimitedBackoff:
     """Back-offs that never end: with kopf's own eight, an outage of a minute ends the process."""
 
     def __iter__(self) -> Iterator[float]:
@@ -152,7 +152,7 @@ async def _host(process: Hosted, settings: Settings, hosted: asyncio.Event, stop
 
 def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     chosen = kopf.OperatorSettings()
-    chosen.networking.error_backoffs = ForEver()
+    chosen.networking.error_backoffs = UnlimitedBackoff()
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 5
     chosen.scanning.disabled = True

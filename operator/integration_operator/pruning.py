@@ -13,17 +13,17 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.domain.model.credential import MAX_VALUE
-from integration_operator.runtime.text import LONGEST_MESSAGE, sanitized
+from integration_operator.runtime.text import MAX_FOREIGN_TEXT, sanitized
 
 Document = dict[str, Any]
 
-LONGEST_ENCODED = (MAX_VALUE + 2) // 3 * 4
+MAX_ENCODED_VALUE = (MAX_VALUE + 2) // 3 * 4
 """Characters of base64 of the longest value that is used."""
 
-MOST_KEYS = 16
+MAX_ENTRIES = 16
 """Keys of a user's Secret that are kept, user name and password first: one Secret may serve a few Integrations."""
 
-MOST_REFERENCES = 32
+MAX_REFERENCES = 32
 """Owner references and finalizers; no object needs more than a handful."""
 
 PREFIX = "integreatly.org/"
@@ -36,8 +36,8 @@ def secret(document: Document) -> Document:
     ours = {key: value for key, value in data.items() if f"f:{key}" in owned}
     first = (names.USERNAME_KEY, names.PASSWORD_KEY)
     others = sorted((key for key in data if key not in ours), key=lambda key: (key not in first, key))
-    short = [key for key in others if isinstance(data[key], str) and len(data[key]) <= LONGEST_ENCODED]
-    kept = {**ours, **{key: data[key] for key in short[:MOST_KEYS]}}
+    short = [key for key in others if isinstance(data[key], str) and len(data[key]) <= MAX_ENCODED_VALUE]
+    kept = {**ours, **{key: data[key] for key in short[:MAX_ENTRIES]}}
     rest: Document = {key: document[key] for key in ("type", "immutable") if key in document}
     return {**_identity(document), **rest, "data": kept}
 
@@ -107,14 +107,14 @@ def _identity(document: Document) -> Document:
         owned = _owned(document, "f:metadata", fields)
         texts = {k: v for k, v in _mapping(metadata.get(key)).items() if isinstance(v, str)}
         ours = {k: v for k, v in texts.items() if f"f:{k}" in owned or k == names.MANAGED_BY_LABEL}
-        known = {k: v for k, v in texts.items() if k.startswith(PREFIX) and len(v) <= LONGEST_MESSAGE}
-        if found := {**dict(list(known.items())[:MOST_KEYS]), **ours}:
+        known = {k: v for k, v in texts.items() if k.startswith(PREFIX) and len(v) <= MAX_FOREIGN_TEXT}
+        if found := {**dict(list(known.items())[:MAX_ENTRIES]), **ours}:
             kept[key] = found
-    if references := _sequence(metadata.get("ownerReferences"))[:MOST_REFERENCES]:
+    if references := _sequence(metadata.get("ownerReferences"))[:MAX_REFERENCES]:
         kept["ownerReferences"] = references
     finalizers = sorted(_sequence(metadata.get("finalizers")), key=lambda name: name != names.REST_STATE_FINALIZER)
     if finalizers:
-        kept["finalizers"] = finalizers[:MOST_REFERENCES]  # ours first, so that it is among them
+        kept["finalizers"] = finalizers[:MAX_REFERENCES]  # ours first, so that it is among them
     return {**{key: document[key] for key in ("apiVersion", "kind") if key in document}, "metadata": kept}
 
 
@@ -152,15 +152,15 @@ def _condition(condition: Document) -> Document:
 def _bounded(value: Any, *, depth: int) -> Any:
     """Keep a status as it is, but for texts, lists and mappings that no status of ours holds."""
     if isinstance(value, dict):
-        found = list(value.items())[: 2 * MOST_KEYS] if depth else []
+        found = list(value.items())[: 2 * MAX_ENTRIES] if depth else []
         return {key: _bounded(inner, depth=depth - 1) for key, inner in found}
     if isinstance(value, list):
-        return [_bounded(inner, depth=depth - 1) for inner in value[:MOST_REFERENCES]] if depth else []
-    return value[: 2 * LONGEST_MESSAGE] if isinstance(value, str) else value
+        return [_bounded(inner, depth=depth - 1) for inner in value[:MAX_REFERENCES]] if depth else []
+    return value[: 2 * MAX_FOREIGN_TEXT] if isinstance(value, str) else value
 
 
 def _short(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= LONGEST_ENCODED else None
+    return value if isinstance(value, str) and len(value) <= MAX_ENCODED_VALUE else None
 
 
 def _mapping(value: object) -> Document:

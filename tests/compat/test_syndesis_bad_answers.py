@@ -18,7 +18,7 @@ from aiohttp import web
 from integration_operator.backends.circuit_breaker import FAILURES, IN_FLIGHT, OPEN_FOR, CircuitBreaker
 from integration_operator.backends.limits import Limits
 from integration_operator.backends.syndesis.client import PAGES, SyndesisClient
-from integration_operator.backends.syndesis.errors import AccessRefused, NotThere, Refused, SyndesisUnavailable
+from integration_operator.backends.syndesis.errors import AccessRefused, Refused, SyndesisNotFound, SyndesisUnavailable
 from integration_operator.runtime.errors import Deferred, Failure
 from integration_operator_sandbox.syndesis_server import SyndesisServer
 from tests.support.clocks import Clock
@@ -58,7 +58,7 @@ ANSWERS = {
     "objects for tags": Answer(200, b'{"items":[{"id":"a","tags":[{}]}]}', SyndesisUnavailable),
     "no user": Answer(401, b"", AccessRefused),
     "no access": Answer(403, b'{"error":"Forbidden"}', AccessRefused),
-    "no such path": Answer(404, b"", NotThere),
+    "no such path": Answer(404, b"", SyndesisNotFound),
     "too many": Answer(429, b"", SyndesisUnavailable),
     "a defect": Answer(500, b'{"errorCode":500}', SyndesisUnavailable),
     "a proxy without a server": Answer(503, LOG_IN, SyndesisUnavailable, content_type="text/html"),

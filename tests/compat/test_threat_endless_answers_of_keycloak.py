@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from integration_operator.backends.keycloak.access import KeycloakAccess
-from integration_operator.backends.keycloak.client import MOST_PAGES, PAGE, KeycloakUsers
+from integration_operator.backends.keycloak.client import MAX_PAGES, PAGE, KeycloakUsers
 from integration_operator.backends.keycloak.desired import UserKey
 from integration_operator.backends.keycloak.errors import KeycloakFailure, KeycloakUnavailable
 from integration_operator.backends.limits import ANSWER_BYTES, Limits
@@ -163,7 +163,7 @@ async def test_users_without_a_last_page_end_and_keycloak_is_left_alone() -> Non
         with pytest.raises(KeycloakUnavailable, match="more than 5000 users"):
             await users.is_there(KEY)
         asked = len(server.asked)
-        assert asked == MOST_PAGES + 1
+        assert asked == MAX_PAGES + 1
         with pytest.raises(Deferred):
             await users.is_there(KEY)
         assert len(server.asked) == asked

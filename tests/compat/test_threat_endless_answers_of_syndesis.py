@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from integration_operator.backends.limits import ANSWER_BYTES, ERROR_BYTES, LIST_BYTES
-from integration_operator.backends.syndesis.client import MOST_MATCHES, MOST_PAGES, PAGES
+from integration_operator.backends.syndesis.client import MAX_MATCHES, MAX_PAGES, PAGES
 from integration_operator.backends.syndesis.connection_services import ConnectionServices
 from integration_operator.backends.syndesis.errors import SyndesisUnavailable
 from integration_operator.domain.policies.ownership import ConnectionEvidence
@@ -178,10 +178,10 @@ async def test_a_list_without_a_last_page_ends_and_the_server_is_left_alone() ->
     async with hostile(next_page) as (servers, asked), asyncio.timeout(30):
         with pytest.raises(SyndesisUnavailable, match="no end"):
             await servers.of("fuse").delete(EVIDENCE)
-        assert len(asked) == MOST_PAGES
+        assert len(asked) == MAX_PAGES
         with pytest.raises(Deferred, match=r"no end; tried again every 3 s\. Is Syndesis running"):
             await servers.of("fuse").delete(EVIDENCE)
-        assert len(asked) == MOST_PAGES
+        assert len(asked) == MAX_PAGES
 
 
 async def test_all_pages_together_are_bounded_and_are_not_held() -> None:
@@ -206,7 +206,7 @@ async def test_a_list_that_is_all_ours_is_not_held_either() -> None:
         return whole(send, page(path, lambda n: {"id": f"c-{n}", "name": "c", "metadata": ours}))
 
     async with hostile(next_page) as (servers, asked):
-        with pytest.raises(SyndesisUnavailable, match=f"over {MOST_MATCHES} connections"):
+        with pytest.raises(SyndesisUnavailable, match=f"over {MAX_MATCHES} connections"):
             await servers.of("fuse").delete(EVIDENCE)
         assert len(asked) == 1
 

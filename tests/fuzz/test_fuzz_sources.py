@@ -21,8 +21,8 @@ from integration_operator.domain.policies.readiness import (
 )
 from integration_operator.platforms.address_space import (
     HOST,
-    MOST_MESSAGES,
-    MOST_PORTS,
+    MAX_MESSAGES,
+    MAX_PORTS,
     address_space,
     authentication_type,
 )
@@ -90,13 +90,13 @@ CONNECTION: dict[str, Any] = {
 
 def check(space: AddressSpace) -> None:
     assert is_safe(can_serve(space, None).message)
-    assert len(space.messages) <= MOST_MESSAGES
+    assert len(space.messages) <= MAX_MESSAGES
     assert all(is_safe(text) for text in (*space.messages, *space.defects))
     for text in (space.realm, space.created_by, space.authentication, space.authentication_type):
         assert text is None or (len(text) <= 255 and text.isprintable())
     if space.endpoint is not None:
         assert HOST.fullmatch(space.endpoint.host)
-        assert len(space.endpoint.ports) <= MOST_PORTS + 2
+        assert len(space.endpoint.ports) <= MAX_PORTS + 2
     for tls in ("auto", "required", "disabled"):
         way = transport(space, tls)  # type: ignore[arg-type]
         if isinstance(way, Transport):

@@ -59,5 +59,5 @@ def test_the_error_in_a_watch() -> None:
 @pytest.mark.parametrize("status", [400, 403, 422])
 def test_what_a_user_mends_outside_our_sight_is_tried_again_within_two_minutes(status: int) -> None:
     """An admission webhook or policy, a quota, a role: no watch tells when it has been mended."""
-    assert error_of(status, body("Forbidden")).longest_delay == 120.0
-    assert error_of(503, body("ServiceUnavailable")).longest_delay == Failure.longest_delay
+    assert error_of(status, body("Forbidden")).max_delay == 120.0
+    assert error_of(503, body("ServiceUnavailable")).max_delay == Failure.max_delay

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_operator.runtime.json_text import DEEPEST, Malformed, parse, parse_pruned, pruned
+from integration_operator.runtime.json_text import MAX_DEPTH, Malformed, parse, parse_pruned, pruned
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(),
@@ -30,13 +30,13 @@ def test_what_is_within_bounds_is_parsed(value: Any, ascii_only: bool) -> None:
 
 @pytest.mark.parametrize("text", ['"[[[["', r'"\"["', r'"\\"', r'["\\\"[", "]"]', '{"{": "}"}', " [ [ ] , { } ] "])
 def test_brackets_in_strings_are_no_structure(text: str) -> None:
-    assert parse(text, deepest=2) == json.loads(text)
+    assert parse(text, max_depth=2) == json.loads(text)
 
 
 def test_depth_is_bounded_exactly() -> None:
-    assert parse(nested(DEEPEST)) is not None
+    assert parse(nested(MAX_DEPTH)) is not None
     with pytest.raises(Malformed, match="64 levels"):
-        parse(nested(DEEPEST + 1))
+        parse(nested(MAX_DEPTH + 1))
 
 
 @pytest.mark.parametrize("depth", [1_000, 100_000])
@@ -47,9 +47,9 @@ def test_any_depth_is_an_error_and_no_exhausted_stack(depth: int, left: str, rig
 
 
 def test_the_number_of_values_is_bounded() -> None:
-    assert len(parse(json.dumps([{}] * 400), most_values=1000)) == 400
+    assert len(parse(json.dumps([{}] * 400), max_values=1000)) == 400
     with pytest.raises(Malformed, match="1000 values"):
-        parse(json.dumps([{}] * 600), most_values=1000)
+        parse(json.dumps([{}] * 600), max_values=1000)
 
 
 @given(st.binary(max_size=60) | st.text(alphabet='[]{},:"\\ 1ae', max_size=60).map(str.encode))
@@ -59,7 +59,7 @@ def test_anything_else_is_the_same_error(data: bytes) -> None:
 
 
 @given(anything, st.integers(1, 3))
-def test_pruned_keeps_all_that_is_not_deeper(value: Any, deepest: int) -> None:
+def test_pruned_keeps_all_that_is_not_deeper(value: Any, max_depth: int) -> None:
     def cut(value: Any, levels: int) -> Any:
         if isinstance(value, list | dict) and not levels:
             return None
@@ -67,12 +67,12 @@ def test_pruned_keeps_all_that_is_not_deeper(value: Any, deepest: int) -> None:
             return [cut(item, levels - 1) for item in value]
         return {key: cut(item, levels - 1) for key, item in value.items()} if isinstance(value, dict) else value
 
-    assert json.loads(pruned(json.dumps(value).encode(), deepest=deepest)) == cut(value, deepest)
+    assert json.loads(pruned(json.dumps(value).encode(), max_depth=max_depth)) == cut(value, max_depth)
 
 
 def test_one_deep_member_is_pruned_and_the_others_are_read() -> None:
     text = '{"a":1,"deep":' + nested(9_000) + ',"b":{"c":[2]}}'
-    found = parse_pruned(text.encode(), deepest=10)
+    found = parse_pruned(text.encode(), max_depth=10)
     assert (found["a"], found["b"]) == (1, {"c": [2]})
     assert json.dumps(found["deep"]) == nested(9, "[", "]").replace("[]", "[null]")
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from integration_operator.backends.circuit_breaker import LONGEST_REFUSAL, OPEN_FOR, CircuitBreaker
+from integration_operator.backends.circuit_breaker import MAX_DEFERRAL, OPEN_FOR, CircuitBreaker
 from integration_operator.backends.keycloak.errors import AdminRefused, KeycloakUnavailable
 from integration_operator.runtime.errors import Deferred
 from tests.support.clocks import Clock
@@ -103,7 +103,7 @@ async def test_those_that_were_refused_come_back_one_after_the_other(breaker_clo
             await peer.call(answers)
         waits.append(caught.value.retry_after)
     assert waits[:4] == [pytest.approx(OPEN_FOR * turn) for turn in (1, 2, 3, 4)]
-    assert max(waits) == pytest.approx(0.75 * LONGEST_REFUSAL)
+    assert max(waits) == pytest.approx(0.75 * MAX_DEFERRAL)
     assert tried.value.deferred, "its own back-off does not grow meanwhile"
 
 

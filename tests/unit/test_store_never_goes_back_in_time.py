@@ -42,20 +42,20 @@ def test_an_older_event_is_dropped(store: Store[tuple[str, str]]) -> None:
 
 
 def test_the_answer_to_a_write_overtakes_the_watch(store: Store[tuple[str, str]]) -> None:
-    store.wrote(thing("a", 7, colour="green"))
+    store.record_write(thing("a", 7, colour="green"))
     store.apply_event("ADDED", thing("a", 6, colour="red"))
     assert colour(store) == "green"
 
 
 def test_an_answer_that_the_watch_overtook_is_dropped(store: Store[tuple[str, str]]) -> None:
     store.apply_event("MODIFIED", thing("a", 8, colour="blue"))
-    store.wrote(thing("a", 7, colour="green"))
+    store.record_write(thing("a", 7, colour="green"))
     assert colour(store) == "blue"
 
 
 def test_a_list_that_was_asked_for_before_a_write_does_not_undo_it(store: Store[tuple[str, str]]) -> None:
     epoch = store.epoch()
-    store.wrote(thing("a", 9, colour="green"))
+    store.record_write(thing("a", 9, colour="green"))
     assert store.replace([store.read(thing("b", 3))], epoch) == []
     assert colour(store) == "green"
     assert colour(store, "b") == "red"
@@ -63,7 +63,7 @@ def test_a_list_that_was_asked_for_before_a_write_does_not_undo_it(store: Store[
 
 def test_a_list_may_go_back_in_time_after_a_restore(store: Store[tuple[str, str]]) -> None:
     store.apply_event("ADDED", thing("a", 90, colour="blue"))
-    store.wrote(thing("b", 91))
+    store.record_write(thing("b", 91))
     vanished = store.replace([store.read(thing("a", 5, colour="red"))], store.epoch())
     assert colour(store) == "red"
     assert vanished == [("b", "red")]
@@ -82,7 +82,7 @@ def test_a_removal_of_ours_stays_until_the_watch_confirms(store: Store[tuple[str
 def test_the_answer_to_a_write_does_not_bring_back_what_the_watch_saw_deleted(store: Store[tuple[str, str]]) -> None:
     store.apply_event("ADDED", thing("a", 1))
     store.apply_event("DELETED", thing("a", 3))
-    store.wrote(thing("a", 2, colour="green"))
+    store.record_write(thing("a", 2, colour="green"))
     assert colour(store) is None
 
 
@@ -106,9 +106,9 @@ def test_taking_off_the_last_finalizer_of_what_is_being_deleted_is_its_end(store
     document = thing("a", 1)
     store.apply_event("ADDED", document)
     kept = {**document["metadata"], "resourceVersion": "2", "deletionTimestamp": "now", "finalizers": ["another's"]}
-    store.wrote({**document, "metadata": kept})
+    store.record_write({**document, "metadata": kept})
     assert colour(store) == "red"
-    store.wrote({**document, "metadata": {**kept, "resourceVersion": "3", "finalizers": []}})
+    store.record_write({**document, "metadata": {**kept, "resourceVersion": "3", "finalizers": []}})
     assert colour(store) is None
 
 
@@ -124,11 +124,11 @@ def test_things_without_uid_come_and_go(store: Store[tuple[str, str]]) -> None:
 def test_no_more_than_so_many_deletions_are_remembered(
     store: Store[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_GONE", 2)
+    monkeypatch.setattr(module, "MAX_DELETED_UIDS", 2)
     for name in "abc":
         store.apply_event("DELETED", thing(name, 1))
     for name in "abc":
-        store.wrote(thing(name, 2))
+        store.record_write(thing(name, 2))
     assert [colour(store, name) for name in "abc"] == ["red", None, None]
 
 
@@ -149,7 +149,7 @@ def test_subscribers_hear_of_changes_that_matter_and_not_of_our_writes(store: St
     store.subscribe(lambda old, new: heard.append((old, new)))
     store.apply_event("ADDED", thing("a", 1))
     store.apply_event("MODIFIED", thing("a", 2))
-    store.wrote(thing("a", 3, colour="blue"))
+    store.record_write(thing("a", 3, colour="blue"))
     store.apply_event("MODIFIED", thing("a", 3, colour="blue"))
     store.apply_event("MODIFIED", thing("a", 4, colour="green"))
     store.apply_event("DELETED", thing("a", 5))
@@ -176,7 +176,7 @@ def test_indexes_show_what_the_store_shows(steps: list[tuple[str, str, str]]) ->
     for version, (what, name, shade) in enumerate(steps, 1):
         document = thing(name, version, uid=f"{name}-{version // 7}", colour=shade)
         if what == "wrote":
-            store.wrote(document)
+            store.record_write(document)
         elif what == "removed":
             store.removed(Ref("n", name), document["metadata"]["uid"])
         elif what == "replace":

@@ -13,7 +13,7 @@ import aiohttp
 import httpx
 import pytest
 
-from integration_operator.runtime.network_errors import in_words
+from integration_operator.runtime.network_errors import describe_network_error
 from integration_operator_sandbox.certificates import self_signed
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -62,7 +62,7 @@ def get(request: pytest.FixtureRequest) -> Callable[[str], Awaitable[None]]:
 async def said(get: Callable[[str], Awaitable[None]], url: str) -> str:
     with pytest.raises((aiohttp.ClientError, TimeoutError, OSError, httpx.HTTPError)) as caught:
         await get(url)
-    return in_words(caught.value, seconds=0.5)
+    return describe_network_error(caught.value, seconds=0.5)
 
 
 async def test_connection_refused(get: Any) -> None:
@@ -78,7 +78,7 @@ async def test_no_such_host(get: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_name_server_that_is_away() -> None:
-    assert in_words(socket.gaierror(socket.EAI_AGAIN, "x")) == "the name cannot be resolved for now"
+    assert describe_network_error(socket.gaierror(socket.EAI_AGAIN, "x")) == "the name cannot be resolved for now"
 
 
 async def test_certificate_not_trusted(get: Any, tmp_path: Any) -> None:
@@ -114,4 +114,4 @@ def test_an_error_that_causes_itself_ends() -> None:
     error = OSError("x")
     error.__context__ = other = ValueError("y")
     other.__context__ = error
-    assert in_words(error) == "no usable answer (OSError)"
+    assert describe_network_error(error) == "no usable answer (OSError)"

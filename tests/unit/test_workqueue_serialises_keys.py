@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from integration_operator.runtime.backoff import FIRST_DELAY, LONGEST_DELAY
+from integration_operator.runtime.backoff import FIRST_DELAY, MAX_DELAY
 from integration_operator.runtime.token_bucket import TokenBuckets
 from integration_operator.runtime.workqueue import WorkQueue
 from tests.support.clocks import Clock
@@ -72,7 +72,7 @@ async def test_a_delay_is_kept_and_an_add_shortens_it(queue: WorkQueue[str], clo
 async def test_failures_double_the_delay_and_success_forgets_them(queue: WorkQueue[str]) -> None:
     delays = [queue.add_rate_limited("a") for _ in range(20)]
     assert delays[:4] == [FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY, 8 * FIRST_DELAY]
-    assert delays[-1] == LONGEST_DELAY
+    assert delays[-1] == MAX_DELAY
     queue.forget("a")
     assert queue.add_rate_limited("a") == FIRST_DELAY
     assert queue.add_rate_limited("b", at_least=7) == 7
@@ -134,7 +134,7 @@ async def test_the_longest_delay_of_one_failure_may_be_shorter(queue: WorkQueue[
     delays = [queue.add_rate_limited("a", longest=120.0) for _ in range(40)]
     assert delays[:3] == [FIRST_DELAY, FIRST_DELAY * 2, FIRST_DELAY * 4]
     assert delays[-1] == 120.0
-    assert queue.add_rate_limited("a") == LONGEST_DELAY
+    assert queue.add_rate_limited("a") == MAX_DELAY
 
 
 @pytest.fixture

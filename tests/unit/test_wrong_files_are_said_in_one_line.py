@@ -19,7 +19,7 @@ from integration_operator.cli import app
 from integration_operator.cli.explain import explain
 from integration_operator.cli.render import render
 from integration_operator.rendering.templates import TemplateFiles
-from integration_operator.runtime.yaml_documents import LARGEST_FILE
+from integration_operator.runtime.yaml_documents import MAX_FILE_BYTES
 from tests.support.builders import integration, syndesis
 from tests.support.builders import space as address_space
 
@@ -266,7 +266,7 @@ def test_aliases_that_stand_for_little_are_fine(tmp_path: Path) -> None:
 def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file.yaml"
     with file.open("wb") as stream:
-        stream.truncate(LARGEST_FILE + 1)
+        stream.truncate(MAX_FILE_BYTES + 1)
     result = run("render", "-f", str(file))
     assert (result.exit_code, "larger than 64 MiB" in result.stderr) == (2, True), result.output
 

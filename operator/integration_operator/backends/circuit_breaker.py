@@ -26,7 +26,7 @@ FAILURES = 5  # in a row; a restart behind a load balancer costs one or two
 OPEN_FOR = 3
 """Seconds between two requests that try a host which is down. One small request in three seconds harms no host, and
 what waits for it should not wait longer for its return."""
-LONGEST_REFUSAL = 60.0
+MAX_DEFERRAL = 60.0
 """Seconds after which one that was refused comes back at the latest. Each comes a turn later than the one before, so
 that of hundreds only one or two come at a time: the success of whoever tries the host calls all of them."""
 
@@ -87,7 +87,7 @@ class CircuitBreaker:
                 self._note(None)
                 return answer
 
-    def leave_alone(self, error: Failure) -> None:
+    def trip(self, error: Failure) -> None:
         """Leave the host alone at once, although each answer by itself was one: what it says has no end."""
         for _ in range(self._failures):
             self._note(error)
@@ -120,7 +120,7 @@ class CircuitBreaker:
         """Return the seconds until the next one may try the host; each that asks gets the turn after the last."""
         left = float(self._breaker.open_remaining) if self._breaker.opened else float(self._open_for)
         turn, self._turns = self._turns, self._turns + 1
-        return min(left + turn * self._open_for, LONGEST_REFUSAL * (0.5 + self._jitter() / 2))
+        return min(left + turn * self._open_for, MAX_DEFERRAL * (0.5 + self._jitter() / 2))
 
     def _words(self) -> str:
         """Return what is wrong, in words that stay the same for as long as the host has the same trouble."""

@@ -16,7 +16,7 @@ ANSWER_SECONDS = 15.0
 ERROR_BYTES = 64 * 1024
 """Of an answer other than 2xx. Syndesis's and Keycloak's have some hundred bytes; a proxy's page may have more."""
 
-MOST_VALUES = 200_000
+MAX_VALUES = 200_000
 """Members and items in one answer: a page of connections has 40,000. Parsed, each takes up to 100 bytes."""
 
 

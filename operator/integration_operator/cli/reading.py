@@ -66,10 +66,10 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
 def _in_words(error: ApiError) -> str:
     """Return why a cluster did not do what was asked, in words of the one who asked."""
     from integration_operator.runtime.errors import Unauthorized
-    from integration_operator.runtime.network_errors import in_words
+    from integration_operator.runtime.network_errors import describe_network_error
 
     if error.status == 0 and error.__cause__ is not None:
-        return in_words(error.__cause__, seconds=PATIENCE)
+        return describe_network_error(error.__cause__, seconds=PATIENCE)
     if isinstance(error, Unauthorized):
         return "Unauthorized: it does not accept the credentials of the kubeconfig"
     return str(error)

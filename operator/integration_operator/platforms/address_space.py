@@ -33,7 +33,7 @@ OPERATIONS = frozenset({"send", "recv", "view", "manage"})
 MESSAGING = "messaging"
 """The name of the service, and of its endpoint unless the spec gives it another one."""
 
-MOST_MESSAGES, LONGEST_MESSAGE = 5, 150
+MAX_MESSAGES, MAX_STATUS_MESSAGE = 5, 150
 """What is shown of ``status.messages``; together with the name of the space they fit into a message of 1 KiB."""
 
 HOST = re.compile(
@@ -44,10 +44,10 @@ HOST = re.compile(
 PORT_NAME = re.compile(r"[a-z0-9-]{1,63}")
 """EnMasse's are ``amqp``, ``amqps``, ``amqp-wss``, ``mqtt``, ``secure-mqtt``, ``https``."""
 
-MOST_PORTS = 16
+MAX_PORTS = 16
 """EnMasse's services have up to six."""
 
-LONGEST_CERTIFICATES = 64 * 1024
+MAX_CERTIFICATES = 64 * 1024
 """Characters of base64. One certificate has 1 to 3 KiB, and Syndesis reads the first only (CertificateUtil.java:61)."""
 
 RESOURCE_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -56,7 +56,7 @@ RESOURCE_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-
 REALM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 """EnMasse's own are of ``[a-z0-9-]``, up to 60 characters (KubeUtil.java:31-61 @0.30.3); Keycloak's column has 255."""
 
-LONGEST_USER = 253
+MAX_USER_NAME = 253
 """Characters of a creator's name: names of service accounts, e-mail addresses; OpenShift takes nearly any character."""
 
 
@@ -143,7 +143,7 @@ def _ports(listed: object, defects: list[str]) -> tuple[tuple[str, int], ...]:
         if name is None or not PORT_NAME.fullmatch(name):
             continue
         if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 65536:
-            if len(ports) < MOST_PORTS or name in ("amqp", "amqps"):
+            if len(ports) < MAX_PORTS or name in ("amqp", "amqps"):
                 ports[name] = number
         elif name in ("amqp", "amqps"):
             defects.append(f"port {name} of the messaging endpoint is not a number from 1 to 65535")
@@ -155,7 +155,7 @@ def _certificates(encoded: object, defects: list[str]) -> str | None:
     if not encoded:
         return None
     defect = "status.caCert is not base64 of certificates in PEM"
-    if not isinstance(encoded, str) or len(encoded) > LONGEST_CERTIFICATES:
+    if not isinstance(encoded, str) or len(encoded) > MAX_CERTIFICATES:
         defects.append(defect)
         return None
     try:
@@ -172,7 +172,7 @@ def _certificates(encoded: object, defects: list[str]) -> str | None:
 
 def _user(value: object, defects: list[str]) -> str | None:
     name = _text(value)
-    if name is not None and (len(name) > LONGEST_USER or not name.isprintable()):
+    if name is not None and (len(name) > MAX_USER_NAME or not name.isprintable()):
         defects.append(f"annotation {names.ENMASSE_CREATED_BY} is not a user's name")
         return None
     return name
@@ -180,7 +180,7 @@ def _user(value: object, defects: list[str]) -> str | None:
 
 def _messages(listed: object) -> tuple[str, ...]:
     texts = [text for text in _sequence(listed) if _text(text)]
-    return tuple(sanitized(text, LONGEST_MESSAGE) for text in texts[:MOST_MESSAGES])
+    return tuple(sanitized(text, MAX_STATUS_MESSAGE) for text in texts[:MAX_MESSAGES])
 
 
 def _matching(value: object, pattern: re.Pattern[str], field: str, defects: list[str]) -> str | None:

@@ -16,10 +16,10 @@ Document = dict[str, Any]
 
 DATA_KEY = "config.json"
 
-LONGEST = 256 * 1024
+MAX_CONFIG_BYTES = 256 * 1024
 """Characters of the JSON. One of EnMasse's has 2 to 6 KiB, with applied plans and configurations up to 30."""
 
-MOST_VALUES = 10_000
+MAX_VALUES = 10_000
 """Members and items in the JSON; one of EnMasse's has some hundred."""
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,251}[a-z0-9])?")
@@ -67,9 +67,9 @@ def address_space_document(config_map: Document) -> Document | None:
 
 def _config(config_map: Document) -> Document:
     text = config_map["data"][DATA_KEY]
-    if len(text) > LONGEST:
+    if len(text) > MAX_CONFIG_BYTES:
         raise ValueError("too long")
-    config: Document = parse(text, most_values=MOST_VALUES)
+    config: Document = parse(text, max_values=MAX_VALUES)
     return config
 
 

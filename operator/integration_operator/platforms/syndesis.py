@@ -10,10 +10,10 @@ from integration_operator.domain.model.platforms import Syndesis
 from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.text import sanitized
 
-LONGEST_WORD = 64
+MAX_WORD = 64
 """Bytes of a phase or a reason, which are single words: ``Installed``, ``StartupFailed``, ``Duplicate``."""
 
-LONGEST_USER = 253
+MAX_USER_NAME = 253
 """Characters of a creator's name, as for an AddressSpace: it is compared with that."""
 
 
@@ -41,9 +41,9 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _word(value: object) -> str:
-    return sanitized(value, LONGEST_WORD) if isinstance(value, str) else ""
+    return sanitized(value, MAX_WORD) if isinstance(value, str) else ""
 
 
 def _user(value: object) -> str | None:
     name = value.strip() if isinstance(value, str) else ""
-    return name if name and len(name) <= LONGEST_USER and name.isprintable() else None
+    return name if name and len(name) <= MAX_USER_NAME and name.isprintable() else None

@@ -21,15 +21,15 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from integration_operator.rendering.skeleton import Json
 
-LARGEST_DOCUMENT = 256 * 1024
+MAX_DOCUMENT = 256 * 1024
 """Characters of one rendered document; the shipped templates give 1 to 4 KiB, and etcd takes 1.5 MiB."""
 
-MOST_STEPS = 10_000
+MAX_STEPS = 10_000
 """Items of all ``range``s of one rendering together, and pieces of its output: thousands of times what a template
 needs, and a tenth of a second."""
 
 
-class TooMuch(TemplateRuntimeError):
+class LimitExceeded(TemplateRuntimeError):
     """A template gives more than a document can hold, or does not come to an end."""
 
 
@@ -41,32 +41,32 @@ class BoundedSandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Multiply numbers, and repeat texts and lists within bounds."""
         if operator == "**":
-            raise TooMuch("powers are not computed in templates")
+            raise LimitExceeded("powers are not computed in templates")
         for sequence, times in ((left, right), (right, left)):
-            if isinstance(sequence, Sized) and isinstance(times, int) and len(sequence) * times > LARGEST_DOCUMENT:
-                raise TooMuch(f"a value of more than {LARGEST_DOCUMENT} characters or items")
+            if isinstance(sequence, Sized) and isinstance(times, int) and len(sequence) * times > MAX_DOCUMENT:
+                raise LimitExceeded(f"a value of more than {MAX_DOCUMENT} characters or items")
         return super().call_binop(context, operator, left, right)
 
 
 def rendered(template: Template, variables: dict[str, Any]) -> str:
     """Render a template within bounds. Raises ``TooMuch``."""
-    steps, size = MOST_STEPS, 0
+    steps, size = MAX_STEPS, 0
 
     def bounded_range(*arguments: int) -> range:
         nonlocal steps
         made = range(*arguments)
         steps -= len(made)
         if steps < 0:
-            raise TooMuch(f"loops of more than {MOST_STEPS} steps")
+            raise LimitExceeded(f"loops of more than {MAX_STEPS} steps")
         return made
 
     pieces: list[str] = []
     generated = cast("Generator[str]", template.generate({**variables, "range": bounded_range}))
     for piece in generated:
         size += len(piece)
-        if size > LARGEST_DOCUMENT or len(pieces) > MOST_STEPS:
-            said = f"a document of more than {LARGEST_DOCUMENT} characters or {MOST_STEPS} pieces"
-            generated.throw(TooMuch(said))  # there, so that its line is known
+        if size > MAX_DOCUMENT or len(pieces) > MAX_STEPS:
+            said = f"a document of more than {MAX_DOCUMENT} characters or {MAX_STEPS} pieces"
+            generated.throw(LimitExceeded(said))  # there, so that its line is known
         pieces.append(piece)
     return "".join(pieces)
 
@@ -94,7 +94,7 @@ class LineMarks(Extension):
             yield Token(token.lineno, token.type, text)
 
 
-def take_marks(text: str) -> tuple[str, list[int]]:
+def strip_marks(text: str) -> tuple[str, list[int]]:
     """The text without marks, and for each of its lines the template's line that ended it (0 where unknown)."""
     lines, numbers = [], []
     for line in text.split("\n"):

@@ -15,7 +15,7 @@ import yaml
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError, UndefinedError, meta
 
 from integration_operator.domain.plan.manifests import Identity, TemplateName, TemplateRefused
-from integration_operator.rendering.environment import TooMuch, environment, rendered, take_marks
+from integration_operator.rendering.environment import LimitExceeded, environment, rendered, strip_marks
 from integration_operator.rendering.samples import SAMPLES, VARIABLES
 from integration_operator.rendering.skeleton import NotWhole, Values, read_in_full
 from integration_operator.shipped import shipped_directory
@@ -118,7 +118,7 @@ class TemplateFiles:
             text = rendered(marked.get_template(_file(name)), _with_identity(identity, variables))
         except Exception as error:
             self._refuse(name, error)
-        plain, numbers = take_marks(text)
+        plain, numbers = strip_marks(text)
         try:
             node = yaml.compose(plain, Loader=yaml.SafeLoader)
             document = yaml.safe_load(plain)
@@ -136,7 +136,7 @@ class TemplateFiles:
     def _refuse(self, name: TemplateName, error: Exception) -> NoReturn:
         where = str(self.file(name)) if not isinstance(error, TemplateNotFound) else _file(name)
         line = error.lineno if isinstance(error, TemplateSyntaxError) else _line_of_traceback(error, name)
-        told = isinstance(error, (TemplateSyntaxError, UndefinedError, TooMuch))
+        told = isinstance(error, (TemplateSyntaxError, UndefinedError, LimitExceeded))
         reason = str(error) if told else type(error).__name__
         raise TemplateRefused(f"{where}:{line}: {' '.join(reason.split())}") from None
 

@@ -25,8 +25,8 @@ from integration_operator.runtime import kubeconfig
 from integration_operator.runtime.errors import Invalid, TooLarge, Unauthorized, Unavailable, error_of
 from integration_operator.runtime.json_text import Malformed, parse_pruned
 from integration_operator.runtime.kubeconfig import ClusterNotFound, Kubeconfig, KubeconfigInvalid
-from integration_operator.runtime.network_errors import in_words
-from integration_operator.runtime.responses import UNPACKED, Unreadable, unpacked
+from integration_operator.runtime.network_errors import describe_network_error
+from integration_operator.runtime.responses import IDENTITY_ENCODING, Unreadable, unpacked
 from integration_operator.runtime.responses import TooLarge as AnswerTooLarge
 from integration_operator.runtime.responses import body as body_of
 from integration_operator.runtime.text import sanitized
@@ -57,7 +57,7 @@ AddressSpaces or Secrets have 1 to 3 MiB. Parsed it takes two to ten times as mu
 READ_BUFFER = 256 * 1024
 """Bytes that aiohttp holds of each answer before they are read; the library's own 2 MiB are for lines read at once."""
 
-DEEPEST = 100
+MAX_DEPTH = 100
 """Levels of nesting that are read of a document. The API server takes 10,000, in fields that a schema leaves open."""
 
 
@@ -239,15 +239,19 @@ class Client:
         try:
             response = await self._send("GET", path, {**query, "watch": "true"}, None, None, accept, timeout)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "NoAnswer", f"watch of {self.server}{path}: {in_words(error)}") from error
+            raise Unavailable(
+                0, "NoAnswer", f"watch of {self.server}{path}: {describe_network_error(error)}"
+            ) from error
         try:
             if response.status != 200:
                 raise error_of(response.status, await body_of(response, ERROR_BYTES))
             opened()
             async for line in _lines(response, self._page_bytes):
-                yield parse_pruned(line, deepest=DEEPEST)
+                yield parse_pruned(line, max_depth=MAX_DEPTH)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "ConnectionLost", f"watch of {self.server}{path}: {in_words(error)}") from error
+            raise Unavailable(
+                0, "ConnectionLost", f"watch of {self.server}{path}: {describe_network_error(error)}"
+            ) from error
         except Unreadable as error:
             raise Unavailable(0, "Unreadable", f"watch of {path}: {error}") from None
         except Malformed as error:
@@ -281,10 +285,12 @@ class Client:
                     response.release()
                 if status >= 300:
                     raise error_of(status, data, retry_after=retry_after)
-                document = parse_pruned(data, deepest=DEEPEST) if data else {}
+                document = parse_pruned(data, max_depth=MAX_DEPTH) if data else {}
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise Unavailable(
-                    0, "NoAnswer", f"{verb} {self.server}{path}: {in_words(error, seconds=self._timeout.total)}"
+                    0,
+                    "NoAnswer",
+                    f"{verb} {self.server}{path}: {describe_network_error(error, seconds=self._timeout.total)}",
                 ) from error
             except AnswerTooLarge as error:
                 kind = TooLarge if status < 300 else Unavailable
@@ -314,7 +320,7 @@ class Client:
             raise Invalid(0, "PathUnusable", f"{verb} of an unusable path: {path}")
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         for attempt in (1, 2):
-            headers = {"Accept": accept, "User-Agent": self._api.user_agent, **UNPACKED}
+            headers = {"Accept": accept, "User-Agent": self._api.user_agent, **IDENTITY_ENCODING}
             if content_type is not None:
                 headers["Content-Type"] = content_type
             await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, verb, body)

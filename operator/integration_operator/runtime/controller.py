@@ -82,7 +82,7 @@ class Controller(Generic[K]):
                 return "retry"
             if not error.quiet:
                 self._log.info("reconcile failed", key=str(key), error=str(error))
-            self._queue.add_rate_limited(key, at_least=error.retry_after or 0.0, longest=error.longest_delay)
+            self._queue.add_rate_limited(key, at_least=error.retry_after or 0.0, longest=error.max_delay)
             return "retry" if error.quiet else "error"
         except Exception:
             self._log.exception("reconcile panicked", key=str(key))

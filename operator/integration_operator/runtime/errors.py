@@ -27,14 +27,14 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-from integration_operator.runtime.backoff import LONGEST_DELAY
+from integration_operator.runtime.backoff import MAX_DELAY
 from integration_operator.runtime.json_text import Malformed, parse
 from integration_operator.runtime.text import sanitized
 
-LONGEST_WAIT = 300.0
+MAX_RETRY_AFTER = 300.0
 """Seconds for which a server's ``Retry-After`` is honoured; as long as the longest back-off."""
 
-MENDED_WITHIN = 120.0
+MAX_DELAY_REFUSED = 120.0
 """Longest back-off in seconds for what a user mends outside our sight (quota, admission policy, RBAC): with jitter one
 request in one to two minutes."""
 
@@ -51,7 +51,7 @@ class Failure(Exception):
 
     stalls: ClassVar[bool] = False
     """The same request gets the same answer: wait until a fact changes."""
-    longest_delay: float = LONGEST_DELAY
+    max_delay: float = MAX_DELAY
     """The longest back-off in seconds."""
     deferred: bool = False
     """The request was not sent: retry after ``retry_after``, without a longer back-off."""
@@ -79,9 +79,9 @@ class Incomplete(Failure):
 
     quiet = True
 
-    def __init__(self, *, retry_after: float = 0.0, longest_delay: float = LONGEST_DELAY) -> None:
+    def __init__(self, *, retry_after: float = 0.0, max_delay: float = MAX_DELAY) -> None:
         super().__init__("Incomplete", "a part of the reconcile is left to do", retry_after=retry_after)
-        self.longest_delay = longest_delay
+        self.max_delay = max_delay
 
 
 class ApiError(Failure):
@@ -120,13 +120,13 @@ class Unauthorized(ApiError):
 class Forbidden(ApiError):
     """403: RBAC, a quota or an admission policy forbids it, or the namespace is being deleted."""
 
-    longest_delay = MENDED_WITHIN
+    max_delay = MAX_DELAY_REFUSED
 
 
 class Invalid(ApiError):
     """400 or 422: the server, or an admission webhook or policy, refuses the document."""
 
-    longest_delay = MENDED_WITHIN
+    max_delay = MAX_DELAY_REFUSED
 
 
 class TooLarge(ApiError):
@@ -170,7 +170,7 @@ def retry_after_seconds(retry_after: str | None) -> float | None:
     """Return the seconds in a ``Retry-After`` header, bounded; None if it holds a date, or there is none."""
     if retry_after is None or not (retry_after.isascii() and retry_after.isdigit()):
         return None
-    return min(float(retry_after[:9]), LONGEST_WAIT)
+    return min(float(retry_after[:9]), MAX_RETRY_AFTER)
 
 
 def _error(status: int, document: dict[str, Any], retry_after: str | None) -> ApiError:

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-LONGEST_CHAIN = 20
+MAX_CHAIN = 20
 
 NOT_FOR_NOW = frozenset({socket.EAI_AGAIN})
 UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
@@ -21,7 +21,7 @@ CLOSED = ("ServerDisconnected", "RemoteProtocol", "ReadError", "WriteError", "Cl
 NO_HTTP = frozenset({"ClientResponseError", "BadStatusLine", "LineTooLong", "BadHttpMessage"})
 
 
-def in_words(error: BaseException, *, seconds: float | None = None) -> str:
+def describe_network_error(error: BaseException, *, seconds: float | None = None) -> str:
     """Return what is wrong, as ``no such host``. ``seconds`` is how long an answer was waited for.
 
     Nothing of what a server said is in it.
@@ -65,7 +65,7 @@ def _of_system(error: BaseException) -> str:
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and all that led to it, the outermost first."""
     waiting, seen = [error], 0
-    while waiting and seen < LONGEST_CHAIN:
+    while waiting and seen < MAX_CHAIN:
         single = waiting.pop(0)
         seen += 1
         yield single

@@ -41,7 +41,7 @@ UNPAGED_BYTES = 64 * 1024 * 1024
 """Of a LIST of EnMasse's aggregated API, which knows no pages: 20,000 AddressSpaces."""
 WATCH_SECONDS = 290  # under the five minutes after which proxies on the way like to cut
 WATCH_SILENCE = 150.0  # kube-apiserver sends a bookmark about every minute: twice that without a byte is a dead line
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
+FIRST_BACKOFF, MAX_BACKOFF = 0.5, 30.0
 ABSENT_POLL = 600.0  # a new CRD or APIService wakes us at once; this is for clusters that do not let us watch those
 ABSENT_POLL_BLIND = 30.0
 JUST_CREATED = 0.5  # a CRD is served a moment after it is there
@@ -284,7 +284,7 @@ class Reflector(Generic[T]):
 
     async def _failing(self, error: Exception) -> None:
         self._failures += 1
-        delay = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 1, 10)) * (0.5 + self._jitter() / 2)
+        delay = min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 1, 10)) * (0.5 + self._jitter() / 2)
         if isinstance(error, ApiError) and error.retry_after:
             delay = max(delay, error.retry_after)
         self._enter(State.FAILING, str(error))

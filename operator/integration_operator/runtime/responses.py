@@ -13,7 +13,7 @@ import aiohttp
 
 from integration_operator.runtime.text import sanitized
 
-UNPACKED = {"Accept-Encoding": "identity"}
+IDENTITY_ENCODING = {"Accept-Encoding": "identity"}
 """What to ask for, in a session with ``auto_decompress=False``."""
 
 

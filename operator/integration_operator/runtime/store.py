@@ -23,7 +23,7 @@ Subscriber = Callable[[T | None, T | None], None]
 """Called with what was known and what is known now; None where there is nothing."""
 
 
-MOST_GONE = 10_000
+MAX_DELETED_UIDS = 10_000
 """A uid is remembered while a report of it may be on the way: this many deletions take longer than any request may."""
 
 
@@ -121,7 +121,7 @@ class Store(Generic[T]):
             return
         self._put(Report(ref, self._convert(document), uid, version))
 
-    def wrote(self, document: Document) -> T:
+    def record_write(self, document: Document) -> T:
         """Take the answer to a write of ours. Nobody is told: whoever wrote it looks again by itself.
 
         A write that takes off the last finalizer of what is being deleted is answered with the object as it was.
@@ -151,7 +151,7 @@ class Store(Generic[T]):
             return
         self._gone.pop(uid, None)
         self._gone[uid] = self._epoch
-        if len(self._gone) > MOST_GONE:
+        if len(self._gone) > MAX_DELETED_UIDS:
             del self._gone[next(iter(self._gone))]
 
     def _put(self, report: Report[T], *, tell: bool = True) -> None:

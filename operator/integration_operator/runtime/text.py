@@ -6,14 +6,14 @@ makes the API server refuse the write of the whole status; with escape sequences
 
 from __future__ import annotations
 
-LONGEST_MESSAGE = 1024
+MAX_FOREIGN_TEXT = 1024
 """Bytes of one foreign text in a condition. core/v1 validation refuses a longer message of an Event; a condition may
 hold 32,768 (metav1.Condition), and holds several of them."""
 
 CUT = "…"
 
 
-def sanitized(text: object, limit: int = LONGEST_MESSAGE) -> str:
+def sanitized(text: object, limit: int = MAX_FOREIGN_TEXT) -> str:
     """Return foreign text as one line of at most ``limit`` bytes of UTF-8, without control characters.
 
     A run of white space becomes one space, any other control character U+FFFD. A text that is cut ends with ``…``.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from integration_operator.runtime.backoff import LONGEST_DELAY, backoff
+from integration_operator.runtime.backoff import MAX_DELAY, backoff
 from integration_operator.runtime.token_bucket import TokenBuckets
 
 K = TypeVar("K", bound=Hashable)
@@ -98,7 +98,7 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._later, (due, self._sequence, key))
         self._changed.set()
 
-    def add_rate_limited(self, key: K, *, at_least: float = 0.0, longest: float = LONGEST_DELAY) -> float:
+    def add_rate_limited(self, key: K, *, at_least: float = 0.0, longest: float = MAX_DELAY) -> float:
         """Work on a key that failed after its back-off, which ``longest`` bounds; return the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1

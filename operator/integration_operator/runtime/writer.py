@@ -83,7 +83,7 @@ class Writer(Generic[T]):
     def _record(self, answer: Document) -> T:
         served = self._served()
         answer["apiVersion"], answer["kind"] = served.api_version, served.kind
-        return self._reflector.store.wrote(answer)
+        return self._reflector.store.record_write(answer)
 
     def _identity(self, ref: Ref, uid: str) -> Document:
         served = self._served()

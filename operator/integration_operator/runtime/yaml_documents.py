@@ -16,14 +16,14 @@ import yaml
 
 from integration_operator.runtime.text import sanitized
 
-LARGEST_FILE = 64 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024 * 1024
 """Bytes of one file: 40 objects of etcd's largest size (1.5 MiB), or 30,000 AddressSpaces as kubectl prints them."""
 
-MOST_ALIASED = 1_000_000
+MAX_ALIASED_VALUES = 1_000_000
 """Values that the aliases of one document may stand for. Documents of Kubernetes rarely have any; go-yaml refuses at
 4,000,000 (decode.go, ``alias_ratio_range_high`` @v2.4.0)."""
 
-DEEPEST = 100
+MAX_DEPTH = 100
 """Levels of one document: three times what the deepest CRD has, far below Python's limit on recursion."""
 
 
@@ -47,18 +47,18 @@ _Loader.yaml_implicit_resolvers = {
 def read_text(file: Path) -> str:
     """Return the text of a file, or of standard input if it is ``-``. Raises ``UnreadableFile``."""
     if str(file) == STDIN:
-        return decoded(sys.stdin.buffer.read(LARGEST_FILE + 1), "standard input")
+        return decoded(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "standard input")
     try:
         with file.open("rb") as stream:
-            return decoded(stream.read(LARGEST_FILE + 1), shown(file))
+            return decoded(stream.read(MAX_FILE_BYTES + 1), shown(file))
     except OSError as error:
         raise UnreadableFile(f"{shown(file)}: {reason(error)}") from error
 
 
 def decoded(content: bytes, name: str) -> str:
     """Return bytes as text; a byte order mark of UTF-8 is dropped. Raises ``UnreadableFile``."""
-    if len(content) > LARGEST_FILE:
-        raise UnreadableFile(f"{name}: larger than {LARGEST_FILE // 1024**2} MiB")
+    if len(content) > MAX_FILE_BYTES:
+        raise UnreadableFile(f"{name}: larger than {MAX_FILE_BYTES // 1024**2} MiB")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,9 +97,9 @@ def _check_depth(text: str, name: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > DEEPEST:
+            if depth > MAX_DEPTH:
                 line = event.start_mark.line + 1 if event.start_mark else 1
-                raise UnreadableFile(f"{name}:{line}: nested more than {DEEPEST} levels deep")
+                raise UnreadableFile(f"{name}:{line}: nested more than {MAX_DEPTH} levels deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -125,9 +125,9 @@ def _check_size(root: yaml.Node, name: str) -> None:
         open_nodes.add(key)
         stack.append((node, True))
         stack += [(child, False) for child in _children(node)]
-    if sizes[id(root)] - values > MOST_ALIASED:
+    if sizes[id(root)] - values > MAX_ALIASED_VALUES:
         line = root.start_mark.line + 1
-        raise UnreadableFile(f"{name}:{line}: its aliases stand for more than {MOST_ALIASED:,} values")
+        raise UnreadableFile(f"{name}:{line}: its aliases stand for more than {MAX_ALIASED_VALUES:,} values")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

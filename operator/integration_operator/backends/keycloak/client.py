@@ -37,7 +37,7 @@ from integration_operator.domain.policies.ownership import Owner
 
 MASTER = "master"
 PAGE = 100  # Keycloak's own default; without it an answer ends there and does not say so
-MOST_PAGES = 50
+MAX_PAGES = 50
 """Pages of users whose names have ours as a part; with ours generated from the pair there is one."""
 NEWEST = 253_402_300_799_999  # milliseconds: the last that a date can be
 T = TypeVar("T")
@@ -173,7 +173,7 @@ class KeycloakUsers:
     async def _find(self, key: UserKey) -> _User | None:
         """Return the user of exactly this name. Keycloak's search finds every name that has it as a part."""
         seen: set[str] = set()
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             query = {"username": key.name, "briefRepresentation": "false", "first": str(len(seen)), "max": str(PAGE)}
             answer = await self._session.call("GET", key.realm, "users", expect=(200,), query=query)
             page = _read(_USERS, answer.document, "a list of users")
@@ -184,9 +184,9 @@ class KeycloakUsers:
             seen.update(user.id for user in page)
             if len(page) < PAGE or len(seen) == before:  # the last page, or a server that gives the first one again
                 return None
-        said = f"more than {MOST_PAGES * PAGE} users of AddressSpace {key.pair.space} have {key.name!r} in their names"
+        said = f"more than {MAX_PAGES * PAGE} users of AddressSpace {key.pair.space} have {key.name!r} in their names"
         endless = KeycloakUnavailable(said)
-        self._session.leave_alone(endless)
+        self._session.trip(endless)
         raise endless
 
     async def _create(self, desired: DesiredUser) -> _User:

@@ -28,10 +28,10 @@ from integration_operator.backends.keycloak.errors import (
     KeycloakUnavailable,
 )
 from integration_operator.backends.keycloak.transport import client
-from integration_operator.backends.limits import DEFAULT, MOST_VALUES, Limits
+from integration_operator.backends.limits import DEFAULT, MAX_VALUES, Limits
 from integration_operator.runtime.errors import retry_after_seconds
 from integration_operator.runtime.json_text import Malformed, parse
-from integration_operator.runtime.network_errors import in_words
+from integration_operator.runtime.network_errors import describe_network_error
 from integration_operator.runtime.responses import Unreadable
 
 TIMEOUT = 10  # seconds for each step of one request; a server that trickles ends none, so the whole is bounded too
@@ -56,9 +56,9 @@ class AdminSession:
         self._connection = _Connection(access, limits)
         self._seconds = 2 * limits.seconds  # with the log-in before it
 
-    def leave_alone(self, error: KeycloakUnavailable) -> None:
+    def trip(self, error: KeycloakUnavailable) -> None:
         """Ask this Keycloak nothing for a while."""
-        self._breaker.leave_alone(error)
+        self._breaker.trip(error)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -93,14 +93,16 @@ class AdminSession:
         except KeycloakConnectionError as error:
             if isinstance(error.__cause__, Unreadable):
                 raise KeycloakUnavailable(f"{what}: {error.__cause__}") from None
-            raise KeycloakUnavailable(f"{self._breaker.host}: {in_words(error, seconds=TIMEOUT)}") from None
+            raise KeycloakUnavailable(
+                f"{self._breaker.host}: {describe_network_error(error, seconds=TIMEOUT)}"
+            ) from None
         status = response.status_code
         if status not in expect:
             raise _failure(what, response)
         if status >= 300 or not response.content:  # an expected 404 or 409: its status says it all
             return Answer(status, created=_created(response))
         try:
-            return Answer(status, parse(response.content, most_values=MOST_VALUES), _created(response))
+            return Answer(status, parse(response.content, max_values=MAX_VALUES), _created(response))
         except Malformed as malformed:
             raise KeycloakUnavailable(
                 f"{what}: HTTP {status}, and the answer is not usable JSON: {malformed}"

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 import httpx
 
 from integration_operator.backends.limits import ERROR_BYTES, Limits
-from integration_operator.runtime.responses import UNPACKED, TooLarge, Unreadable
+from integration_operator.runtime.responses import IDENTITY_ENCODING, TooLarge, Unreadable
 from integration_operator.runtime.text import sanitized
 
 
@@ -20,7 +20,10 @@ def client(context: ssl.SSLContext, in_flight: int, limits: Limits) -> httpx.Asy
     """Return a client whose answers are bounded. Proxies of the environment are not used, as by all clients here."""
     inner = httpx.AsyncHTTPTransport(verify=context, limits=httpx.Limits(max_connections=in_flight))
     return httpx.AsyncClient(
-        transport=_Bounded(inner, limits.answer_bytes), headers=UNPACKED, trust_env=False, follow_redirects=False
+        transport=_Bounded(inner, limits.answer_bytes),
+        headers=IDENTITY_ENCODING,
+        trust_env=False,
+        follow_redirects=False,
     )
 
 

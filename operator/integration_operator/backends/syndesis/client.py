@@ -19,22 +19,22 @@ import aiohttp
 
 from integration_operator.api import names
 from integration_operator.backends.circuit_breaker import CircuitBreaker
-from integration_operator.backends.limits import DEFAULT, ERROR_BYTES, MOST_VALUES, Limits
+from integration_operator.backends.limits import DEFAULT, ERROR_BYTES, MAX_VALUES, Limits
 from integration_operator.backends.syndesis.errors import (
-    NoSuchCall,
-    NotThere,
+    EndpointNotFound,
     Refused,
+    SyndesisNotFound,
     SyndesisUnavailable,
     refusal,
 )
 from integration_operator.runtime.errors import Failure
 from integration_operator.runtime.json_text import Malformed, parse
-from integration_operator.runtime.network_errors import in_words
-from integration_operator.runtime.responses import UNPACKED, TooLarge, Unreadable, body
+from integration_operator.runtime.network_errors import describe_network_error
+from integration_operator.runtime.responses import IDENTITY_ENCODING, TooLarge, Unreadable, body
 
 Document = dict[str, Any]
 
-HEADERS = UNPACKED | {
+HEADERS = IDENTITY_ENCODING | {
     "Accept": "application/json",
     "X-Forwarded-User": names.FIELD_MANAGER,
     "X-Forwarded-Access-Token": "none",
@@ -44,11 +44,11 @@ PAGES = (100, 10, 1)
 """Connections asked for at once, smaller if the page is too large: a connection of a connector that was made from an
 OpenAPI document holds that document. A short page is the last one: ``totalCount`` is the page's up to 1.13."""
 
-MOST_PAGES = 200
+MAX_PAGES = 200
 LIST_SECONDS = 60.0
 """For all pages of a list together, without the wait for a turn."""
 
-MOST_MATCHES = 50
+MAX_MATCHES = 50
 """Connections of one list that may be those that are looked for; there is one, or the few that a race has left."""
 
 CONNECT_SECONDS = 5.0
@@ -95,7 +95,7 @@ class SyndesisClient:
         """The connection of that id, None where there is none."""
         try:
             return self._connection(await self._call("GET", f"/connections/{self._part(identifier)}"))
-        except NotThere:
+        except SyndesisNotFound:
             return None
 
     async def connections(self, about: Callable[[Document], bool], connector: str | None = None) -> list[Document]:
@@ -106,7 +106,7 @@ class SyndesisClient:
         try:
             return await self._pages(about, f"query=connectorId={self._part(connector)}&" if connector else "")
         except _Endless as endless:
-            self._breaker.leave_alone(endless)
+            self._breaker.trip(endless)
             raise
 
     async def _pages(self, about: Callable[[Document], bool], condition: str) -> list[Document]:
@@ -114,7 +114,7 @@ class SyndesisClient:
         offset, read, before = 0, _Count(), None
         too_large: dict[int, int] = {}
         """For a size of pages, up to which offset it is too large."""
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             size = next(s for s in PAGES if offset % s == 0 and offset >= too_large.get(s, 0))
             try:
                 items = await self._page(condition, size, offset // size + 1, read)
@@ -128,8 +128,8 @@ class SyndesisClient:
             if read.seconds > LIST_SECONDS:
                 raise self._malformed(f"the list of connections did not end in {LIST_SECONDS:g} s", _Endless)
             found.update({item["id"]: item for item in items if item["id"] and about(item)})
-            if len(found) > MOST_MATCHES:
-                raise self._malformed(f"over {MOST_MATCHES} connections match one pair", _Endless)
+            if len(found) > MAX_MATCHES:
+                raise self._malformed(f"over {MAX_MATCHES} connections match one pair", _Endless)
             if len(items) < size:
                 return list(found.values())
             ids = [item["id"] for item in items]
@@ -189,7 +189,7 @@ class SyndesisClient:
         async def request() -> Any:
             try:
                 return await self._request(method, path, sent, seconds or self._limits.seconds, read or _Count())
-            except NoSuchCall as error:
+            except EndpointNotFound as error:
                 if optional:
                     raise
                 raise SyndesisUnavailable(error.message, reason=error.reason) from None  # it has not started yet
@@ -207,7 +207,7 @@ class SyndesisClient:
                 status = response.status
                 data = await body(response, self._limits.answer_bytes if status < 300 else ERROR_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise SyndesisUnavailable(f"{self.url}: {in_words(error, seconds=seconds)}") from None
+            raise SyndesisUnavailable(f"{self.url}: {describe_network_error(error, seconds=seconds)}") from None
         except Unreadable as unreadable:
             read.bytes += self._limits.answer_bytes
             if status >= 300:
@@ -219,7 +219,7 @@ class SyndesisClient:
             read.seconds += time.monotonic() - began
         read.bytes += len(data)
         try:
-            answer = parse(data, most_values=MOST_VALUES) if data else None
+            answer = parse(data, max_values=MAX_VALUES) if data else None
         except Malformed as malformed:
             if status < 300:
                 raise self._malformed(f"the answer to {call} is not usable JSON: {malformed}") from None

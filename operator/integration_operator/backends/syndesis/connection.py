@@ -35,7 +35,7 @@ MANAGED_BY, INTEGRATION, HASH, KEYS = "managed-by", "integration", "credentials-
 """Keys of the metadata that tell ours. None has a dot or a slash: the server refuses those with 500
 (JsonRecordSupport.java:107-130)."""
 
-LONGEST_SAID = 900
+MAX_PLATFORM_MESSAGE = 900
 """Bytes of what the verifier said, so that a message with it stays under 1 KiB."""
 
 
@@ -245,7 +245,7 @@ def check_of(results: list[Document], secrets: frozenset[str]) -> Check:
         said = "; ".join(str(e.get("description") or e.get("code") or "") for e in errors) or "no reason given"
         for value in sorted(secrets, key=len, reverse=True):
             said = said.replace(value, "***")
-        said = sanitized(said, LONGEST_SAID)
+        said = sanitized(said, MAX_PLATFORM_MESSAGE)
         if result.get("status") == "UNSUPPORTED":
             return Check.failure("VerificationUnsupported", "Syndesis cannot try this connector")
         if result.get("status") != "ERROR" or any(str(e.get("code", "")).startswith("SYNDESIS") for e in errors):

@@ -30,8 +30,8 @@ from integration_operator.backends.syndesis.connection import (
 from integration_operator.backends.syndesis.errors import (
     ConnectorUnfit,
     ForeignObject,
-    NotThere,
     Refused,
+    SyndesisNotFound,
     SyndesisUnavailable,
 )
 from integration_operator.domain.model.checks import Check
@@ -108,7 +108,7 @@ class ConnectionService:
     async def _asked_secret_properties(self, connector: str) -> frozenset[str]:
         try:
             definition = await self._client.connector(connector)
-        except NotThere:
+        except SyndesisNotFound:
             self._connectors.pop(connector, None)
             missing = f"{self._client.url} has no connector {connector!r} (yet)"
             raise ConnectorUnfit("ConnectorMissing", missing, starting=self._clock() < self._started_until) from None
@@ -218,7 +218,7 @@ class ConnectionService:
 
     async def _delete(self, identifier: str) -> None:
         await self._meant_alone(identifier)
-        with suppress(NotThere):
+        with suppress(SyndesisNotFound):
             await self._client.delete(identifier)
         self._unsure.discard(identifier)
 
@@ -328,7 +328,7 @@ class ConnectionService:
         """Set properties alone; False where the release has no call for that."""
         try:
             await self._client.set_properties(stored["id"], found.properties)
-        except NotThere:
+        except SyndesisNotFound:
             log.debug("no call for properties", server=self._client.url)
             return False
         return True

@@ -31,11 +31,11 @@ class Refused(Failure):
     stalls = True
 
 
-class NotThere(Failure):
+class SyndesisNotFound(Failure):
     """404: there is no such connection or connector, or the release has no such call."""
 
 
-class NoSuchCall(NotThere):
+class EndpointNotFound(SyndesisNotFound):
     """404: the release has no such call, or the server is not far enough with its start to have any."""
 
 
@@ -52,7 +52,7 @@ class ConnectorUnfit(Failure):
     def __init__(self, reason: str, message: str, *, starting: bool = False) -> None:
         super().__init__(reason, message)
         if starting:
-            self.longest_delay = 6.0
+            self.max_delay = 6.0
 
 
 BUSY = frozenset({408, 425, 429})
@@ -73,9 +73,9 @@ def refusal(server: str, call: str, status: int, body: Any) -> Failure:
     if status in (401, 403):
         return AccessRefused("SyndesisAccessRefused", f"{server}: {said}", retry_after=60.0)
     if status == 404 and _is_of_resteasy(body):
-        return NoSuchCall("SyndesisStarting", f"{server}: {said}: it has no such call (yet)")
+        return EndpointNotFound("SyndesisStarting", f"{server}: {said}: it has no such call (yet)")
     if status == 404:
-        return NotThere("SyndesisNotFound", f"{server}: {said}")
+        return SyndesisNotFound("SyndesisNotFound", f"{server}: {said}")
     violations = [v for v in body if isinstance(v, dict)] if isinstance(body, list) else []
     if any(v.get("error") == UNIQUE and str(v.get("property", "")).endswith("name") for v in violations):
         return ForeignObject(

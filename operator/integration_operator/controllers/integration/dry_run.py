@@ -93,7 +93,7 @@ class DryRun:
             changed["metadata"]["managedFields"] = managed_fields(applied, names.FIELD_MANAGER)
         else:
             changed["metadata"]["managedFields"] = kept_managed_fields(live, names.FIELD_MANAGER)
-        store.wrote(changed)
+        store.record_write(changed)
 
     def _execute(self, pair: Pair, action: Action) -> None:
         """Change the cache as an action does that succeeds."""

@@ -31,7 +31,7 @@ from integration_operator.domain.model.conditions import ConditionType, waiting
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.remote_state import RemoteState
-from integration_operator.runtime.backoff import LONGEST_DELAY
+from integration_operator.runtime.backoff import MAX_DELAY
 from integration_operator.runtime.conditions import Condition, Event
 from integration_operator.runtime.errors import Conflict, Failure, Incomplete
 from integration_operator.runtime.event_recorder import EventRecorder
@@ -68,10 +68,10 @@ class Outcome:
         """Take over the policy of a failure. A remote call that failed is retried by itself."""
         if isinstance(error, RemoteCallFailed) or error.stalls:
             return
-        before = self.incomplete or Incomplete(longest_delay=LONGEST_DELAY)
+        before = self.incomplete or Incomplete(max_delay=MAX_DELAY)
         self.incomplete = Incomplete(
             retry_after=max(before.retry_after or 0.0, error.retry_after or 0.0),
-            longest_delay=min(before.longest_delay, error.longest_delay),
+            max_delay=min(before.max_delay, error.max_delay),
         )
 
 

@@ -184,7 +184,7 @@ class RemoteCalls:
         if error.deferred:
             seconds = error.retry_after or 0.0
         else:
-            seconds = max(backoff(side.tries, self._jitter(), error.longest_delay), error.retry_after or 0.0)
+            seconds = max(backoff(side.tries, self._jitter(), error.max_delay), error.retry_after or 0.0)
             side.tries += 1
         if error.stalls:
             seconds = self._remote_states.period  # no event shows when a user has changed it
