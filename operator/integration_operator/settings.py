@@ -27,7 +27,7 @@ from integration_operator.api import names
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.domain.policies.pairing import DEFAULT_RULES, rules_named
 from integration_operator.runtime.text import sanitized
-from integration_operator.runtime.yaml_documents import UnreadableFile, documents, read_text, shown
+from integration_operator.runtime.yaml_documents import UnreadableFile, display_name, documents, read_text
 
 
 class SettingsError(Exception):
@@ -266,7 +266,7 @@ def _variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _given(file: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the settings in a file, and the line of each. Raises ``SettingsError``."""
-    name = shown(file)
+    name = display_name(file)
     try:
         text = read_text(file)
         found = [(line, document) for line, document in documents(text, name) if document is not None]
@@ -306,7 +306,7 @@ def _where(
         return f"--{name.replace('_', '-')}"
     if name in variables:
         return variables[name]
-    return f"{shown(file)}:{lines.get(name, 1)}" if file is not None else name
+    return f"{display_name(file)}:{lines.get(name, 1)}" if file is not None else name
 
 
 def _reason(error: ErrorDetails) -> str:

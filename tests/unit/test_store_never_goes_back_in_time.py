@@ -71,7 +71,7 @@ def test_a_list_may_go_back_in_time_after_a_restore(store: Store[tuple[str, str]
 
 def test_a_removal_of_ours_stays_until_the_watch_confirms(store: Store[tuple[str, str]]) -> None:
     store.apply_event("ADDED", thing("a", 1))
-    store.removed(Ref("n", "a"), "uid-a")
+    store.record_delete(Ref("n", "a"), "uid-a")
     store.apply_event("MODIFIED", thing("a", 2))
     assert colour(store) is None
     store.apply_event("DELETED", thing("a", 3))
@@ -178,7 +178,7 @@ def test_indexes_show_what_the_store_shows(steps: list[tuple[str, str, str]]) ->
         if what == "wrote":
             store.record_write(document)
         elif what == "removed":
-            store.removed(Ref("n", name), document["metadata"]["uid"])
+            store.record_delete(Ref("n", name), document["metadata"]["uid"])
         elif what == "replace":
             store.replace([store.read(document)], store.epoch())
         else:

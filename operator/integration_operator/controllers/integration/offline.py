@@ -15,7 +15,7 @@ from integration_operator.runtime.client import Client
 from integration_operator.runtime.reflector import State
 from integration_operator.runtime.resources import APIResource
 from integration_operator.runtime.text import sanitized
-from integration_operator.runtime.yaml_documents import UnreadableFile, documents, read_text, shown
+from integration_operator.runtime.yaml_documents import UnreadableFile, display_name, documents, read_text
 
 Document = dict[str, Any]
 
@@ -55,7 +55,7 @@ def read(files: Iterable[Path]) -> list[Document]:
     """
     found: list[Document] = []
     for file in _expanded(files):
-        name = shown(file)
+        name = display_name(file)
         for line, document in documents(read_text(file), name):
             where = f"{name}:{line}"
             checked = (_checked(item, where) for item in _items(document, where))
@@ -70,7 +70,7 @@ def _expanded(files: Iterable[Path]) -> Iterator[Path]:
             continue
         inside = sorted(path for path in file.iterdir() if path.suffix in ENDINGS and path.is_file())
         if not inside:
-            raise UnreadableFile(f"{shown(file)}: no file in it ends with {', '.join(ENDINGS)}")
+            raise UnreadableFile(f"{display_name(file)}: no file in it ends with {', '.join(ENDINGS)}")
         yield from inside
 
 
