@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jinja2 import StrictUndefined, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from integration_operator.rendering.skeleton import Json, NotWhole, Values
+from integration_operator.rendering.skeleton import EmbeddedValue, Json, Values
 
 TEMPLATES = [
     "a: {{ x | tojson }}\nb: [{{ y | tojson }}, { c: {{ x | tojson }} }]\n",
@@ -59,8 +59,8 @@ def test_both_ways_are_one(template: str, x: Any, y: Any, k: str) -> None:
     compiled = environment(collected.finalize).from_string(template)
     for _ in range(2):  # the second time the skeleton is known
         collected.begin()
-        with suppress(NotWhole):  # then the text is read in full, which is what is expected
-            assert collected.read(compiled.render(variables)) == expected
+        with suppress(EmbeddedValue):  # then the text is read in full, which is what is expected
+            assert collected.parse(compiled.render(variables)) == expected
 
 
 @pytest.mark.parametrize(("template", "whole"), [(t, n < 4) for n, t in enumerate(TEMPLATES) if n not in (4, 9)])
@@ -70,10 +70,10 @@ def test_the_common_ways_are_read_once(template: str, whole: bool) -> None:
     collected.begin()
     text = compiled.render({"x": "x", "y": ["y"], "k": "k"})
     if whole:
-        collected.read(text)
+        collected.parse(text)
     else:
-        with pytest.raises(NotWhole):
-            collected.read(text)
+        with pytest.raises(EmbeddedValue):
+            collected.parse(text)
 
 
 def test_what_is_put_into_a_document_is_its_own() -> None:
@@ -81,7 +81,7 @@ def test_what_is_put_into_a_document_is_its_own() -> None:
     collected = Values()
     compiled = environment(collected.finalize).from_string("one: {{ x | tojson }}\n")
     collected.begin()
-    collected.read(compiled.render({"x": shared}))["one"]["a"].append(2)
+    collected.parse(compiled.render({"x": shared}))["one"]["a"].append(2)
     assert shared == {"a": [1]}
 
 
