@@ -1,5 +1,4 @@
-"""How fast, how frugal: N AddressSpaces to N delivered pairs on a local control plane, then rest, drift, restart,
-removal.
+"""Benchmark: deliver N pairs on a local control plane, then rest, drift, restart, removal.
 
 The operator runs as people run it, in a process of its own with the permissions of deploy/. Requests are counted at
 the server, in its audit log, by user. Times swing on a shared machine; a bare load generator that makes the same
@@ -62,7 +61,7 @@ RECONCILED = {names.CONNECTION_DELIVERY: "native"}
 
 
 def space(name: str, host: str = "messaging-a.enmasse.svc") -> Document:
-    """A ready AddressSpace."""
+    """Return a ready AddressSpace."""
     ports = [{"name": "amqp", "port": 5672}, {"name": "amqps", "port": 5671}]
     return {
         "apiVersion": "enmasse.io/v1beta1",
@@ -96,7 +95,7 @@ class Audit:
         self._at = 0
 
     def since_last(self) -> Counter[str]:
-        """Requests since the last call, as ``verb resource``; watches aside."""
+        """Return the requests since the last call, as ``verb resource``, without watches."""
         found: Counter[str] = Counter()
         with self._log.open() as log:
             log.seek(self._at)
@@ -113,7 +112,7 @@ class Audit:
 
 
 def writes(requests: Counter[str]) -> int:
-    """The writes among requests, Events aside."""
+    """Count the writes among requests, without Events."""
     return sum(n for key, n in requests.items() if key.split()[0] not in ("get", "list") and not key.endswith("events"))
 
 
@@ -143,7 +142,7 @@ class OperatorProcess:
 
 
 def documents_of_a_pair(number: int) -> tuple[list[Document], Document]:
-    """What the operator applies for one pair, and its status; without owners, which are not there to own it."""
+    """Return what the operator applies for one pair, and its status; without owners, which do not exist."""
     syndesis = {
         "apiVersion": "syndesis.io/v1beta3",
         "kind": "Syndesis",
@@ -164,7 +163,7 @@ def documents_of_a_pair(number: int) -> tuple[list[Document], Document]:
 
 
 async def bare_writes(client: Client, count: int) -> float:
-    """Writes a second that the server takes from a bare generator: the operator's own five writes, for ``count`` pairs.
+    """Measure the writes a second of a bare generator: the operator's five writes, for ``count`` pairs.
 
     It knows what to write beforehand, decides nothing and watches nothing.
     """
@@ -253,12 +252,12 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 
 def connection_name(number: int) -> str:
-    """The Connection of a space."""
+    """Return the name of the Connection of a space."""
     return f"{NAMESPACE}.space-{number}.syndesis"
 
 
 async def measure(plane: ControlPlane, count: int, say: Callable[[str], None]) -> Document:
-    """The whole measurement."""
+    """Run the benchmark and return its result."""
     audit = Audit(plane.audit_log)
     result: Document = {"pairs": count, "machine": f"{platform.machine()}, {psutil.cpu_count()} cores"}
     async with Client.from_kubeconfig(plane.kubeconfig("bench"), max_in_flight=64, page_bytes=WHOLE_LISTS) as client:
@@ -393,7 +392,7 @@ async def measure(plane: ControlPlane, count: int, say: Callable[[str], None]) -
 
 
 def show(result: Document, console: Console) -> None:
-    """The result as a table."""
+    """Print the result as a table."""
     table = Table(title=f"{result['pairs']} pairs, {result['machine']}", show_header=False)
     for key, value in result.items():
         if isinstance(value, dict):

@@ -5,7 +5,7 @@ one with each change (HttpUserService.java @0.24.0). A POST is not atomic: it ma
 the same POST then returns 409. So a user that is not confirmed is written in full, until it is.
 
 The metadata has only name and namespace: 0.22 to 0.24 return 400 for any other key, later releases drop it. Only the
-user name shows the owner of a user (domain/policies/ownership.py), so no other user is ever created, changed or deleted.
+user name shows who owns a user (domain/policies/ownership.py), so no other user is ever created, changed or deleted.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ FAILURES = 5  # in a row; a restart behind a load balancer costs one or two
 OPEN_FOR = 3
 """Seconds between two requests to a host that is down. That load harms no host, and pairs recover soon after it."""
 MAX_DEFERRAL = 60.0
-"""Maximum seconds until a deferred request is retried. Each request is deferred ``OPEN_FOR`` longer than the one before,
-so only one or two of hundreds are retried at a time. The first success triggers all of them."""
+"""Maximum seconds until a deferred request is retried. Each request is deferred ``OPEN_FOR`` longer than the one
+before, so only one or two of hundreds are retried at a time. The first success triggers all of them."""
 
 
 class CircuitBreaker:

@@ -34,7 +34,7 @@ MESSAGING = "messaging"
 """The name of the service, and the default name of its endpoint."""
 
 MAX_MESSAGES, MAX_STATUS_MESSAGE = 5, 150
-"""Number and bytes of ``status.messages`` that are used; with the name of the space they fit into a message of 1 KiB."""
+"""Number and bytes of the ``status.messages`` in use; with the name of the space they fit into a message of 1 KiB."""
 
 HOST = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"

@@ -21,8 +21,8 @@ from jinja2 import Undefined
 Document = Any
 
 SKELETONS = 256
-"""Skeletons in memory: one for each template and combination of branches. There are more only if a template outputs values
-without ``tojson``."""
+"""Skeletons in memory: one for each template and combination of branches. There are more only if a template outputs
+values without ``tojson``."""
 
 _TOKEN = re.compile("\ue000(\\d+)\ue001")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster, if PyYAML has it

@@ -1,8 +1,8 @@
 """The four templates: loading, rendering and validation.
 
-A template may not change the identity of a document: kind, name, namespace, owners and the labels and annotations of the
-operator must be those of the variables. That is checked on each rendering, and at start with sample variables, so that
-an error ends the start with file, line and reason.
+A template may not change the identity of a document: kind, name, namespace, owners and the labels and annotations of
+the operator must be those of the variables. That is checked on each rendering, and at start with sample variables, so
+that an error ends the start with file, line and reason.
 """
 
 from __future__ import annotations

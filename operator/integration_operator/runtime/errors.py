@@ -34,8 +34,8 @@ MAX_RETRY_AFTER = 300.0
 """Maximum seconds of a ``Retry-After``; the same as the maximum back-off."""
 
 MAX_DELAY_REFUSED = 120.0
-"""Maximum back-off in seconds for a refusal that a user fixes in an object that is not watched (quota, admission policy,
-RBAC): with jitter one request in one to two minutes."""
+"""Maximum back-off in seconds for a refusal that a user fixes in an object that is not watched (quota, admission
+policy, RBAC): with jitter one request in one to two minutes."""
 
 REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 """A reason that a condition may have. An admission webhook of a tenant can return any text."""

@@ -21,7 +21,7 @@ _NOT_CONTENT = ("managedFields", "resourceVersion", "selfLink")
 
 @dataclass(frozen=True, slots=True)
 class LiveObject:
-    """A document without its bookkeeping. ``owned`` is the ``fieldsV1`` of our field manager as JSON, None without one."""
+    """A document without its bookkeeping. ``owned`` is the ``fieldsV1`` of our field manager as JSON, else None."""
 
     document: Document
     owned: str | None

@@ -42,7 +42,7 @@ class ClientMetrics:
 
 
 def resource_of(path: str) -> str:
-    """Return the plural of an API path with its subresource (``integrations/status``), without the name of an object."""
+    """Return the plural of an API path with its subresource (``integrations/status``), without object names."""
     parts = path.strip("/").split("/")
     rest = parts[3:] if parts[0] == "apis" else parts[2:]
     if rest[:1] == ["namespaces"] and len(rest) > 2:

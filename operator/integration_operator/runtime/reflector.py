@@ -96,7 +96,7 @@ class Reflector(Generic[T]):
         self.state = State.STARTING
         self.served: APIResource | None = None
         self.read_from: APIResource | None = None
-        """The resource that the store was read from. It differs from ``served`` while the kind moves to another version."""
+        """The resource that the store was read from; not ``served`` while the kind moves to another version."""
         self.problem = ""
         self.blind = False
         """True if CRDs and APIServices cannot be watched: an absent kind is then polled more often."""

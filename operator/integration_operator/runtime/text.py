@@ -7,8 +7,8 @@ whole status; escape sequences would control a terminal.
 from __future__ import annotations
 
 MAX_FOREIGN_TEXT = 1024
-"""Bytes of one foreign text in a condition. core/v1 validation refuses a longer message of an Event. A condition may have
-32,768 (metav1.Condition) and contains several foreign texts."""
+"""Bytes of one foreign text in a condition. core/v1 validation refuses a longer message of an Event. A condition may
+have 32,768 (metav1.Condition) and contains several foreign texts."""
 
 CUT = "…"
 

@@ -24,8 +24,8 @@ from integration_operator.runtime.token_bucket import TokenBuckets
 K = TypeVar("K", bound=Hashable)
 
 BURST, PER_SECOND = 20, 2.0
-"""Reconciles of one key. A user who enables or disables a pair causes about four. If a tenant changes its objects all the
-time, the last state is reconciled within half a second, with a dozen writes a second."""
+"""Reconciles of one key. A user who enables or disables a pair causes about four. If a tenant changes its objects all
+the time, the last state is reconciled within half a second, with a dozen writes a second."""
 
 
 class WorkQueue(Generic[K]):

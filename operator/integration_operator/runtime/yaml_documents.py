@@ -1,8 +1,8 @@
 """YAML files of users (settings, kubeconfigs, Kubernetes documents), read with limits.
 
-A file is UTF-8 text of at most ``MAX_FILE_BYTES``. A date is read as text, as in kubectl (sigs.k8s.io/yaml). Aliases are
-counted before they are expanded, because 500 bytes of nested aliases or merge keys may expand to gigabytes ("billion
-laughs").
+A file is UTF-8 text of at most ``MAX_FILE_BYTES``. A date is read as text, as in kubectl (sigs.k8s.io/yaml). Aliases
+are counted before they are expanded, because 500 bytes of nested aliases or merge keys may expand to gigabytes
+("billion laughs").
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class RealmMissing(KeycloakFailure):
 
 
 class RealmForeign(KeycloakFailure):
-    """The realm is not that of the AddressSpace: a tenant can write its name, and the admin has power over all realms."""
+    """The realm is not that of the AddressSpace: a tenant can write its name, and the admin can change any realm."""
 
     stalls = True
 

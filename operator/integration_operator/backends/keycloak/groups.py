@@ -75,7 +75,7 @@ def _names_of(operation: str, addresses: Iterable[str], release: Release | None)
 
 
 def _hash_variant(name: str) -> str | None:
-    """Return the name that the broker of a brokered space matches: ``send_#`` for ``send_*``, ``manage_#`` for ``manage``."""
+    """Return the name that a brokered space matches: ``send_#`` for ``send_*``, ``manage_#`` for ``manage``."""
     if name in ("manage", "monitor"):
         return f"{name}_#"
     return name.replace("*", "#") if "*" in name else None

@@ -1,7 +1,7 @@
 """A client for the endpoints of Syndesis's REST API that manage connections.
 
-The server does not authenticate: it trusts two headers and checks only that they exist (SecurityConfiguration.java:61-96).
-No token of the cluster is ever sent.
+The server does not authenticate: it trusts two headers and checks only that they exist
+(SecurityConfiguration.java:61-96). No token of the cluster is ever sent.
 
 A tenant runs the server, so each answer is read within ``Limits``: an answer that is compressed, redirected, too deep,
 too large or too late is an error.
@@ -41,8 +41,8 @@ HEADERS = IDENTITY_ENCODING | {
     "SYNDESIS-XSRF-TOKEN": "none",
 }
 PAGES = (100, 10, 1)
-"""Page sizes; the next smaller one is used if a page is too large: a connection may contain an OpenAPI document. A short
-page is the last one: ``totalCount`` is that of the page up to 1.13."""
+"""Page sizes; the next smaller one is used if a page is too large: a connection may contain an OpenAPI document. A
+short page is the last one: ``totalCount`` is that of the page up to 1.13."""
 
 MAX_PAGES = 200
 LIST_SECONDS = 60.0

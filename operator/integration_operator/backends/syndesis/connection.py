@@ -32,7 +32,7 @@ COMPUTED = frozenset({"connector", "board", "lastUpdated", "uses"})
 """Computed fields of an answer. If ``connector`` is sent back, the server stores it in the connection."""
 
 MANAGED_BY, INTEGRATION, HASH, KEYS = "managed-by", "integration", "credentials-hash", "properties"
-"""Keys of our metadata. None has a dot or a slash: the server returns 500 for those (JsonRecordSupport.java:107-130)."""
+"""Keys of our metadata. None has a dot or a slash, which cause HTTP 500 (JsonRecordSupport.java:107-130)."""
 
 MAX_PLATFORM_MESSAGE = 900
 """Bytes of the verifier's message, so that a message with it stays below 1 KiB."""

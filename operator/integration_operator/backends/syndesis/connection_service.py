@@ -43,8 +43,8 @@ CONNECTOR_FRESH = 3600.0
 Syndesis. It is read again before each write that sends a secret."""
 
 STARTING = 120.0
-"""Seconds in which a server that failed or was replaced may still be loading its connectors: on one busy core that takes
-half a minute. Afterwards a missing connector is an error that a user has to fix."""
+"""Seconds in which a server that failed or was replaced may still be loading its connectors: on one busy core that
+takes half a minute. Afterwards a missing connector is an error that a user has to fix."""
 
 UNSURE = "?"
 """A hash that no credentials have, so that the desired ones differ from it."""
