@@ -242,9 +242,7 @@ class Client:
         try:
             response = await self._send("GET", path, {**query, "watch": "true"}, None, None, accept, timeout)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(
-                0, "NoAnswer", f"watch of {self.server}{path}: {describe_network_error(error)}"
-            ) from error
+            raise Unavailable(0, "NoAnswer", f"WATCH {self.server}{path}: {describe_network_error(error)}") from error
         try:
             if response.status != 200:
                 raise error_of(response.status, await body_of(response, ERROR_BYTES))
@@ -253,12 +251,12 @@ class Client:
                 yield parse_pruned(line, max_depth=MAX_DEPTH)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(
-                0, "ConnectionLost", f"watch of {self.server}{path}: {describe_network_error(error)}"
+                0, "ConnectionLost", f"WATCH {self.server}{path}: {describe_network_error(error)}"
             ) from error
         except Unreadable as error:
-            raise Unavailable(0, "Unreadable", f"watch of {path}: {error}") from None
+            raise Unavailable(0, "Unreadable", f"WATCH {path}: {error}") from None
         except Malformed as error:
-            raise Unavailable(0, "NotJSON", f"watch of {path} ended in the middle of an event") from error
+            raise Unavailable(0, "NotJSON", f"WATCH {path}: the stream ended in the middle of an event") from error
         finally:
             response.close()
 

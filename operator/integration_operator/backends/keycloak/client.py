@@ -221,7 +221,7 @@ class KeycloakUsers:
     def _refuse_foreign(self, user: _User, desired: DesiredUser) -> None:
         if desired.judge(user.attributes or {}) in (Owner.FOREIGN, Owner.OTHER_PAIR):
             raise UserForeign(
-                f"user name {desired.name!r} in AddressSpace {desired.pair.space} belongs to a user that was not "
+                f"user name {desired.name!r} is taken in AddressSpace {desired.pair.space} by a user that was not "
                 "created for this pair; choose another name, or have its owner rename or delete it"
             )
 

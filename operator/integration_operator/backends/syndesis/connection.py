@@ -34,7 +34,7 @@ COMPUTED = frozenset({"connector", "board", "lastUpdated", "uses"})
 MANAGED_BY, INTEGRATION, HASH, KEYS = "managed-by", "integration", "credentials-hash", "properties"
 """Keys of our metadata. None has a dot or a slash, which cause HTTP 500 (JsonRecordSupport.java:107-130)."""
 
-MAX_PLATFORM_MESSAGE = 900
+MAX_QUOTE = 900
 """Bytes of the verifier's message, so that a message with it stays below 1 KiB."""
 
 
@@ -243,7 +243,7 @@ def check_of(results: list[Document], secrets: frozenset[str]) -> Check:
         message = "; ".join(str(e.get("description") or e.get("code") or "") for e in errors) or "no reason given"
         for value in sorted(secrets, key=len, reverse=True):
             message = message.replace(value, "***")
-        message = sanitized(message, MAX_PLATFORM_MESSAGE)
+        message = sanitized(message, MAX_QUOTE)
         if result.get("status") == "UNSUPPORTED":
             return Check.failure("VerificationUnsupported", "Syndesis cannot test this connector")
         if result.get("status") != "ERROR" or any(str(e.get("code", "")).startswith("SYNDESIS") for e in errors):

@@ -30,7 +30,7 @@ USERNAME_IN_WORDS = (
     "the user name must have 3 to 63 characters of a-z, 0-9 and '-', and begin and end with a letter or a digit"
 )
 
-MAX_PLATFORM_MESSAGE = 900
+LONGEST_SAID = 900
 """Bytes of what a platform said, so that a message with it stays under 1 KiB."""
 
 
@@ -130,7 +130,7 @@ def user_ready(user: Document) -> Check:
     if user["metadata"].get("deletionTimestamp"):
         return Check.failure("UserTerminating", "the MessagingUser is being deleted")
     if status.get("message"):
-        return Check.failure("UserFailed", f"EnMasse says: {sanitized(status['message'], MAX_PLATFORM_MESSAGE)}")
+        return Check.failure("UserFailed", f"EnMasse says: {sanitized(status['message'], LONGEST_SAID)}")
     if status.get("phase") == "Active" and status.get("generation") == user["metadata"].get("generation"):
         username = sanitized(_mapping(user.get("spec")).get("username"), 255)
         return Check.success("UserActive", f"user {username!r} can log in")
@@ -152,7 +152,7 @@ def connection_ready(connection: Document, *, reconciled: bool) -> Check:
         conditions = status.get("conditions")
         listed = [_mapping(condition) for condition in conditions] if isinstance(conditions, list) else []
         said = next((c.get("message") for c in listed if c.get("status") == "False"), None)
-        return Check.failure("ConnectionFailed", f"Syndesis says: {sanitized(said or 'Error', MAX_PLATFORM_MESSAGE)}")
+        return Check.failure("ConnectionFailed", f"Syndesis says: {sanitized(said or 'Error', LONGEST_SAID)}")
     pending = "Syndesis has not taken the Connection yet"
     if not reconciled:
         pending += "; no release of Syndesis takes Connections by itself (Syndesis issue 3692)"
