@@ -16,7 +16,7 @@ from integration_operator.platforms.address_space import address_space
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import Ref
-from integration_operator.runtime.reflector import Reflector, State
+from integration_operator.runtime.reflector import Callbacks, Reflector, State
 from integration_operator.runtime.resources import APIResource, Resource
 from integration_operator.runtime.store import Store
 from integration_operator.runtime.writer import Writer
@@ -174,8 +174,7 @@ class Cache:
             self.client,
             resource,
             store,
-            on_state=self._state_changed,
-            on_listed=self._listed,
+            callbacks=Callbacks(on_state=self._state_changed, on_listed=self._listed),
             poll=self._poll,
             namespaces=self._namespaces,
             namespace=self._enmasse_namespace if resource in ENMASSE_RESOURCES else None,

@@ -1,9 +1,9 @@
-"""The process: kopf hosts it, the engine does the work.
+"""The process, hosted by kopf.
 
-kopf gives the life cycle (signals, start, clean-up), the log-in and the liveness probe. It watches nothing: one bad
-answer on a watch of kopf's ends the process, and its index keeps what is gone (measured,
-docs/decisions/0001-kopf-hosts.md). The engine's tasks are made before kopf starts, because on stop it cancels every
-task that came after.
+kopf provides the life cycle (signals, startup, cleanup), the login and the liveness probe. It watches nothing: one bad
+answer on a watch of kopf ends the process, and its index keeps deleted objects (measured,
+docs/decisions/0001-kopf-hosts.md). The controllers start before kopf, because kopf cancels every later task when it
+stops.
 """
 
 from __future__ import annotations
@@ -30,52 +30,53 @@ from integration_operator.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-STUCK = 600.0
-"""Seconds after which a key that is still worked on says that its worker hangs: each request ends after 30 s."""
+MAX_RECONCILE_SECONDS = 600.0
+"""Seconds after which a running reconcile counts as stuck: each request ends after 30 s."""
 
-RESTART_KOPF = 15.0
+RESTART_DELAY = 15.0
+"""Seconds between two starts of kopf."""
 
 
-class ForEver:
-    """Back-offs that never end: with kopf's own eight, an outage of a minute ends the process."""
+class UnlimitedBackoff:
+    """Back-offs without end: with kopf's default of eight, an outage of a minute ends the process."""
 
     def __iter__(self) -> Iterator[float]:
         return itertools.chain((1.0, 2.0, 4.0, 8.0), itertools.repeat(15.0))
 
 
 class ProcessFailed(Exception):
-    """A part of the engine has ended by itself, which is a defect: the process is to be started anew."""
+    """A part of the process stopped unexpectedly, which is a defect: the process has to be restarted."""
 
 
 class CannotListen(Exception):
-    """A port is in use or an address is not this machine's; the message names the setting."""
+    """The process cannot listen on a port or address; the message names the setting."""
 
 
 class Hosted(Protocol):
-    """What a process runs. ``stopped`` is set where a part of it has ended by itself."""
+    """The controllers of a process. ``stopped`` is set if a part of it stopped unexpectedly."""
 
     client: Client
     stopped: asyncio.Event
 
     @property
     def queue(self) -> WorkQueue[Any]:
-        """What is being worked on."""
+        """The work queue."""
 
     @property
     def reflectors(self) -> Mapping[str, Reflector[Any]]:
-        """What is read, by kind."""
+        """The reflectors by kind."""
 
     def unsynced(self) -> dict[str, str]:
-        """The kinds that are neither in sync nor absent, with what is wrong."""
+        """Return the kinds that are neither in sync nor absent, with the problem."""
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """Run until left; on leaving, finish what is in flight."""
+        """Run the controllers in a context; on exit, wait for running reconciles."""
 
 
 async def serve(process: Hosted, settings: Settings) -> None:
-    """Run an process, whose client is open, until a signal ends it.
+    """Run a process, whose client is open, until a signal ends it.
 
-    Raises ``ProcessFailed`` for a defect, ``CannotListen`` before anything is started.
+    Raises ``ProcessFailed`` for a defect, and ``CannotListen`` before the start.
     """
     check_ports(settings)
     hosted, stop = asyncio.Event(), asyncio.Event()
@@ -98,23 +99,23 @@ async def serve(process: Hosted, settings: Settings) -> None:
 
 
 def check_ports(settings: Settings) -> None:
-    """Check that both ports can be listened on. Raises ``CannotListen``.
+    """Check that the process can listen on both ports. Raises ``CannotListen``.
 
-    kopf tells of a port that it cannot have by ending, and would be started again for ever.
+    kopf would end for a port that is in use, and would be restarted for ever.
     """
-    with ExitStack() as held:
+    with ExitStack() as sockets:
         for name, port in (("probe", settings.probe_port), ("metrics", settings.metrics_port)):
             if port:
-                held.enter_context(_listening(settings.bind_address, name, port))
+                sockets.enter_context(_listening(settings.bind_address, name, port))
 
 
 @contextmanager
 def _listening(address: str, name: str, port: int) -> Iterator[None]:
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, socket_address = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: TIME_WAIT is no owner
-            probe.bind(where)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do, because of TIME_WAIT
+            probe.bind(socket_address)
             probe.listen()
             yield
     except OSError as error:
@@ -125,14 +126,14 @@ def _listening(address: str, name: str, port: int) -> Iterator[None]:
 
 
 async def _end_with(process: Hosted, hosted: asyncio.Event) -> None:
-    """End the process the way a supervisor would, once the engine has stopped by itself and kopf listens to signals."""
+    """Send SIGTERM when a part of the process has stopped and kopf handles signals."""
     await process.stopped.wait()
     await hosted.wait()
     signal.raise_signal(signal.SIGTERM)
 
 
 async def _host(process: Hosted, settings: Settings, hosted: asyncio.Event, stop: asyncio.Event) -> None:
-    """Let kopf host the process until it is told to stop; start it again where it ends by itself."""
+    """Run kopf until the process is stopped; restart kopf if it ends by itself."""
     address = f"[{settings.bind_address}]" if ":" in settings.bind_address else settings.bind_address
     endpoint = f"http://{address}:{settings.probe_port}/healthz" if settings.probe_port else None
     while not stop.is_set():
@@ -145,20 +146,20 @@ async def _host(process: Hosted, settings: Settings, hosted: asyncio.Event, stop
                 liveness_endpoint=endpoint,
             )
             return
-        except Exception as error:  # kopf gives up on what the engine lives with: a token that is wrong for a while
-            log.warning("host restarts", error=" ".join(str(error).split()))
-            await asyncio.sleep(RESTART_KOPF)
+        except Exception as error:  # kopf ends for failures that the controllers retry, such as an invalid token
+            log.warning("kopf restarting", error=" ".join(str(error).split()))
+            await asyncio.sleep(RESTART_DELAY)
 
 
 def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
-    chosen = kopf.OperatorSettings()
-    chosen.networking.error_backoffs = ForEver()
-    chosen.networking.request_timeout = 30
-    chosen.networking.connect_timeout = 5
-    chosen.scanning.disabled = True
-    chosen.posting.enabled = False
-    chosen.process.ultimate_exiting_timeout = settings.shutdown_seconds + 30
-    return chosen
+    kopf_settings = kopf.OperatorSettings()
+    kopf_settings.networking.error_backoffs = UnlimitedBackoff()
+    kopf_settings.networking.request_timeout = 30
+    kopf_settings.networking.connect_timeout = 5
+    kopf_settings.scanning.disabled = True
+    kopf_settings.posting.enabled = False
+    kopf_settings.process.ultimate_exiting_timeout = settings.shutdown_seconds + 30
+    return kopf_settings
 
 
 def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event) -> kopf.OperatorRegistry:
@@ -171,8 +172,8 @@ def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event) -> ko
     @kopf.on.probe(id="worker_seconds", registry=registry)
     async def oldest(**_: Any) -> float:
         seconds = process.queue.oldest
-        if seconds > STUCK:
-            raise kopf.PermanentError(f"a worker has been busy with one pair for {seconds:.0f} s")
+        if seconds > MAX_RECONCILE_SECONDS:
+            raise kopf.PermanentError(f"one reconcile has been running for {seconds:.0f} s")
         return round(seconds, 3)
 
     @kopf.on.probe(id="kinds", registry=registry)

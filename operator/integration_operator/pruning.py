@@ -1,10 +1,9 @@
-"""What is kept in memory of an object that tenants can write: what decisions read, bounded, and of the shape they
-expect.
+"""Pruning of objects that tenants can write, to bound memory.
 
-A tenant may store Secrets, MessagingUsers, Connections and Integrations of a megabyte each, by the hundred. Of what our
-field manager applied everything is kept, because a repair compares it; of everything else a bounded part. What is of
-another shape than its schema promises is left out, so that no decision meets it: EnMasse's schemas are not structural,
-and a Secret's labels are anyone's.
+A tenant may store hundreds of Secrets, MessagingUsers, Connections and Integrations of a megabyte each. Fields that our
+field manager applied are all kept, because a repair compares them; a bounded part of the other fields is kept. Values
+of an unexpected type are dropped, so that decisions need no checks: EnMasse's schemas are not structural, and any user
+can label a Secret.
 """
 
 from __future__ import annotations
@@ -13,37 +12,37 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.domain.model.credential import MAX_VALUE
-from integration_operator.runtime.text import LONGEST_MESSAGE, sanitized
+from integration_operator.runtime.text import MAX_FOREIGN_TEXT, sanitized
 
 Document = dict[str, Any]
 
-LONGEST_ENCODED = (MAX_VALUE + 2) // 3 * 4
-"""Characters of base64 of the longest value that is used."""
+MAX_ENCODED_VALUE = (MAX_VALUE + 2) // 3 * 4
+"""Characters of base64 for ``MAX_VALUE`` bytes."""
 
-MOST_KEYS = 16
-"""Keys of a user's Secret that are kept, user name and password first: one Secret may serve a few Integrations."""
+MAX_ENTRIES = 16
+"""Keys of a user's Secret, and of labels or annotations. One Secret may serve a few Integrations."""
 
-MOST_REFERENCES = 32
-"""Owner references and finalizers; no object needs more than a handful."""
+MAX_REFERENCES = 32
+"""Owner references, finalizers and items of a status list; no object needs more than a few."""
 
 PREFIX = "integreatly.org/"
 
 
 def secret(document: Document) -> Document:
-    """Keep the values that may be a user name or a password."""
+    """Keep values that may be a user name or a password."""
     owned = _owned(document, "f:data")
     data = _mapping(document.get("data"))
-    ours = {key: value for key, value in data.items() if f"f:{key}" in owned}
+    applied = {key: value for key, value in data.items() if f"f:{key}" in owned}
     first = (names.USERNAME_KEY, names.PASSWORD_KEY)
-    others = sorted((key for key in data if key not in ours), key=lambda key: (key not in first, key))
-    short = [key for key in others if isinstance(data[key], str) and len(data[key]) <= LONGEST_ENCODED]
-    kept = {**ours, **{key: data[key] for key in short[:MOST_KEYS]}}
+    others = sorted((key for key in data if key not in applied), key=lambda key: (key not in first, key))
+    short = [key for key in others if isinstance(data[key], str) and len(data[key]) <= MAX_ENCODED_VALUE]
+    kept = {**applied, **{key: data[key] for key in short[:MAX_ENTRIES]}}
     rest: Document = {key: document[key] for key in ("type", "immutable") if key in document}
     return {**_identity(document), **rest, "data": kept}
 
 
 def messaging_user(document: Document) -> Document:
-    """Keep the login; rights only of one that our manager applied."""
+    """Keep the login, and the authorization if our field manager applied it."""
     spec, status = _mapping(document.get("spec")), _mapping(document.get("status"))
     if not _is_applied(document):
         authentication = _mapping(spec.get("authentication"))
@@ -54,31 +53,30 @@ def messaging_user(document: Document) -> Document:
         }
     elif not isinstance(spec.get("authorization", []), list):
         spec = {key: value for key, value in spec.items() if key != "authorization"}
-    said = {key: status[key] for key in ("phase", "generation") if isinstance(status.get(key), (str, int))}
+    kept = {key: status[key] for key in ("phase", "generation") if isinstance(status.get(key), (str, int))}
     if status.get("message"):
-        said["message"] = sanitized(status["message"])
-    return {**_identity(document), "spec": spec, **({"status": said} if said else {})}
+        kept["message"] = sanitized(status["message"])
+    return {**_identity(document), "spec": spec, **({"status": kept} if kept else {})}
 
 
 def connection(document: Document) -> Document:
-    """Keep what our manager applied, and what whoever reconciles it says."""
+    """Keep what our field manager applied, and the status of the reconciler."""
     spec, status = _mapping(document.get("spec")), _mapping(document.get("status"))
     if not _is_applied(document):
         identifier = _short(spec.get("connectionId"))
         spec = {"connectionId": identifier} if identifier else {}
-    said = {
+    kept = {
         key: status[key]
         for key in ("phase", "observedGeneration", "connectionId")
         if isinstance(status.get(key), int) or _short(status.get(key))
     }
     if conditions := [_condition(c) for c in _sequence(status.get("conditions"))[:8] if isinstance(c, dict)]:
-        said["conditions"] = conditions
-    return {**_identity(document), "spec": spec, **({"status": said} if said else {})}
+        kept["conditions"] = conditions
+    return {**_identity(document), "spec": spec, **({"status": kept} if kept else {})}
 
 
 def integration(document: Document) -> Document:
-    """Keep the spec, whose size the schema bounds, and of the status what is ours and what the proof of concept
-    wrote."""
+    """Keep the spec, whose size the schema bounds, and a bounded status."""
     kept = {**_identity(document), "spec": _mapping(document.get("spec"))}
     if isinstance(document.get("status"), dict):
         kept["status"] = _bounded(document["status"], depth=6)
@@ -86,7 +84,7 @@ def integration(document: Document) -> Document:
 
 
 def _identity(document: Document) -> Document:
-    """Keep what tells which object it is, and whose; the field managers are read and dropped elsewhere."""
+    """Keep the metadata that identifies an object and its owner; ``LiveObject`` drops the managedFields."""
     metadata = document["metadata"]
     kept: Document = {
         key: metadata[key]
@@ -106,15 +104,15 @@ def _identity(document: Document) -> Document:
     for key, fields in (("labels", "f:labels"), ("annotations", "f:annotations")):
         owned = _owned(document, "f:metadata", fields)
         texts = {k: v for k, v in _mapping(metadata.get(key)).items() if isinstance(v, str)}
-        ours = {k: v for k, v in texts.items() if f"f:{k}" in owned or k == names.MANAGED_BY_LABEL}
-        known = {k: v for k, v in texts.items() if k.startswith(PREFIX) and len(v) <= LONGEST_MESSAGE}
-        if found := {**dict(list(known.items())[:MOST_KEYS]), **ours}:
-            kept[key] = found
-    if references := _sequence(metadata.get("ownerReferences"))[:MOST_REFERENCES]:
+        applied = {k: v for k, v in texts.items() if f"f:{k}" in owned or k == names.MANAGED_BY_LABEL}
+        public = {k: v for k, v in texts.items() if k.startswith(PREFIX) and len(v) <= MAX_FOREIGN_TEXT}
+        if entries := {**dict(list(public.items())[:MAX_ENTRIES]), **applied}:
+            kept[key] = entries
+    if references := _sequence(metadata.get("ownerReferences"))[:MAX_REFERENCES]:
         kept["ownerReferences"] = references
     finalizers = sorted(_sequence(metadata.get("finalizers")), key=lambda name: name != names.REST_STATE_FINALIZER)
     if finalizers:
-        kept["finalizers"] = finalizers[:MOST_REFERENCES]  # ours first, so that it is among them
+        kept["finalizers"] = finalizers[:MAX_REFERENCES]  # ours is first
     return {**{key: document[key] for key in ("apiVersion", "kind") if key in document}, "metadata": kept}
 
 
@@ -150,17 +148,17 @@ def _condition(condition: Document) -> Document:
 
 
 def _bounded(value: Any, *, depth: int) -> Any:
-    """Keep a status as it is, but for texts, lists and mappings that no status of ours holds."""
+    """Truncate texts, lists and mappings that are larger than those of our status."""
     if isinstance(value, dict):
-        found = list(value.items())[: 2 * MOST_KEYS] if depth else []
-        return {key: _bounded(inner, depth=depth - 1) for key, inner in found}
+        entries = list(value.items())[: 2 * MAX_ENTRIES] if depth else []
+        return {key: _bounded(inner, depth=depth - 1) for key, inner in entries}
     if isinstance(value, list):
-        return [_bounded(inner, depth=depth - 1) for inner in value[:MOST_REFERENCES]] if depth else []
-    return value[: 2 * LONGEST_MESSAGE] if isinstance(value, str) else value
+        return [_bounded(inner, depth=depth - 1) for inner in value[:MAX_REFERENCES]] if depth else []
+    return value[: 2 * MAX_FOREIGN_TEXT] if isinstance(value, str) else value
 
 
 def _short(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= LONGEST_ENCODED else None
+    return value if isinstance(value, str) and len(value) <= MAX_ENCODED_VALUE else None
 
 
 def _mapping(value: object) -> Document:

@@ -1,4 +1,4 @@
-"""Files that are shipped with the package: templates, CustomResourceDefinitions and manifests."""
+"""Files of the package: templates, CustomResourceDefinitions and manifests."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 
 IN_CHECKOUT = {"templates": "templates", "crds": "crds", "deploy": "deploy/kustomize"}
-"""Where a checkout has what the wheel has inside the package (``force-include`` in pyproject.toml)."""
+"""Directories in a checkout; the wheel has them inside the package (``force-include`` in pyproject.toml)."""
 
 
 def shipped_directory(name: str) -> Path:
-    """Return the directory of ``templates``, ``crds`` or ``deploy``, in an installed package and in a checkout.
+    """Return the directory of ``templates``, ``crds`` or ``deploy``, in an installed package or a checkout.
 
     Raises ``FileNotFoundError`` if the installation is damaged.
     """

@@ -170,7 +170,7 @@ async def test_a_failing_server_is_left_alone_and_asked_again_later(
     asked = len(syndesis_server.requests)
     assert asked == FAILURES
     for wish in (WISH, OTHER):
-        with pytest.raises(Deferred, match=r"HTTP 503; tried again every 3 s\. Is Syndesis running in namespace") as e:
+        with pytest.raises(Deferred, match=r"HTTP 503; retried every 3 s\. Is Syndesis running in namespace") as e:
             await deliverer.deliver(wish)
         assert e.value.retry_after is not None
         assert OPEN_FOR <= e.value.retry_after <= 3 * OPEN_FOR

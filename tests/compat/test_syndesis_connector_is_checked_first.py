@@ -114,7 +114,7 @@ async def test_a_connector_that_becomes_unfit_right_before_the_write_is_found_ou
         await deliverer.deliver(Wish(space="payments"))
         install(server, UNFIT["not secret"])
         server.fail(times=1, status=200, body=json.dumps(FIT), path_prefix="/api/v1/connectors/amqp")
-        with pytest.raises(ConnectorUnfit, match="stored password in clear"):
+        with pytest.raises(ConnectorUnfit, match="stored password in plain text"):
             await deliverer.deliver(WISH)
         assert WISH.id not in server.stored()
         asked = len(server.requests)
@@ -132,7 +132,7 @@ async def test_a_password_that_was_stored_in_clear_is_encrypted_as_soon_as_that_
         await deliverer.deliver(WISH)
         install(server, UNFIT["not secret"])
         server.fail(times=1, status=200, body=json.dumps(FIT), path_prefix="/api/v1/connectors/amqp")
-        with pytest.raises(ConnectorUnfit, match="stored password in clear"):
+        with pytest.raises(ConnectorUnfit, match="stored password in plain text"):
             await deliverer.deliver(WISH.but(password="second"))
         with pytest.raises(ConnectorUnfit):
             await deliverer.deliver(WISH.but(password="third"))

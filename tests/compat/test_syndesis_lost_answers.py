@@ -141,7 +141,7 @@ async def test_a_write_that_is_said_to_be_done_and_is_not(
         await deliverer.deliver(WISH)
     answer = '{"id": "' + WISH.id + '", "name": "x", "configuredProperties": {"password": "»ENC:00"}}'
     syndesis_server.fail(times=1, status=200, body=answer, method=write.method, path_prefix=write.path)
-    with pytest.raises(SyndesisUnavailable, match="another write"):
+    with pytest.raises(SyndesisUnavailable, match="overwritten"):
         await deliverer.deliver(write.wish)
     await deliverer.deliver(write.wish)
     assert_is_as_wished(syndesis_server, write.wish)

@@ -160,12 +160,12 @@ async def test_users_without_a_last_page_end_and_keycloak_is_left_alone() -> Non
 
     async with hostile() as (server, users):
         server.page = page
-        with pytest.raises(KeycloakUnavailable, match="more than 5000 users"):
-            await users.is_there(KEY)
+        with pytest.raises(KeycloakUnavailable, match="more than 5000 user names"):
+            await users.exists(KEY)
         asked = len(server.asked)
         assert asked == MAX_PAGES + 1
         with pytest.raises(Deferred):
-            await users.is_there(KEY)
+            await users.exists(KEY)
         assert len(server.asked) == asked
 
 
@@ -188,4 +188,4 @@ async def test_a_time_that_is_none_is_no_user(created: int) -> None:
     async with hostile() as (server, users):
         server.answers["users"] = as_json([{"id": "u", "username": KEY.name, "createdTimestamp": created}])
         with pytest.raises(KeycloakUnavailable, match="not a list of users"):
-            await users.is_there(KEY)
+            await users.exists(KEY)

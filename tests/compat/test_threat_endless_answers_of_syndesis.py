@@ -191,7 +191,7 @@ async def test_all_pages_together_are_bounded_and_are_not_held() -> None:
     async with hostile(next_page) as (servers, asked), asyncio.timeout(60):
         tracemalloc.start()
         try:
-            with pytest.raises(SyndesisUnavailable, match=f"over {LIST_BYTES} bytes"):
+            with pytest.raises(SyndesisUnavailable, match=f"more than {LIST_BYTES} bytes"):
                 await servers.of("fuse").delete(EVIDENCE)
             _, peak = tracemalloc.get_traced_memory()
         finally:

@@ -28,7 +28,7 @@ class Resource:
     def __init__(self, client: Client, namespace: str, definition: schema.Definition) -> None:
         self.client = client
         self.api_version = f"{definition.group}/{definition.version}"
-        self.kind = definition.model.__name__
+        self.kind = definition.kind
         self.path = f"/apis/{self.api_version}/namespaces/{namespace}/{definition.plural}"
 
     async def create(self, spec: Document | None, name: str = "one") -> Document:

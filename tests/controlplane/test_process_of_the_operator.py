@@ -143,7 +143,7 @@ def test_no_way_to_a_cluster_is_said() -> None:
     process = operator()
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 4
-    assert "No cluster: looked at --kubeconfig, $KUBECONFIG, ~/.kube/config and the pod's service account." in errors
+    assert "No cluster: tried --kubeconfig, $KUBECONFIG, ~/.kube/config and the pod's service account." in errors
     process = operator("--kubeconfig", "/nowhere/config")
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 4

@@ -29,7 +29,7 @@ def no_defect(operator_log: io.StringIO) -> Any:
     shown = operator_log.getvalue()
     assert '"event"' in shown, "the operator logged what it did"
     assert "Traceback" not in shown
-    assert "unexpected" not in shown
+    assert "panicked" not in shown
 
 
 async def bystander(world: World) -> None:

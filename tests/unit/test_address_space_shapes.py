@@ -103,7 +103,7 @@ def endpoint_with(host: Any = "messaging.svc", ports: Any = PORTS, name: str = "
 def test_a_bad_certificate_is_a_defect(encoded: Any) -> None:
     found = address_space(space_with(caCert=encoded))
     assert found.certificate is None
-    assert found.defects == ("status.caCert is not base64 of certificates in PEM",)
+    assert found.defects == ("status.caCert is not base64 of PEM certificates",)
     assert can_serve(found, None).reason == "AddressSpaceMalformed"
 
 

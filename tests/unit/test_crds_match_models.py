@@ -12,8 +12,8 @@ import yaml
 from pydantic import ValidationError
 
 from integration_operator.api import connection, integration, names, schema
-from integration_operator.api.connection import Connection
-from integration_operator.api.integration import Integration, timedelta_of
+from integration_operator.api.connection import ConnectionObject
+from integration_operator.api.integration import IntegrationObject, timedelta_of
 from integration_operator.cli.crds import crds
 
 CRDS = Path(__file__).parents[2] / "crds"
@@ -93,7 +93,7 @@ def test_the_only_default_is_one_that_no_manager_owns() -> None:
 
 
 def test_nothing_of_an_integration_spec_is_required() -> None:
-    root = schema.schema_of_kind(Integration)
+    root = schema.schema_of_kind(IntegrationObject)
     assert "required" not in root
     assert "required" not in root["properties"]["spec"]
 
@@ -136,7 +136,7 @@ def test_our_connection_is_told_from_a_real_one() -> None:
 )
 def test_models_read_what_the_proof_of_concept_stored(spec: dict[str, Any], status: dict[str, Any]) -> None:
     document = {"metadata": {"name": "enmasse-orders-to-fuse", "namespace": "fuse"}, "spec": spec, "status": status}
-    read = Integration.model_validate(document)
+    read = IntegrationObject.model_validate(document)
     assert read.model_dump(by_alias=True, exclude_unset=True) == document
 
 
@@ -157,7 +157,7 @@ def test_models_read_what_the_proof_of_concept_stored(spec: dict[str, Any], stat
 )
 def test_models_refuse_what_the_schema_refuses(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message.replace("*", r"\*")):
-        Integration.model_validate({"spec": spec})
+        IntegrationObject.model_validate({"spec": spec})
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_models_refuse_what_the_schema_refuses(spec: dict[str, Any], message: st
 )
 def test_a_connection_says_once_where_a_property_comes_from(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        Connection.model_validate({"spec": {"connectorId": "amqp", **spec}})
+        ConnectionObject.model_validate({"spec": {"connectorId": "amqp", **spec}})
 
 
 @pytest.mark.parametrize(

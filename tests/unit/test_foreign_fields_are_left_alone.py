@@ -64,9 +64,13 @@ def test_fields_of_others_do_not_count() -> None:
     [
         ({"name": "other"}, {}, ["spec.name"]),
         ({"properties": {"uri": "other", "ca": "c"}}, {}, ["spec.properties.uri"]),
-        ({}, {"properties": {"uri": "u"}}, ["spec.properties.ca (no longer wanted)"]),
-        ({}, {"from": [{"property": "q", "key": "k"}]}, ["spec.from", "spec.from{'property': 'p'} (no longer wanted)"]),
-        ({}, {"tags": ["s"]}, ["spec.tags", "spec.tags: t (no longer wanted)"]),
+        ({}, {"properties": {"uri": "u"}}, ["spec.properties.ca (no longer desired)"]),
+        (
+            {},
+            {"from": [{"property": "q", "key": "k"}]},
+            ["spec.from", "spec.from{'property': 'p'} (no longer desired)"],
+        ),
+        ({}, {"tags": ["s"]}, ["spec.tags", "spec.tags: t (no longer desired)"]),
         ({}, {"more": {"deep": 1}}, ["spec.more"]),
     ],
 )
@@ -78,7 +82,7 @@ def test_an_owner_that_is_missing_or_no_longer_wanted() -> None:
     without = document()
     without["metadata"]["ownerReferences"] = []
     assert differences(live(without), document()) == ["metadata.ownerReferences"]
-    assert differences(live(document()), without) == ["metadata.ownerReferences (no longer wanted)"]
+    assert differences(live(document()), without) == ["metadata.ownerReferences (no longer desired)"]
 
 
 def test_who_made_it_and_who_wrote_last() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration_operator.backends.keycloak.groups import encoded, group_names, is_permission, release_of
+from integration_operator.backends.keycloak.groups import group_names, is_permission, release_of, url_encode
 
 
 def rule(*operations: str, at: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_groups(release: str | None, space: str, rules: list[dict[str, Any]], gr
     [("a.b-c_d", "a.b-c_d"), ("*", "*"), ("a b", "a+b"), ("q+", "q%2B"), ("t#", "t%23"), ("~", "%7E"), ("é", "%C3%A9")],
 )
 def test_an_address_is_written_as_java_does(address: str, written: str) -> None:
-    assert encoded(address) == written
+    assert url_encode(address) == written
 
 
 @pytest.mark.parametrize("name", ["send_*", "recv_a", "browse_*", "admin", "manage", "manage_#", "monitor"])

@@ -135,7 +135,7 @@ def test_every_command_that_talks_to_a_cluster_has_both_flags(
     result = runner.invoke(app, command)
     assert (result.exit_code, result.stderr) == (
         4,
-        "integration-operator: No cluster: looked at --kubeconfig, $KUBECONFIG, ~/.kube/config and the pod's service "
+        "integration-operator: No cluster: tried --kubeconfig, $KUBECONFIG, ~/.kube/config and the pod's service "
         "account.\n",
     )
     result = runner.invoke(app, [*command, "--kubeconfig", "/nope"])

@@ -92,9 +92,7 @@ async def test_certificate_not_trusted(get: Any, tmp_path: Any) -> None:
 
 async def test_no_tls_at_all(get: Any) -> None:
     async with listening(stops_halfway) as port:
-        assert (
-            await said(get, f"https://127.0.0.1:{port}") == "TLS does not work with it; is it the port of plain HTTP?"
-        )
+        assert await said(get, f"https://127.0.0.1:{port}") == "TLS handshake failed; is this a plain HTTP port?"
 
 
 async def test_no_answer_in_time(get: Any) -> None:

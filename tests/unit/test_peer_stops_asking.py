@@ -88,7 +88,7 @@ async def test_a_refusal_says_what_is_wrong_and_says_the_same_until_that_changes
         messages.add(caught.value.message)
         assert (caught.value.reason, caught.value.stalls, caught.value.quiet) == ("KeycloakUnavailable", False, False)
         breaker_clock.now += 0.5
-    assert messages == {"down; tried again every 3 s. Is it running?"}
+    assert messages == {"down; retried every 3 s. Is it running?"}
 
 
 async def test_those_that_were_refused_come_back_one_after_the_other(breaker_clock: Clock) -> None:
@@ -157,5 +157,5 @@ async def test_the_request_that_tries_the_host_in_vain_says_the_same_as_those_th
             await peer.call(fails)
         messages.append(caught.value.message)
         breaker_clock.now += OPEN_FOR if len(messages) >= 5 else 0
-    assert messages == ["down"] * 4 + ["down; tried again every 3 s. Is it running?"] * 2
+    assert messages == ["down"] * 4 + ["down; retried every 3 s. Is it running?"] * 2
     assert caught.value.retry_after == OPEN_FOR

@@ -70,7 +70,7 @@ def test_the_common_ways_are_read_once(template: str, whole: bool) -> None:
     collected.begin()
     text = compiled.render({"x": "x", "y": ["y"], "k": "k"})
     if whole:
-        collected.read(text)
+        collected.parse(text)
     else:
         with pytest.raises(EmbeddedValue):
             collected.read(text)
@@ -81,7 +81,7 @@ def test_what_is_put_into_a_document_is_its_own() -> None:
     collected = Values()
     compiled = environment(collected.finalize).from_string("one: {{ x | tojson }}\n")
     collected.begin()
-    collected.read(compiled.render({"x": shared}))["one"]["a"].append(2)
+    collected.parse(compiled.render({"x": shared}))["one"]["a"].append(2)
     assert shared == {"a": [1]}
 
 

@@ -68,7 +68,7 @@ def test_a_list_may_go_back_in_time_after_a_restore(store: Store[tuple[str, str]
 
 def test_a_removal_of_ours_stays_until_the_watch_confirms(store: Store[tuple[str, str]]) -> None:
     store.apply_event("ADDED", thing("a", 1))
-    store.removed(Ref("n", "a"), "uid-a")
+    store.record_delete(Ref("n", "a"), "uid-a")
     store.apply_event("MODIFIED", thing("a", 2))
     assert colour(store) is None
     store.apply_event("DELETED", thing("a", 3))
@@ -121,7 +121,7 @@ def test_things_without_uid_come_and_go(store: Store[tuple[str, str]]) -> None:
 def test_no_more_than_so_many_deletions_are_remembered(
     store: Store[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_GONE", 2)
+    monkeypatch.setattr(module, "MAX_DELETED_UIDS", 2)
     for name in "abc":
         store.apply_event("DELETED", thing(name, 1))
     for name in "abc":
@@ -175,7 +175,7 @@ def test_indexes_show_what_the_store_shows(steps: list[tuple[str, str, str]]) ->
         if what == "wrote":
             store.record_write(document)
         elif what == "removed":
-            store.removed(Ref("n", name), document["metadata"]["uid"])
+            store.record_delete(Ref("n", name), document["metadata"]["uid"])
         elif what == "replace":
             store.replace([store.read(document)], store.epoch())
         else:

@@ -78,7 +78,7 @@ def test_an_admission_webhook_chooses_neither_the_form_of_reason_nor_of_message(
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"message":' * 5_000, json.dumps({"message": [HOSTILE]}).encode()])
 def test_a_refusal_of_any_shape_is_a_refusal(body: bytes) -> None:
     error = error_of(403, body)
-    assert (type(error).__name__, error.message) == ("Forbidden", "the server answered HTTP 403")
+    assert (type(error).__name__, error.message) == ("Forbidden", "the server returned HTTP 403")
 
 
 @pytest.mark.parametrize(

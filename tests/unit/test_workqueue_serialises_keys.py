@@ -131,7 +131,7 @@ async def test_many_workers_never_share_a_key() -> None:
 
 
 async def test_the_longest_delay_of_one_failure_may_be_shorter(queue: WorkQueue[str]) -> None:
-    delays = [queue.add_rate_limited("a", longest=120.0) for _ in range(40)]
+    delays = [queue.add_rate_limited("a", max_delay=120.0) for _ in range(40)]
     assert delays[:3] == [FIRST_DELAY, FIRST_DELAY * 2, FIRST_DELAY * 4]
     assert delays[-1] == 120.0
     assert queue.add_rate_limited("a") == MAX_DELAY

@@ -1,1 +1,1 @@
-"""The contract: the kinds that the operator serves, and every name that others can see."""
+"""The public API: the kinds of the operator and all public names."""

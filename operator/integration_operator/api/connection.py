@@ -1,8 +1,7 @@
 """The kind Connection: a connection of Syndesis as a resource.
 
-Syndesis issue 3692 asked for it, and no release of Syndesis serves it. This is a placeholder with the fields that a
-reconciler would need; its CustomResourceDefinition carries a label that tells it from a real one. Values that are
-secret stand in a Secret and are named here, never written.
+Syndesis issue 3692 requested it, and no release of Syndesis serves it. This is a placeholder with the fields that a
+reconciler needs; a label marks its CustomResourceDefinition. Secret values are in a Secret, which the spec references.
 """
 
 from __future__ import annotations
@@ -22,23 +21,23 @@ from integration_operator.api.model import (
     rules,
 )
 
-CONNECTOR_FIXED = "spec.connectorId cannot be changed: delete the Connection and write a new one"
+CONNECTOR_FIXED = "spec.connectorId cannot be changed: delete the Connection and create a new one"
 ONE_SOURCE = "an entry of spec.configuredPropertiesFrom needs either secretKeyRef or configMapKeyRef"
-ONE_VALUE = "a property may stand in spec.configuredProperties or in spec.configuredPropertiesFrom, not in both"
+ONE_VALUE = "a property may be in spec.configuredProperties or in spec.configuredPropertiesFrom, not in both"
 
 
 class KeyRef(Model):
     """A key of a Secret or ConfigMap in the namespace of the Connection."""
 
     name: ObjectName = Field(description="The name of the Secret or ConfigMap.")
-    key: DataKey = Field(description="The key whose value is taken.")
+    key: DataKey = Field(description="The key of the value.")
     optional: StrictBool | None = Field(
-        default=None, description="Leave the property out if the key, or the object, does not exist."
+        default=None, description="Omit the property if the key or the object does not exist."
     )
 
 
 class PropertyFrom(Model):
-    """A property whose value stands elsewhere."""
+    """A property with its value in a Secret or ConfigMap."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(("has(self.secretKeyRef) != has(self.configMapKeyRef)", ONE_SOURCE))
@@ -47,8 +46,8 @@ class PropertyFrom(Model):
     property: str = Field(
         min_length=1, max_length=253, description="The key of the property in the connector, such as password."
     )
-    secret_key_ref: KeyRef | None = Field(default=None, description="The key of a Secret that holds the value.")
-    config_map_key_ref: KeyRef | None = Field(default=None, description="The key of a ConfigMap that holds the value.")
+    secret_key_ref: KeyRef | None = Field(default=None, description="The Secret key with the value.")
+    config_map_key_ref: KeyRef | None = Field(default=None, description="The ConfigMap key with the value.")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -58,7 +57,7 @@ class PropertyFrom(Model):
 
 
 class ConnectionSpec(Model):
-    """The connection that is wanted."""
+    """The desired connection."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -82,28 +81,28 @@ class ConnectionSpec(Model):
         max_length=253,
         pattern=r"^[a-zA-Z0-9_-]+$",
         description=(
-            "The id of a connection that Syndesis has already. It is taken over and brought up to date; none is made "
-            "beside it. Default: a new connection is created."
+            "The id of an existing connection in Syndesis, which is adopted and updated. Default: a new connection is "
+            "created."
         ),
     )
     name: str | None = Field(
         default=None,
         min_length=1,
         max_length=300,
-        description="The name in Syndesis, unique in the instance. Default: metadata.name.",
+        description="The name in Syndesis, which must be unique. Default: metadata.name.",
     )
-    description: str | None = Field(default=None, description="What Syndesis shows below the name.")
+    description: str | None = Field(default=None, description="The description in Syndesis.")
     tags: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] | None = Field(
-        default=None, max_length=64, json_schema_extra=LIST_AS_SET, description="Words to find the connection by."
+        default=None, max_length=64, json_schema_extra=LIST_AS_SET, description="Tags of the connection in Syndesis."
     )
     configured_properties: dict[str, str] | None = Field(
-        default=None, max_length=64, description="The properties of the connector that are not secret."
+        default=None, max_length=64, description="Properties of the connector that are not secret."
     )
     configured_properties_from: tuple[PropertyFrom, ...] | None = Field(
         default=None,
         max_length=64,
         json_schema_extra=list_by("property"),
-        description="The properties whose values are secret, or long, and stand in a Secret or a ConfigMap.",
+        description="Properties with values in a Secret or a ConfigMap.",
     )
 
     @model_validator(mode="after")
@@ -114,29 +113,33 @@ class ConnectionSpec(Model):
 
 
 class Verification(Model):
-    """What Syndesis answered when it tried the connection."""
+    """The result of a connection test of Syndesis."""
 
-    time: Time | None = Field(default=None, description="When it was tried.")
-    status: str | None = Field(default=None, description="OK, ERROR or UNSUPPORTED.")
-    message: str | None = Field(default=None, description="What went wrong.")
+    time: Time | None = Field(default=None, description="Time of the test.")
+    status: str | None = Field(default=None, description="OK or ERROR.")
+    message: str | None = Field(default=None, description="Result of the test for users.")
 
 
 class ConnectionStatus(Model):
-    """What the reconciler found and did. Written by the reconciler alone."""
+    """The observed state of the connection. Only the reconciler writes it."""
 
     phase: Literal["", "Pending", "Ready", "Error", "Deleting"] | None = Field(
-        default=None, description="How far the connection is."
+        default=None,
+        description=(
+            "Phase of the connection. The connection controller of the operator writes Pending, Ready and Error; other "
+            "reconcilers may write the other values."
+        ),
     )
     connection_id: str | None = Field(default=None, description="The id of the connection in Syndesis.")
     credentials_hash: str | None = Field(
-        default=None, description="A salted hash of the secret values, by which a change of them is seen."
+        default=None, description="Salted hash of the secret values, to detect changes."
     )
     stored_hash: str | None = Field(
         default=None,
-        description="A hash of the encrypted values that Syndesis stored, by which a change of them there is seen.",
+        description="Hash of the encrypted values that Syndesis stored, to detect changes in Syndesis.",
     )
     last_verified: Verification | None = Field(
-        default=None, description="What Syndesis answered when it tried the connection."
+        default=None, description="The result of the last connection test of Syndesis."
     )
     observed_generation: int | None = Field(
         default=None, ge=0, description="The metadata.generation that this status was computed from."
@@ -144,17 +147,17 @@ class ConnectionStatus(Model):
     conditions: tuple[Condition, ...] = Field(
         default=(),
         json_schema_extra=list_by("type"),
-        description="Ready says whether Syndesis has the connection as it is written here.",
+        description="Ready is True if the connection in Syndesis matches the spec.",
     )
 
 
-class Connection(Model):
+class ConnectionObject(Model):
     """A connection of Syndesis. This kind is a placeholder.
 
-    It stands in for the kind that Syndesis issue 3692 asked for, which no release of Syndesis serves. It was installed
-    with the integration operator. Nothing in Syndesis reconciles it; the connection controller of the operator can.
+    Syndesis issue 3692 requested the kind, and no release of Syndesis serves it. The integration operator installed
+    this placeholder. Syndesis does not reconcile it; the connection controller of the operator can.
     """
 
     metadata: dict[str, Any] = Field(default_factory=dict)
-    spec: ConnectionSpec = Field(description="The connection that is wanted.")
-    status: ConnectionStatus | None = Field(default=None, description="What the reconciler found and did.")
+    spec: ConnectionSpec = Field(description="The desired connection.")
+    status: ConnectionStatus | None = Field(default=None, description="The observed state of the connection.")

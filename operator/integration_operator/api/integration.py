@@ -1,11 +1,10 @@
-"""The kind Integration: the offer to let one Syndesis use one AddressSpace, and how that offer is to be delivered.
+"""The kind Integration: offers the messaging of one AddressSpace to one Syndesis.
 
-Every field of the spec may be left out, and the schema has no defaults: the operator writes what a user did not,
-under its own field manager, so that it shows who wrote what. What the proof of concept stored validates
-unchanged.
+Each field of the spec is optional, and the schema has no defaults: the operator writes missing fields with its own
+field manager, so that managedFields show who wrote a field. Objects of the proof of concept are valid.
 
-The rules in CEL and the validators in Python say the same. The validators are for specs that no server has checked: a
-file on the command line, or an object that was stored before the schema was there.
+The CEL rules and the Python validators are equivalent. The validators are for specs that no server has validated: a
+file on the command line, or an object that was stored before the schema.
 """
 
 from __future__ import annotations
@@ -28,24 +27,24 @@ from integration_operator.api.model import (
     rules,
 )
 
-ADDRESS_SPACE_FIXED = "spec.addressSpaceRef cannot be changed once set: delete the Integration and write a new one"
-ADDRESS_SPACE_KEPT = "spec.addressSpaceRef cannot be removed once set: delete the Integration and write a new one"
-CLIENT_FIXED = "spec.client cannot be changed once set: delete the Integration and write a new one"
-CLIENT_KEPT = "spec.client cannot be removed once set: delete the Integration and write a new one"
-SPEC_KEPT = "spec cannot be removed once it names the pair: delete the Integration and write a new one"
-ADDRESSES_MISSING = "a rule of spec.authorization with send or recv needs addresses; '*' means all of them"
+ADDRESS_SPACE_FIXED = "spec.addressSpaceRef cannot be changed once set: delete the Integration and create a new one"
+ADDRESS_SPACE_KEPT = "spec.addressSpaceRef cannot be removed once set: delete the Integration and create a new one"
+CLIENT_FIXED = "spec.client cannot be changed once set: delete the Integration and create a new one"
+CLIENT_KEPT = "spec.client cannot be removed once set: delete the Integration and create a new one"
+SPEC_KEPT = "spec cannot be removed once it names the pair: delete the Integration and create a new one"
+ADDRESSES_MISSING = "a rule of spec.authorization with send or recv needs addresses; '*' means all addresses"
 PERIOD_EMPTY = "spec.rotation.every must be longer than 0s"
 OVERLAP_TOO_LONG = "spec.rotation.overlap must be shorter than spec.rotation.every"
 
 DURATION = r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$"
-"""Five digits: the sum stays far below the 292 years at which duration() in CEL overflows."""
+"""With five digits the sum is far below the 292 years at which duration() in CEL overflows."""
 
 Duration = Annotated[str, Field(min_length=2, max_length=18, pattern=DURATION)]
-"""Hours, minutes and seconds, as Go writes them: `720h`, `1h30m`."""
+"""Hours, minutes and seconds in the format of Go: `720h`, `1h30m`."""
 
 
 def timedelta_of(duration: str) -> timedelta:
-    """The time that a `Duration` means."""
+    """Parse a `Duration`."""
     amounts = {unit: int(amount) for amount, unit in re.findall(r"([0-9]+)([hms])", duration)}
     return timedelta(hours=amounts.get("h", 0), minutes=amounts.get("m", 0), seconds=amounts.get("s", 0))
 
@@ -58,20 +57,20 @@ class AddressSpaceRef(Model):
 
 
 class DeliveryChoice(Model):
-    """How each side is made. Default: auto, which takes what the cluster serves."""
+    """How the user and the connection are delivered."""
 
     user: Literal["auto", "native", "keycloak"] | None = Field(
         default=None,
-        description="How the messaging user is made: native writes a MessagingUser, keycloak asks Keycloak over REST.",
+        description="Delivery of the user: native applies a MessagingUser, keycloak calls Keycloak over REST.",
     )
     connection: Literal["auto", "native", "rest"] | None = Field(
         default=None,
-        description="How the connection is made: native writes a Connection, rest asks the Syndesis server over REST.",
+        description="Delivery of the connection: native applies a Connection, rest calls Syndesis over REST.",
     )
 
 
 class Authorization(Model):
-    """What the messaging user may do, and on which addresses."""
+    """Operations that the messaging user may perform, and their addresses."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -83,14 +82,14 @@ class Authorization(Model):
     )
 
     operations: tuple[Literal["send", "recv", "view", "manage"], ...] = Field(
-        min_length=1, max_length=4, json_schema_extra=LIST_AS_SET, description="The operations that are allowed."
+        min_length=1, max_length=4, json_schema_extra=LIST_AS_SET, description="The allowed operations."
     )
     addresses: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] | None = Field(
         default=None,
         max_length=128,
         description=(
-            "The addresses on which they are allowed, with the wildcards of EnMasse; * means all of them. "
-            "send and recv need addresses; EnMasse up to 0.30 wants them for view, too."
+            "The addresses of the operations, with the wildcards of EnMasse; * means all addresses. "
+            "send and recv require addresses; EnMasse up to 0.30 also requires them for view."
         ),
     )
 
@@ -114,7 +113,7 @@ class SecretRef(Model):
 
 
 class Rotation(Model):
-    """When the credential is replaced by a new one."""
+    """Rotation of the credential."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -128,11 +127,11 @@ class Rotation(Model):
 
     every: Duration | None = Field(
         default=None,
-        description="How long a credential is used, such as 720h or 1h30m. Default: for ever.",
+        description="Lifetime of a credential, such as 720h or 1h30m. Default: unlimited.",
     )
     overlap: Duration | None = Field(
         default=None,
-        description="How long the old credential still works beside the new one, such as 24h.",
+        description="Time for which the old credential remains valid after a rotation, such as 24h.",
     )
 
     @model_validator(mode="after")
@@ -145,7 +144,7 @@ class Rotation(Model):
 
 
 class IntegrationSpec(Model):
-    """What a user, or a policy, wants of the pair."""
+    """The desired state of the pair."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -168,13 +167,13 @@ class IntegrationSpec(Model):
     )
 
     service_provider: Literal["fuse"] | None = Field(
-        default=None, description="What the AddressSpace is integrated with: fuse is Syndesis."
+        default=None, description="The product that the AddressSpace is integrated with: fuse is Syndesis."
     )
     integration_type: Literal["amqp"] | None = Field(
-        default=None, description="What kind of connection is made: amqp uses the AMQP connector of Syndesis."
+        default=None, description="Type of the connection: amqp uses the AMQP connector of Syndesis."
     )
     service: str | None = Field(
-        default=None, max_length=253, description="Written by the proof of concept, enmasse; it has no effect."
+        default=None, max_length=253, description="No effect. The proof of concept wrote enmasse."
     )
     client: str | None = Field(
         default=None,
@@ -188,45 +187,44 @@ class IntegrationSpec(Model):
     enabled: StrictBool | None = Field(
         default=None,
         json_schema_extra={SERVER_DEFAULT: False},
-        description="Deliver the pair. Nothing is created for it until this is true.",
+        description="Deliver the pair. No user or connection is created until this is true.",
     )
     address_space_ref: AddressSpaceRef | None = Field(
         default=None, description="The AddressSpace whose messaging is offered. It cannot be changed once set."
     )
     delivery: DeliveryChoice | None = Field(
-        default=None, description="How each side is made. Default: auto, which takes what the cluster serves."
+        default=None,
+        description="How the user and the connection are delivered. Default: auto, which uses what the cluster serves.",
     )
     tls: Literal["auto", "required", "disabled"] | None = Field(
         default=None,
         description=(
-            "Whether Syndesis connects to the broker over TLS. auto (the default) uses TLS if the AddressSpace shows a "
-            "TLS port and a CA, and never falls back to plain text after that; required never uses plain text; "
-            "disabled never uses TLS."
+            "TLS between Syndesis and the broker. auto (the default) uses TLS if the AddressSpace has a TLS port and a "
+            "CA, and never returns to plain text after that; required never uses plain text; disabled never uses TLS."
         ),
     )
     authorization: tuple[Authorization, ...] | None = Field(
         default=None,
         max_length=32,
         description=(
-            "What the messaging user may do. Default: send and recv on all addresses. Across namespaces the annotation "
-            "integreatly.org/allowed-operations of the AddressSpace bounds it."
+            "Permissions of the messaging user. Default: send and recv on all addresses. Across namespaces the "
+            "annotation integreatly.org/allowed-operations of the AddressSpace limits them."
         ),
     )
     credentials_secret_ref: SecretRef | None = Field(
         default=None,
         description=(
-            "A Secret with a credential of your own; it needs the label integreatly.org/integration. Default: the "
-            "operator generates one and stores it in a Secret of its own."
+            "A Secret with your own credential; it needs the label integreatly.org/integration. Default: the operator "
+            "generates a credential and stores it in its own Secret."
         ),
     )
     rotation: Rotation | None = Field(
-        default=None, description="When the credential is replaced by a new one. It has no effect in this version."
+        default=None, description="Rotation of the credential. It has no effect in this version."
     )
     deletion_policy: Literal["Delete", "Retain"] | None = Field(
         default=None,
         description=(
-            "Whether the user, the connection and the Secret are deleted or retained when the Integration is deleted. "
-            "Default: Delete."
+            "Delete or retain the user, the connection and the Secret when the Integration is deleted. Default: Delete."
         ),
     )
     suspend: StrictBool | None = Field(
@@ -236,66 +234,68 @@ class IntegrationSpec(Model):
 
 
 class DeliveredUser(Model):
-    """The messaging user that stands."""
+    """The messaging user that exists."""
 
-    delivery: str | None = Field(default=None, description="How it was made: native, aggregated or keycloak.")
-    namespace: str | None = Field(default=None, description="The namespace of the MessagingUser.")
-    name: str | None = Field(default=None, description="The name of the MessagingUser.")
-    username: str | None = Field(default=None, description="The name that the user logs in with.")
+    delivery: str | None = Field(default=None, description="Its delivery: native, aggregated or keycloak.")
+    namespace: str | None = Field(
+        default=None, description="The namespace of the MessagingUser, if the delivery is native."
+    )
+    name: str | None = Field(default=None, description="The name of the MessagingUser, if the delivery is native.")
+    username: str | None = Field(default=None, description="The user name for the login.")
     applied_hash: str | None = Field(
-        default=None, description="A hash of what was confirmed, if the user cannot be watched."
+        default=None, description="Hash of the confirmed document, if the user cannot be watched."
     )
     credentials_hash: str | None = Field(
         default=None,
-        description="A salted hash of the confirmed credential, if the user cannot be watched.",
+        description="Salted hash of the confirmed credential, if the user cannot be watched.",
     )
     platform: str | None = Field(
-        default=None, description="The uid of the AddressSpace for which it was confirmed, if it cannot be watched."
+        default=None, description="The uid of the AddressSpace of the confirmed user, if it cannot be watched."
     )
 
 
 class DeliveredConnection(Model):
-    """The connection that stands."""
+    """The connection that exists."""
 
-    delivery: str | None = Field(default=None, description="How it was made: native or rest.")
-    name: str | None = Field(default=None, description="The name of the Connection, or of the connection in Syndesis.")
+    delivery: str | None = Field(default=None, description="Its delivery: native or rest.")
+    name: str | None = Field(default=None, description="The name of the Connection, if the delivery is native.")
     id: str | None = Field(default=None, description="The id of the connection in Syndesis.")
-    uri: str | None = Field(default=None, description="Where the connection leads; it holds no credential.")
+    uri: str | None = Field(default=None, description="The URI of the broker, without credentials.")
     applied_hash: str | None = Field(
-        default=None, description="A hash of what was confirmed, if the connection was made over REST."
+        default=None, description="Hash of the confirmed document, if the delivery is rest."
     )
     credentials_hash: str | None = Field(
-        default=None, description="A salted hash of the confirmed credential, if it was made over REST."
+        default=None, description="Salted hash of the confirmed credential, if the delivery is rest."
     )
     platform: str | None = Field(
-        default=None, description="The uid of the Syndesis that confirmed it, if it was made over REST."
+        default=None, description="The uid of the Syndesis that confirmed it, if the delivery is rest."
     )
     stored_hash: str | None = Field(
-        default=None, description="A hash of the encrypted password that Syndesis stored, if it was made over REST."
+        default=None, description="Hash of the encrypted password that Syndesis stored, if the delivery is rest."
     )
 
 
 class Delivered(Model):
-    """What was made for the pair, and how."""
+    """What exists for the pair."""
 
-    user: DeliveredUser | None = Field(default=None, description="The messaging user that stands.")
-    connection: DeliveredConnection | None = Field(default=None, description="The connection that stands.")
-    secret_name: str | None = Field(default=None, description="The Secret that holds the credential.")
+    user: DeliveredUser | None = Field(default=None, description="The messaging user.")
+    connection: DeliveredConnection | None = Field(default=None, description="The connection.")
+    secret_name: str | None = Field(default=None, description="The name of the Secret with the credential.")
     source: str | None = Field(
         default=None,
-        description="How the AddressSpace was read: crd (watched), aggregated (polled) or configmap.",
+        description="Source of the AddressSpace: crd (watched), aggregated (polled) or configmap.",
     )
 
 
 class IntegrationStatus(Model):
-    """What the operator found and did. Written by the operator alone."""
+    """The observed state of the pair. Only the operator writes it."""
 
     phase: Literal["", "accepted", "integrating", "complete"] | None = Field(
         default=None,
         description=(
-            "How far the pair is, in the words of the proof of concept: empty before anything is known, accepted when "
-            "the pair is offered, integrating while it is being made, complete when it can be used. The conditions say "
-            "more."
+            "Phase of the pair, with the values of the proof of concept: empty if the pair is not allowed, accepted "
+            "when it is offered, integrating while it is enabled and not ready, complete when it is ready. See the "
+            "conditions for details."
         ),
     )
     status_message: str | None = Field(default=None, description="The message of the condition Ready.")
@@ -311,19 +311,19 @@ class IntegrationStatus(Model):
         default=(),
         json_schema_extra=list_by("type"),
         description=(
-            "Ready sums up the others: Paired (the pair is allowed), CredentialsReady (the Secret holds the "
-            "credential), UserReady (the user can log in) and ConnectionReady (Syndesis has the connection)."
+            "Ready summarizes Paired (the pair is allowed), CredentialsReady (the Secret has the credential), "
+            "UserReady (the user can log in) and ConnectionReady (Syndesis has the connection). DeliveryChosen, "
+            "ConnectionVerified and RotationReady are informative."
         ),
     )
-    delivered: Delivered | None = Field(default=None, description="What was made for the pair, and how.")
+    delivered: Delivered | None = Field(default=None, description="What exists for the pair.")
 
 
-class Integration(Model):
+class IntegrationObject(Model):
     """Offers the messaging of one AddressSpace to one Syndesis as a connection.
 
-    The operator writes one for each pair that may be made, with enabled false. Once enabled, the operator makes a
-    messaging user and a connection, keeps both up to date, and removes both when the Integration is disabled or
-    deleted.
+    The operator creates one for each allowed pair, with enabled false. While it is enabled, the operator creates and
+    updates a messaging user and a connection. It deletes both when the Integration is disabled or deleted.
     """
 
     model_config = ConfigDict(
@@ -337,7 +337,5 @@ class Integration(Model):
     )
 
     metadata: dict[str, Any] = Field(default_factory=dict)
-    spec: IntegrationSpec = Field(
-        default_factory=IntegrationSpec, description="What a user, or a policy, wants of the pair."
-    )
-    status: IntegrationStatus | None = Field(default=None, description="What the operator found and did.")
+    spec: IntegrationSpec = Field(default_factory=IntegrationSpec, description="The desired state of the pair.")
+    status: IntegrationStatus | None = Field(default=None, description="The observed state of the pair.")

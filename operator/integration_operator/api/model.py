@@ -1,7 +1,7 @@
-"""What the models of both kinds share, and how a model says what only its CustomResourceDefinition can check.
+"""The base of the models of both kinds, and extensions for their CustomResourceDefinitions.
 
-A model is read from what the API server stored, so it is lenient where the schema is: an unknown field is ignored, and
-an absent one is None. Names are camelCase in documents and snake_case in Python.
+A model parses stored objects, so it is as lenient as the schema: an unknown field is ignored, an absent one is None.
+Names are camelCase in documents and snake_case in Python.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBD
 DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern=DATA_KEY)]
 """A key of a Secret or ConfigMap."""
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-"""RFC 3339; kept as the text it is, because nothing here computes with it."""
+"""RFC 3339 text, which is not parsed."""
 
 Extra = dict[str, JsonValue]
 
 
 def rules(*pairs: tuple[str, str]) -> Extra:
-    """Rules in CEL, each with the message for users who break it.
+    """Return validation rules in CEL, each with its message.
 
-    Only what every API server with CEL knows is used: no fieldPath, no optional fields (`self.?name`).
+    They use only features of every API server with CEL: no fieldPath, no optional fields (`self.?name`).
     """
     return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]}
 
 
 SERVER_DEFAULT = "server-default"
-"""In the extra of a field: the value that the API server puts if nobody wrote one. No field manager owns it, so that
-whoever writes the field first meets no conflict."""
+"""In the extra of a field: the default that the API server sets. No field manager owns it, so the first write of the
+field has no conflict."""
 
 LIST_AS_SET: Extra = {"x-kubernetes-list-type": "set"}
 
 
 def list_by(key: str) -> Extra:
-    """A list whose items are told apart by one of their fields, so that two field managers can each own some."""
+    """Return the extension of a list with a key field, so that field managers own single items."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
@@ -62,17 +62,17 @@ class Condition(Model):
             r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
             r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$"
         ),
-        description="Which aspect this is, in CamelCase.",
+        description="Type of the condition in CamelCase.",
     )
-    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Status of the condition.")
     reason: str = Field(
         min_length=1,
         max_length=1024,
         pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-        description="Why, as one word for programs.",
+        description="Reason for the status, one word in CamelCase.",
     )
-    message: str = Field(max_length=32768, description="Why, for people, with what to do about it.")
-    last_transition_time: Time = Field(description="When the status changed last.")
+    message: str = Field(max_length=32768, description="Explanation for users, with the next step.")
+    last_transition_time: Time = Field(description="Time of the last change of the status.")
     observed_generation: int | None = Field(
-        default=None, ge=0, description="The metadata.generation that this condition was computed from."
+        default=None, ge=0, description="The metadata.generation that the condition was computed from."
     )

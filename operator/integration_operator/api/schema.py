@@ -1,7 +1,7 @@
-"""From the models to CustomResourceDefinitions (apiextensions.k8s.io/v1).
+"""Generates CustomResourceDefinitions (apiextensions.k8s.io/v1) from the models.
 
-A CustomResourceDefinition wants a structural schema: no references, a type on every node, only some of the words of
-JSON Schema. pydantic gives a JSON Schema; the little between the two is here.
+A CustomResourceDefinition needs a structural schema: no references, a type on every node, only some keywords of JSON
+Schema. This module converts the JSON Schema of pydantic.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from typing import Any
 import yaml
 
 from integration_operator.api import names
-from integration_operator.api.connection import Connection
-from integration_operator.api.integration import Integration
+from integration_operator.api.connection import ConnectionObject
+from integration_operator.api.integration import IntegrationObject
 from integration_operator.api.model import SERVER_DEFAULT, Model
 
 Document = dict[str, Any]
 
-WORDS = (
+KEYWORDS = (
     *("description", "type", "format", "nullable", "enum", "pattern"),
     *("minimum", "minLength", "maxLength", "minItems", "maxItems", "maxProperties", "required"),
 )
-"""What is taken over as it is, in the order in which it is written."""
-LEFT_OUT = frozenset({"title", "default"})
-"""A title repeats the name. A default is what Python puts if nothing was written; the server puts
+"""Keywords that are copied, in the order of the output."""
+DROPPED = frozenset({"title", "default"})
+"""Keywords that are dropped. A title repeats the name. A default is that of Python; the server sets
 ``SERVER_DEFAULT``."""
-BELOW = frozenset({"properties", "additionalProperties", "items"})
+NESTED = frozenset({"properties", "additionalProperties", "items"})
 EXTENSION = "x-kubernetes-"
 
 HEADER = "# Generated from the models of the operator: integration-operator crds --output <directory>\n"
 
 API_VERSION = (
-    "The version of the schema of this object. "
+    "The API version of the object. "
     "See https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources"
 )
 KIND = (
-    "The kind of this object. "
+    "The kind of the object. "
     "See https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds"
 )
 
@@ -46,14 +46,15 @@ def _column(name: str, path: str, description: str, type_: str = "string") -> Do
     return {"name": name, "type": type_, "jsonPath": path, "description": description}
 
 
-READY = _column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether everything is as it should be.")
-AGE = _column("Age", ".metadata.creationTimestamp", "How old it is.", "date")
+READY = _column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Status of the Ready condition.")
+AGE = _column("Age", ".metadata.creationTimestamp", "Age of the object.", "date")
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a CustomResourceDefinition says beside the schema, which comes from ``model``, named as the kind."""
+    """A CustomResourceDefinition; its schema comes from ``model``."""
 
+    kind: str
     model: type[Model]
     group: str
     version: str
@@ -64,13 +65,12 @@ class Definition:
     labels: dict[str, str] = field(default_factory=dict)
 
     def document(self) -> Document:
-        """The CustomResourceDefinition."""
-        kind = self.model.__name__
+        """Return the CustomResourceDefinition."""
         kind_names: Document = {
-            "kind": kind,
-            "listKind": f"{kind}List",
+            "kind": self.kind,
+            "listKind": f"{self.kind}List",
             "plural": self.plural,
-            "singular": kind.lower(),
+            "singular": self.kind.lower(),
         }
         if self.short_names:
             kind_names["shortNames"] = list(self.short_names)
@@ -97,31 +97,33 @@ class Definition:
 
 DEFINITIONS = (
     Definition(
-        Integration,
+        names.INTEGRATION_KIND,
+        IntegrationObject,
         names.INTEGRATION_GROUP,
         names.INTEGRATION_VERSION,
         names.INTEGRATION_PLURAL,
         (
-            _column("AddressSpace", ".spec.addressSpaceRef.name", "The AddressSpace whose messaging is offered."),
-            _column("Syndesis", ".spec.client", "The Syndesis it is offered to."),
-            _column("Enabled", ".spec.enabled", "Whether it is to be delivered.", "boolean"),
+            _column("AddressSpace", ".spec.addressSpaceRef.name", "Name of the AddressSpace."),
+            _column("Syndesis", ".spec.client", "Name of the Syndesis."),
+            _column("Enabled", ".spec.enabled", "Value of spec.enabled.", "boolean"),
             _column("Phase", ".status.phase", "How far it is."),
             READY,
-            _column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why it is ready, or is not."),
+            _column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Reason of the Ready condition."),
             AGE,
         ),
         short_names=("itg",),
         categories=("integreatly",),
     ),
     Definition(
-        Connection,
+        names.CONNECTION_KIND,
+        ConnectionObject,
         names.CONNECTION_GROUP,
         names.CONNECTION_VERSION,
         names.CONNECTION_PLURAL,
         (
-            _column("Connector", ".spec.connectorId", "The connector in Syndesis."),
+            _column("Connector", ".spec.connectorId", "Id of the connector in Syndesis."),
             _column("Phase", ".status.phase", "How far it is."),
-            _column("ID", ".status.connectionId", "The id of the connection in Syndesis."),
+            _column("ID", ".status.connectionId", "Id of the connection in Syndesis."),
             READY,
             AGE,
         ),
@@ -131,18 +133,18 @@ DEFINITIONS = (
 
 
 def custom_resource_definitions() -> list[Document]:
-    """The CustomResourceDefinitions of the kinds that the operator brings."""
+    """Return the CustomResourceDefinitions of the operator."""
     return [definition.document() for definition in DEFINITIONS]
 
 
 def manifests() -> Iterator[tuple[str, str]]:
-    """Each CustomResourceDefinition as a file: its name and its text."""
+    """Yield name and text of a file for each CustomResourceDefinition."""
     for document in custom_resource_definitions():
         yield f"{document['metadata']['name']}.yaml", HEADER + to_yaml(document)
 
 
 def schema_of_kind(model: type[Model]) -> Document:
-    """The schema of a whole object; of metadata it may say nothing, that is the API server's."""
+    """Return the schema of an object, without that of metadata, which belongs to the API server."""
     schema = model.model_json_schema(by_alias=True)
     root = structural(schema, schema.pop("$defs", {}))
     root["properties"] = {
@@ -155,43 +157,45 @@ def schema_of_kind(model: type[Model]) -> Document:
 
 
 def structural(node: Document, definitions: Document) -> Document:
-    """Return a node of a JSON Schema, and all below it, as a structural schema.
+    """Convert a node of a JSON Schema and its children to a structural schema.
 
-    None in Python is a field that was left out. A null is the same to the API server, which drops it, except where the
-    field says nullable. A word that has no place in a structural schema is an error.
+    None in Python is an absent field. The API server drops a null unless the field is nullable. A keyword that a
+    structural schema does not support is an error.
     """
     node = _resolved(node, definitions)
     if "const" in node:
         node["enum"] = [node.pop("const")]
     if node.get("type") == "integer":
         node["format"] = "int64"
-    strange = {
-        word for word in node.keys() - {*WORDS, *LEFT_OUT, *BELOW, SERVER_DEFAULT} if not word.startswith(EXTENSION)
+    unsupported = {
+        keyword
+        for keyword in node.keys() - {*KEYWORDS, *DROPPED, *NESTED, SERVER_DEFAULT}
+        if not keyword.startswith(EXTENSION)
     }
-    if strange or "type" not in node:
+    if unsupported or "type" not in node:
         raise TypeError(
-            f"no structural schema, because of {sorted(strange) or 'the missing type'} in {node.get('title', node)}"
+            f"no structural schema: {sorted(unsupported) or 'the missing type'} in {node.get('title', node)}"
         )
-    found = {word: node[word] for word in WORDS if word in node}
+    converted = {keyword: node[keyword] for keyword in KEYWORDS if keyword in node}
     if "properties" in node:
-        found["properties"] = {name: structural(below, definitions) for name, below in node["properties"].items()}
+        converted["properties"] = {name: structural(below, definitions) for name, below in node["properties"].items()}
     elif isinstance(node.get("additionalProperties"), dict):
-        found["additionalProperties"] = structural(node["additionalProperties"], definitions)
+        converted["additionalProperties"] = structural(node["additionalProperties"], definitions)
     if SERVER_DEFAULT in node:
-        found["default"] = node[SERVER_DEFAULT]
+        converted["default"] = node[SERVER_DEFAULT]
     if "items" in node:
-        found["items"] = structural(node["items"], definitions)
-    return found | {word: value for word, value in node.items() if word.startswith(EXTENSION)}
+        converted["items"] = structural(node["items"], definitions)
+    return converted | {keyword: value for keyword, value in node.items() if keyword.startswith(EXTENSION)}
 
 
 def to_yaml(document: Document) -> str:
-    """YAML that is always the same for the same document: in its own order, without anchors."""
+    """Write reproducible YAML: in the order of the document, without anchors."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _resolved(node: Document, definitions: Document) -> Document:
-    """A node with what it refers to, and its only alternative to null, put in place; what it says itself wins."""
-    own = {word: value for word, value in node.items() if word not in ("$ref", "anyOf")}
+    """Resolve the reference of a node, or its only alternative to null; its own keywords win."""
+    own = {keyword: value for keyword, value in node.items() if keyword not in ("$ref", "anyOf")}
     if "anyOf" in node:
         (alternative,) = [one for one in node["anyOf"] if one != {"type": "null"}]
         return _resolved({**alternative, **own}, definitions)
@@ -201,7 +205,7 @@ def _resolved(node: Document, definitions: Document) -> Document:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes everything out, and text of several lines as a block."""
+    """Writes no aliases, and text with several lines as a block."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

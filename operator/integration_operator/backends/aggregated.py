@@ -1,11 +1,11 @@
 """MessagingUsers on EnMasse's aggregated API (0.22 to 0.30), by plain GET, POST, PUT and DELETE.
 
-That API has no watch, no server-side apply, no uid and no labels; it never shows a password, and asks for one with
-each change up to 0.24 (HttpUserService.java @0.24.0). A POST is not atomic: a user may be left behind without a
-password, and the same POST then meets 409. So what is not confirmed is written whole, as often as it takes.
+That API has no watch, no server-side apply, no uid and no labels. It never returns a password, and up to 0.24 requires
+one with each change (HttpUserService.java @0.24.0). A POST is not atomic: it may create a user without a password, and
+the same POST then returns 409. So a user that is not confirmed is written in full, until it is.
 
-Nothing but name and namespace stands in the metadata: 0.22 to 0.24 answer 400 to any other key, later releases drop
-it. Only a name tells whose a user is (domain/policies/ownership.py), so no other is ever created, changed or deleted.
+The metadata has only name and namespace: 0.22 to 0.24 return 400 for any other key, later releases drop it. Only the
+user name shows who owns a user (domain/policies/ownership.py), so no other user is ever created, changed or deleted.
 """
 
 from __future__ import annotations
@@ -26,54 +26,55 @@ from integration_operator.runtime.resources import APIResource
 
 
 class UserTaken(Failure):
-    """Nothing tells whose a user of that name is."""
+    """The user name does not show which pair owns the user."""
 
     stalls = True
 
 
 class AggregatedBackend:
-    """Users by plain requests."""
+    """Creates and deletes users on the aggregated API."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
     async def ensure(self, action: EnsureRemote) -> RemoteState:
-        """Create the user, or write it anew if it is not confirmed to be as desired."""
+        """Create the user, or replace it if it is not confirmed."""
         served = self._served()
         path = served.item(*action.ref)
         body = _body(action.document, served)
         _check(action.pair, action.credential.username)
-        there = await self._get(path)
-        if there is None:
+        user = await self._get(path)
+        if user is None:
             try:
                 await self._cache.client.post(served.collection(action.ref.namespace), body)
-            except AlreadyExists:  # left behind by a POST that failed halfway, or not shown among more than 100
+            except AlreadyExists:  # of a POST that failed halfway, or not listed among more than 100
                 await self._cache.client.put(path, body)
-        elif not action.confirmed or _differs(there, body):
+        elif not action.confirmed or _differs(user, body):
             await self._cache.client.put(path, body)
         return RemoteState(
             "aggregated", Presence.PRESENT, action.credential.username, action.applied, action.credentials
         )
 
     async def delete(self, action: DeleteRemote) -> Event | None:
-        """Delete the user. It is asked for first: 0.24 answers 500 to the deletion of one that is not there."""
+        """Delete the user if it exists: 0.24 returns 500 for the deletion of a user that does not exist."""
         path = self._served().item(*action.ref)
         if await self._get(path) is None:
             return None
         if not judge_aggregated_user(action.pair, action.username or "").ours:
-            left = (
-                f"MessagingUser {action.ref} stays: nothing tells that it was made for this pair; delete it if it was"
+            message = (
+                f"MessagingUser {action.ref} is retained: its name does not show that it was created for this pair; "
+                "delete it if it was"
             )
-            return Event("Warning", "LeftBehind", left)
+            return Event("Warning", "LeftBehind", message)
         with suppress(NotFound):
             await self._cache.client.delete(path)
         return None
 
     def on_recovery(self, callback: Callable[[str | None], None]) -> None:
-        """Do nothing: the API server is the cluster's, and has no breaker."""
+        """Do nothing: the API server has no circuit breaker."""
 
     async def close(self) -> None:
-        """The client is the cluster's."""
+        """Do nothing: the cache closes the client."""
 
     async def _get(self, path: str) -> Document | None:
         try:
@@ -89,14 +90,14 @@ class AggregatedBackend:
 
 
 def _check(pair: Pair, username: str) -> None:
-    """Refuse a user whose name does not tell that it is this pair's. Raises ``UserTaken``."""
-    judged = judge_aggregated_user(pair, username)
-    if not judged.ours:
-        raise UserTaken("UsernameNotProvable", f"user {username!r} of {pair.space}: {judged.why}")
+    """Refuse a user name that does not show that this pair owns it. Raises ``UserTaken``."""
+    ownership = judge_aggregated_user(pair, username)
+    if not ownership.ours:
+        raise UserTaken("UsernameNotProvable", f"user {username!r} of {pair.space}: {ownership.why}")
 
 
 def _body(document: Document, served: APIResource) -> Document:
-    """The document as every release takes it: ``view`` needs addresses there, although they mean nothing."""
+    """Return the document in the form that every release accepts: ``view`` needs addresses, which have no effect."""
     ref = Ref(document["metadata"]["namespace"], document["metadata"]["name"])
     rules = [
         {**rule, "addresses": rule.get("addresses") or ["*"]} if "view" in rule["operations"] else rule
@@ -110,16 +111,16 @@ def _body(document: Document, served: APIResource) -> Document:
     }
 
 
-def _differs(there: Document, body: Document) -> bool:
-    """Check if what can be seen of a user was changed: its name and what it may do."""
-    found, desired = there.get("spec"), body["spec"]
-    if not isinstance(found, dict):
+def _differs(user: Document, body: Document) -> bool:
+    """Return True if the name or the permissions of a user differ; the password cannot be read."""
+    live, desired = user.get("spec"), body["spec"]
+    if not isinstance(live, dict):
         return True
-    return found.get("username") != desired["username"] or _rules(found) != _rules(desired)
+    return live.get("username") != desired["username"] or _rules(live) != _rules(desired)
 
 
 def _rules(spec: Document) -> set[tuple[str, str]]:
-    """Return what a spec allows, as (operation, address); the API groups and orders rules as it likes."""
+    """Return the permissions of a spec as (operation, address); the API may regroup and reorder rules."""
     return {
         (str(operation), str(address))
         for rule in _sequence(spec.get("authorization"))

@@ -1,4 +1,4 @@
-"""The Kubernetes backend: resources on the API server, which EnMasse and Syndesis reconcile themselves."""
+"""The Kubernetes backend: resources that EnMasse and Syndesis reconcile."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class KubernetesBackend:
         self._cache = cache
 
     async def apply(self, action: Apply) -> list[str]:
-        """Apply the document; return the fields that the server dropped or changed, which it would do again.
+        """Apply the document; return the fields that the server dropped or changed.
 
-        A new object is applied without force: if a foreign object of that name exists, some field differs (a Secret's
-        type and keys, a user's name, a connection's URI), and the server answers 409 instead of merging. A known one
-        is applied by its uid, and takes its fields back by force.
+        A new object is applied without force: if a foreign object of this name exists, some field differs (the type
+        and keys of a Secret, the name of a user, the URI of a connection), and the server returns 409 instead of
+        merging. An existing object is applied by uid and with force.
         """
         writer = self._cache.writer(action.kind, names.FIELD_MANAGER)
         stored = await writer.apply(action.document, uid=action.uid, force=action.uid is not None)

@@ -1,28 +1,28 @@
-"""How much of an answer over REST is read, and how long it may take: a tenant controls what its server says."""
+"""Limits on the size and time of answers over REST, because tenants control their servers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 ANSWER_BYTES = 2 * 1024 * 1024
-"""Twice a page of 100 connections, each with its connector's definition, 8 KB for AMQP, and 1 to 3 KB of its own."""
+"""Twice a page of 100 connections, each of 1 to 3 KB with the definition of its connector, 8 KB for AMQP."""
 
 LIST_BYTES = 16 * 1024 * 1024
-"""All pages of one list together: about 1,500 connections."""
+"""All pages of one list: about 1,500 connections."""
 
 ANSWER_SECONDS = 15.0
-"""Syndesis answers in under a second; it gives its own backends 15."""
+"""Syndesis answers in under a second; its own time-out for backends is 15 s."""
 
 ERROR_BYTES = 64 * 1024
-"""Of an answer other than 2xx. Syndesis's and Keycloak's have some hundred bytes; a proxy's page may have more."""
+"""An answer other than 2xx. Those of Syndesis and Keycloak have some hundred bytes; a page of a proxy may have more."""
 
-MOST_VALUES = 200_000
-"""Members and items in one answer: a page of connections has 40,000. Parsed, each takes up to 100 bytes."""
+MAX_VALUES = 200_000
+"""Members and items in one answer: a page of connections has 40,000. Each takes up to 100 bytes of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of answers; bytes are those of text, unpacked."""
+    """Limits of answers; bytes are uncompressed."""
 
     answer_bytes: int = ANSWER_BYTES
     list_bytes: int = LIST_BYTES

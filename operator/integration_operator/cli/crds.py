@@ -9,7 +9,7 @@ import typer
 
 from integration_operator.cli.failure import WRONG_INPUT, fail
 from integration_operator.cli.output import echo, say
-from integration_operator.runtime.yaml_documents import reason
+from integration_operator.runtime.yaml_documents import os_error_reason
 
 Output = Annotated[
     Path | None,
@@ -31,5 +31,5 @@ def crds(output: Output = None) -> None:
             output.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            fail(f"--output {output}: {reason(error)}", WRONG_INPUT)
+            fail(f"--output {output}: {os_error_reason(error)}", WRONG_INPUT)
         say(f"wrote {path}")

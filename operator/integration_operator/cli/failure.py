@@ -12,7 +12,7 @@ from integration_operator.cli.output import MAX_LINE
 from integration_operator.domain.plan.manifests import TemplateRefused
 from integration_operator.runtime.kubeconfig import ClusterNotFound, KubeconfigInvalid
 from integration_operator.runtime.text import sanitized
-from integration_operator.runtime.yaml_documents import UnreadableFile, reason, shown
+from integration_operator.runtime.yaml_documents import UnreadableFile, display_name, os_error_reason
 from integration_operator.settings import SettingsError
 
 DEFECT = 1
@@ -45,4 +45,4 @@ def one_line() -> Iterator[None]:
     except OSError as error:  # a path that cannot be opened: its name is too long, or a directory is not readable
         if error.filename is None:
             raise
-        fail(f"{shown(error.filename)}: {reason(error)}", WRONG_INPUT)
+        fail(f"{display_name(error.filename)}: {os_error_reason(error)}", WRONG_INPUT)

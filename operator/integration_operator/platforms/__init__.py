@@ -1,5 +1,5 @@
-"""AddressSpaces and Syndesis instances as the cluster shows them, normalised to one model each.
+"""AddressSpaces and Syndesis instances of all releases, normalised to one model each.
 
-A source turns what it reads into ``domain.platforms``: the kinds, watched or polled, and the ConfigMaps in which
-EnMasse kept AddressSpaces up to 0.30.
+The sources are the kinds, watched or polled, and the ConfigMaps in which EnMasse stored AddressSpaces up to 0.30. The
+models are in ``domain.model.platforms``.
 """

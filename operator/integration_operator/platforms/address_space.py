@@ -2,12 +2,12 @@
 
 Shapes differ by release: v1alpha1 and v1beta1, ``authenticationService`` as ``{type}`` (≤ 0.26) or ``{name}`` (≥ 0.27),
 endpoint statuses with ``host``/``port`` (≤ 0.23) or ``externalHost``/``externalPorts``, ports in any order
-(PortMap.java @0.33.1). Whatever is missing or of a wrong type becomes a fact about the space, never an exception: one
-malformed space must not stop the others.
+(PortMap.java @0.33.1). A field that is missing or has a wrong type is recorded in the model and never raises: one
+malformed space must not affect others.
 
-The kind has no status subresource, so a tenant writes all of it, status included. What is handed on is therefore of
-the characters and the length that it may have, fit for a URI, a path, an index and a condition; anything else is a
-defect that says which field, and never quotes it.
+The kind has no status subresource, so a tenant can write the status. Each value is therefore checked for characters and
+length, so that it is safe in a URI, a path, an index and a condition. An invalid value is a defect, which names the
+field and never quotes the value.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from integration_operator.runtime.text import sanitized
 Document = dict[str, Any]
 
 OPERATIONS = frozenset({"send", "recv", "view", "manage"})
-"""What a MessagingUser may be allowed (messagingusers.crd.yaml @0.33.1)."""
+"""Operations of a MessagingUser (messagingusers.crd.yaml @0.33.1)."""
 
 MESSAGING = "messaging"
-"""The name of the service, and of its endpoint unless the spec gives it another one."""
+"""The name of the service, and the default name of its endpoint."""
 
-MOST_MESSAGES, LONGEST_MESSAGE = 5, 150
-"""What is shown of ``status.messages``; together with the name of the space they fit into a message of 1 KiB."""
+MAX_MESSAGES, MAX_STATUS_MESSAGE = 5, 150
+"""Number and bytes of the ``status.messages`` in use; with the name of the space they fit into a message of 1 KiB."""
 
 HOST = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
@@ -42,26 +42,26 @@ HOST = re.compile(
 """A host name or an IPv4 address (RFC 1123, section 2.1)."""
 
 PORT_NAME = re.compile(r"[a-z0-9-]{1,63}")
-"""EnMasse's are ``amqp``, ``amqps``, ``amqp-wss``, ``mqtt``, ``secure-mqtt``, ``https``."""
+"""A port name. EnMasse uses ``amqp``, ``amqps``, ``amqp-wss``, ``mqtt``, ``secure-mqtt``, ``https``."""
 
-MOST_PORTS = 16
-"""EnMasse's services have up to six."""
+MAX_PORTS = 16
+"""Ports of one service; EnMasse's services have up to six."""
 
-LONGEST_CERTIFICATES = 64 * 1024
-"""Characters of base64. One certificate has 1 to 3 KiB, and Syndesis reads the first only (CertificateUtil.java:61)."""
+MAX_CERTIFICATES = 64 * 1024
+"""Characters of base64. A certificate has 1 to 3 KiB, and Syndesis reads only the first (CertificateUtil.java:61)."""
 
 RESOURCE_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 """The name of an AuthenticationService: a DNS subdomain."""
 
 REALM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
-"""EnMasse's own are of ``[a-z0-9-]``, up to 60 characters (KubeUtil.java:31-61 @0.30.3); Keycloak's column has 255."""
+"""A realm name. EnMasse uses up to 60 of ``[a-z0-9-]`` (KubeUtil.java:31-61 @0.30.3); Keycloak's column has 255."""
 
-LONGEST_USER = 253
-"""Characters of a creator's name: names of service accounts, e-mail addresses; OpenShift takes nearly any character."""
+MAX_USER_NAME = 253
+"""Characters of a user name (service account, e-mail address). OpenShift accepts nearly any character."""
 
 
 def address_space(document: Document, *, can_own: bool = True) -> AddressSpace:
-    """Normalise one AddressSpace; ``can_own`` says whether its uid may stand in an owner reference."""
+    """Normalise an AddressSpace; ``can_own`` is True if its uid is valid in an owner reference."""
     metadata = document["metadata"]
     annotations = _mapping(metadata.get("annotations"))
     spec, status = _mapping(document.get("spec")), _mapping(document.get("status"))
@@ -97,53 +97,56 @@ def address_space(document: Document, *, can_own: bool = True) -> AddressSpace:
 
 
 def authentication_type(document: Document) -> str:
-    """Return ``none``, ``standard`` or ``external``: what an AuthenticationService says that it is."""
+    """Return the type of an AuthenticationService: ``none``, ``standard`` or ``external``."""
     return _text(_mapping(document.get("spec")).get("type")) or ""
 
 
 def _operations(text: object) -> frozenset[str]:
-    """Read the operations that other namespaces may ask for; an unknown word allows nothing."""
+    """Parse the operations that other namespaces may request; an unknown one is ignored."""
     if text is None:
         return DEFAULT_OPERATIONS
     return frozenset(part.strip() for part in str(text).split(",")) & OPERATIONS
 
 
 def _endpoint_names(endpoints: object) -> list[str]:
-    """Return the names that the spec gives to endpoints of the service ``messaging``, the usual one first.
+    """Return the names of endpoints of the service ``messaging`` in the spec, the default name first.
 
-    All of them show the same service host and ports (facts of one Service). A tenant names endpoints; EnMasse fills
-    them in under their usual names if the spec has none (KubeSchemaApi.java:196-198 @0.33.1).
+    All of them have the host and ports of one Service. A tenant names endpoints; if the spec has none, EnMasse uses
+    default names (KubeSchemaApi.java:196-198 @0.33.1).
     """
     entries = [_mapping(entry) for entry in _sequence(endpoints)]
-    given = [name for entry in entries if entry.get("service") == MESSAGING and (name := _text(entry.get("name")))]
-    return sorted(given, key=lambda name: name != MESSAGING) or [MESSAGING]
+    endpoint_names = [
+        name for entry in entries if entry.get("service") == MESSAGING and (name := _text(entry.get("name")))
+    ]
+    return sorted(endpoint_names, key=lambda name: name != MESSAGING) or [MESSAGING]
 
 
-def _endpoint(statuses: object, wanted: list[str], defects: list[str]) -> Endpoint | None:
+def _endpoint(statuses: object, endpoint_names: list[str], defects: list[str]) -> Endpoint | None:
     if statuses is not None and not isinstance(statuses, list):
         defects.append("status.endpointStatuses is not a list")
-    shown: dict[str, Document] = {}
+    by_name: dict[str, Document] = {}
     for entry in map(_mapping, _sequence(statuses)):
         if (name := _text(entry.get("name"))) is not None:
-            shown.setdefault(name, entry)
-    found = next((shown[name] for name in wanted if name in shown and shown[name].get("serviceHost")), None)
-    if found is None:
+            by_name.setdefault(name, entry)
+    candidates = (by_name[name] for name in endpoint_names if name in by_name)
+    status = next((entry for entry in candidates if entry.get("serviceHost")), None)
+    if status is None:
         return None
-    host = _matching(found.get("serviceHost"), HOST, "serviceHost of the messaging endpoint", defects)
-    return Endpoint(host, _ports(found.get("servicePorts"), defects)) if host else None
+    host = _matching(status.get("serviceHost"), HOST, "serviceHost of the messaging endpoint", defects)
+    return Endpoint(host, _ports(status.get("servicePorts"), defects)) if host else None
 
 
-def _ports(listed: object, defects: list[str]) -> tuple[tuple[str, int], ...]:
-    """Return the usable ports by name. One that is not usable is a defect only if it is one that matters here."""
-    if listed is not None and not isinstance(listed, list):
+def _ports(service_ports: object, defects: list[str]) -> tuple[tuple[str, int], ...]:
+    """Return the valid ports by name. An invalid port is a defect only if it is ``amqp`` or ``amqps``."""
+    if service_ports is not None and not isinstance(service_ports, list):
         defects.append("servicePorts of the messaging endpoint is not a list")
     ports: dict[str, int] = {}
-    for port in map(_mapping, _sequence(listed)):
+    for port in map(_mapping, _sequence(service_ports)):
         name, number = _text(port.get("name")), port.get("port")
         if name is None or not PORT_NAME.fullmatch(name):
             continue
         if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 65536:
-            if len(ports) < MOST_PORTS or name in ("amqp", "amqps"):
+            if len(ports) < MAX_PORTS or name in ("amqp", "amqps"):
                 ports[name] = number
         elif name in ("amqp", "amqps"):
             defects.append(f"port {name} of the messaging endpoint is not a number from 1 to 65535")
@@ -151,11 +154,11 @@ def _ports(listed: object, defects: list[str]) -> tuple[tuple[str, int], ...]:
 
 
 def _certificates(encoded: object, defects: list[str]) -> str | None:
-    """Return the CA as PEM; ``status.caCert`` is base64 of it (EndpointController.java:153 @0.33.1)."""
+    """Return the CA as PEM; ``status.caCert`` is its base64 (EndpointController.java:153 @0.33.1)."""
     if not encoded:
         return None
-    defect = "status.caCert is not base64 of certificates in PEM"
-    if not isinstance(encoded, str) or len(encoded) > LONGEST_CERTIFICATES:
+    defect = "status.caCert is not base64 of PEM certificates"
+    if not isinstance(encoded, str) or len(encoded) > MAX_CERTIFICATES:
         defects.append(defect)
         return None
     try:
@@ -172,19 +175,19 @@ def _certificates(encoded: object, defects: list[str]) -> str | None:
 
 def _user(value: object, defects: list[str]) -> str | None:
     name = _text(value)
-    if name is not None and (len(name) > LONGEST_USER or not name.isprintable()):
-        defects.append(f"annotation {names.ENMASSE_CREATED_BY} is not a user's name")
+    if name is not None and (len(name) > MAX_USER_NAME or not name.isprintable()):
+        defects.append(f"annotation {names.ENMASSE_CREATED_BY} is not a user name")
         return None
     return name
 
 
-def _messages(listed: object) -> tuple[str, ...]:
-    texts = [text for text in _sequence(listed) if _text(text)]
-    return tuple(sanitized(text, LONGEST_MESSAGE) for text in texts[:MOST_MESSAGES])
+def _messages(messages: object) -> tuple[str, ...]:
+    texts = [text for text in _sequence(messages) if _text(text)]
+    return tuple(sanitized(text, MAX_STATUS_MESSAGE) for text in texts[:MAX_MESSAGES])
 
 
 def _matching(value: object, pattern: re.Pattern[str], field: str, defects: list[str]) -> str | None:
-    """Return a text that has the form that it must have; None if there is none, and with a defect if it has not."""
+    """Return a text that matches the pattern, None otherwise; record a defect if it does not match."""
     text = _text(value)
     if text is None and (value is None or isinstance(value, str)):
         return None

@@ -1,7 +1,7 @@
-"""AddressSpaces in ConfigMaps, as EnMasse kept them up to 0.30, turned into the documents that later releases serve.
+"""AddressSpaces in ConfigMaps, as EnMasse stored them up to 0.30, converted to documents of later releases.
 
-The name and namespace are those in ``config.json``: the ConfigMap itself stands in EnMasse's own namespace. What the
-JSON says of uid and version may be missing or stale, so those are the ConfigMap's
+Name and namespace come from ``config.json``, because the ConfigMap is in EnMasse's own namespace. The uid and
+resourceVersion come from the ConfigMap, because those in the JSON may be missing or stale
 (ConfigMapAddressSpaceApi.java:136 @0.24.0).
 """
 
@@ -16,38 +16,39 @@ Document = dict[str, Any]
 
 DATA_KEY = "config.json"
 
-LONGEST = 256 * 1024
-"""Characters of the JSON. One of EnMasse's has 2 to 6 KiB, with applied plans and configurations up to 30."""
+MAX_CONFIG_LENGTH = 256 * 1024
+"""Characters of the JSON. EnMasse writes 2 to 6 KiB, with applied plans and configurations up to 30."""
 
-MOST_VALUES = 10_000
-"""Members and items in the JSON; one of EnMasse's has some hundred."""
+MAX_VALUES = 10_000
+"""Members and items in the JSON; EnMasse writes some hundred."""
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,251}[a-z0-9])?")
-"""Of an AddressSpace or a namespace; EnMasse refused any other from the beginning (AddressSpaceNameValidator.java)."""
+"""A name of an AddressSpace or namespace; EnMasse has always refused others (AddressSpaceNameValidator.java)."""
 
 API_VERSION = re.compile(r"enmasse\.io/v[a-z0-9]{1,20}")
 
 
 def address_space_document(config_map: Document) -> Document | None:
-    """Return the AddressSpace in a ConfigMap; None if nothing says which one it is.
+    """Return the AddressSpace in a ConfigMap; None if its name is unknown.
 
-    One whose JSON cannot be read is there all the same, and says so: the ConfigMap is named after it
+    If the JSON is unreadable, the name comes from the name of the ConfigMap, and a status message reports it
     (``getConfigMapName``, ConfigMapAddressSpaceApi.java @0.24.0).
     """
     metadata = config_map["metadata"]
     try:
-        found = _config(config_map)
-        inside = found["metadata"]
-        name, namespace = _name(inside["name"]), _name(inside.get("namespace") or _namespace_of(metadata))
+        config = _config(config_map)
+        config_metadata = config["metadata"]
+        name = _name(config_metadata["name"])
+        namespace = _name(config_metadata.get("namespace") or _namespace_of(metadata))
     except (ValueError, KeyError, TypeError, AttributeError):
         namespace, dot, name = metadata["name"].partition(".")
         if not dot:
             return None
         unreadable = f"{DATA_KEY} of ConfigMap {metadata.get('namespace', '')}/{metadata['name']} cannot be read"
-        found, inside = {"status": {"messages": [unreadable]}}, {}
-    annotations = inside.get("annotations")
+        config, config_metadata = {"status": {"messages": [unreadable]}}, {}
+    annotations = config_metadata.get("annotations")
     return {
-        "apiVersion": _api_version(found.get("apiVersion")),
+        "apiVersion": _api_version(config.get("apiVersion")),
         "kind": "AddressSpace",
         "metadata": {
             "name": name,
@@ -60,16 +61,16 @@ def address_space_document(config_map: Document) -> Document | None:
             },
             **{key: metadata[key] for key in ("deletionTimestamp",) if key in metadata},
         },
-        "spec": found.get("spec"),
-        "status": found.get("status"),
+        "spec": config.get("spec"),
+        "status": config.get("status"),
     }
 
 
 def _config(config_map: Document) -> Document:
     text = config_map["data"][DATA_KEY]
-    if len(text) > LONGEST:
+    if len(text) > MAX_CONFIG_LENGTH:
         raise ValueError("too long")
-    config: Document = parse(text, most_values=MOST_VALUES)
+    config: Document = parse(text, max_values=MAX_VALUES)
     return config
 
 
@@ -84,5 +85,5 @@ def _api_version(value: object) -> str:
 
 
 def _namespace_of(metadata: Document) -> str:
-    """Return the tenant's namespace, which a label names since 0.22."""
+    """Return the namespace of the tenant, which is in a label since 0.22."""
     return str((metadata.get("labels") or {})["namespace"])

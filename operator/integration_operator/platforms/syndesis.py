@@ -1,4 +1,4 @@
-"""Syndesis documents of every release, normalised. The status has the same names in all of them."""
+"""Syndesis documents of every release, normalised. The status has the same fields in all of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from integration_operator.domain.model.platforms import Syndesis
 from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.text import sanitized
 
-LONGEST_WORD = 64
-"""Bytes of a phase or a reason, which are single words: ``Installed``, ``StartupFailed``, ``Duplicate``."""
+MAX_WORD = 64
+"""Bytes of a phase or a reason, such as ``Installed``, ``StartupFailed``, ``Duplicate``."""
 
-LONGEST_USER = 253
-"""Characters of a creator's name, as for an AddressSpace: it is compared with that."""
+MAX_USER_NAME = 253
+"""Characters of a user name, as for an AddressSpace, with which it is compared."""
 
 
 def syndesis(document: dict[str, Any]) -> Syndesis:
-    """Normalise one Syndesis; ``apiVersion`` is the live object's: an owner reference needs one that is served."""
+    """Normalise a Syndesis; ``apiVersion`` is that of the live object, as an owner reference needs."""
     metadata = document["metadata"]
     annotations, status = _mapping(metadata.get("annotations")), _mapping(document.get("status"))
     accepted = annotations.get(names.ACCEPT_FROM)
@@ -41,9 +41,9 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _word(value: object) -> str:
-    return sanitized(value, LONGEST_WORD) if isinstance(value, str) else ""
+    return sanitized(value, MAX_WORD) if isinstance(value, str) else ""
 
 
 def _user(value: object) -> str | None:
     name = value.strip() if isinstance(value, str) else ""
-    return name if name and len(name) <= LONGEST_USER and name.isprintable() else None
+    return name if name and len(name) <= MAX_USER_NAME and name.isprintable() else None

@@ -1,1 +1,1 @@
-"""Templates: from the variables of a pair to the documents that are applied."""
+"""Templates that render the variables of a pair to the documents that are applied."""

@@ -1,8 +1,8 @@
-"""The Jinja environment: sandboxed, strict, and able to say which line of a template gave which line of YAML.
+"""The Jinja environment: sandboxed, strict, with a map from lines of output to lines of a template.
 
-Templates come from people who may not be the ones who run the operator, so they run in the immutable sandbox: no
-attribute of Python's machinery, no change of what they are given, no loop over a huge range. An unknown variable is
-an error, never an empty string.
+The author of a template may not be the one who runs the operator, so templates run in the immutable sandbox: no access
+to Python internals, no change of variables, no loop over a huge range. An unknown variable is an error, never an empty
+string.
 """
 
 from __future__ import annotations
@@ -21,52 +21,52 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from integration_operator.rendering.skeleton import Json
 
-LARGEST_DOCUMENT = 256 * 1024
-"""Characters of one rendered document; the shipped templates give 1 to 4 KiB, and etcd takes 1.5 MiB."""
+MAX_DOCUMENT = 256 * 1024
+"""Characters of one rendered document; the shipped templates render 1 to 4 KiB, and etcd accepts 1.5 MiB."""
 
-MOST_STEPS = 10_000
-"""Items of all ``range``s of one rendering together, and pieces of its output: thousands of times what a template
-needs, and a tenth of a second."""
+MAX_STEPS = 10_000
+"""Items of all ``range``s of one rendering, and pieces of its output: thousands of times what a template needs, and a
+tenth of a second."""
 
 
-class TooMuch(TemplateRuntimeError):
-    """A template gives more than a document can hold, or does not come to an end."""
+class LimitExceeded(TemplateRuntimeError):
+    """A template exceeds a limit on output or steps."""
 
 
 class BoundedSandbox(ImmutableSandboxedEnvironment):
-    """The immutable sandbox, in which a mistake of a template's author cannot use up memory or time."""
+    """The immutable sandbox with limits on memory and time."""
 
     intercepted_binops = frozenset({"*", "**"})
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Multiply numbers, and repeat texts and lists within bounds."""
+        """Multiply numbers, and repeat texts and lists within limits."""
         if operator == "**":
-            raise TooMuch("powers are not computed in templates")
+            raise LimitExceeded("powers (**) are not supported in templates")
         for sequence, times in ((left, right), (right, left)):
-            if isinstance(sequence, Sized) and isinstance(times, int) and len(sequence) * times > LARGEST_DOCUMENT:
-                raise TooMuch(f"a value of more than {LARGEST_DOCUMENT} characters or items")
+            if isinstance(sequence, Sized) and isinstance(times, int) and len(sequence) * times > MAX_DOCUMENT:
+                raise LimitExceeded(f"a value of more than {MAX_DOCUMENT} characters or items")
         return super().call_binop(context, operator, left, right)
 
 
-def rendered(template: Template, variables: dict[str, Any]) -> str:
-    """Render a template within bounds. Raises ``TooMuch``."""
-    steps, size = MOST_STEPS, 0
+def render_bounded(template: Template, variables: dict[str, Any]) -> str:
+    """Render a template within limits. Raises ``LimitExceeded``."""
+    steps, size = MAX_STEPS, 0
 
     def bounded_range(*arguments: int) -> range:
         nonlocal steps
-        made = range(*arguments)
-        steps -= len(made)
+        items = range(*arguments)
+        steps -= len(items)
         if steps < 0:
-            raise TooMuch(f"loops of more than {MOST_STEPS} steps")
-        return made
+            raise LimitExceeded(f"loops of more than {MAX_STEPS} steps")
+        return items
 
     pieces: list[str] = []
     generated = cast("Generator[str]", template.generate({**variables, "range": bounded_range}))
     for piece in generated:
         size += len(piece)
-        if size > LARGEST_DOCUMENT or len(pieces) > MOST_STEPS:
-            said = f"a document of more than {LARGEST_DOCUMENT} characters or {MOST_STEPS} pieces"
-            generated.throw(TooMuch(said))  # there, so that its line is known
+        if size > MAX_DOCUMENT or len(pieces) > MAX_STEPS:
+            message = f"a document of more than {MAX_DOCUMENT} characters or {MAX_STEPS} pieces"
+            generated.throw(LimitExceeded(message))  # in the generator, so that the traceback has the line
         pieces.append(piece)
     return "".join(pieces)
 
@@ -75,14 +75,14 @@ _MARK = re.compile("\x02(\\d+)\x03")
 
 
 class LineMarks(Extension):
-    """Put the template's line number behind each line of output that a template's own text ends.
+    """Appends the line number of the template to each line of output that ends in literal text.
 
-    Jinja keeps no map from output to source. The marks are control characters that YAML does not allow, so no
-    document can contain one by itself; ``take_marks`` removes them.
+    Jinja has no map from output to source. The marks are control characters that YAML does not allow, so no document
+    contains them otherwise; ``strip_marks`` removes them.
     """
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
-        """Add a mark before each newline of literal template text; expressions and tags are left alone."""
+        """Add a mark before each newline of literal template text; expressions and tags are not changed."""
         for token in stream:
             if token.type != "data" or "\n" not in token.value:
                 yield token
@@ -94,8 +94,8 @@ class LineMarks(Extension):
             yield Token(token.lineno, token.type, text)
 
 
-def take_marks(text: str) -> tuple[str, list[int]]:
-    """The text without marks, and for each of its lines the template's line that ended it (0 where unknown)."""
+def strip_marks(text: str) -> tuple[str, list[int]]:
+    """Return the text without marks, and the template's line for each of its lines (0 if unknown)."""
     lines, numbers = [], []
     for line in text.split("\n"):
         marks = _MARK.findall(line)
@@ -109,7 +109,7 @@ def environment(
 ) -> BoundedSandbox:
     """Return the environment for template files in ``directories``; the first that has a file wins."""
     loaders: list[BaseLoader] = [FileSystemLoader(str(directory)) for directory in directories]
-    made = BoundedSandbox(
+    sandbox = BoundedSandbox(
         loader=ChoiceLoader(loaders),
         undefined=StrictUndefined,
         autoescape=False,
@@ -120,12 +120,12 @@ def environment(
         finalize=finalize,
         extensions=[LineMarks] if marks else [],
     )
-    # JSON is YAML and quotes what has to be quoted. Jinja's own filter also escapes for HTML, which nobody reads here.
-    made.filters["tojson"] = Json.of
-    made.filters["b64encode"] = _b64encode
-    return made
+    # JSON is YAML with correct quoting. Jinja's own filter also escapes HTML.
+    sandbox.filters["tojson"] = Json.of
+    sandbox.filters["b64encode"] = _b64encode
+    return sandbox
 
 
 def _b64encode(value: str) -> str:
-    """Standard padded base64 on one line, as Secrets and MessagingUsers want it."""
+    """Encode as padded base64 on one line, as Secrets and MessagingUsers need."""
     return base64.b64encode(value.encode()).decode()

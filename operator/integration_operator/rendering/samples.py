@@ -1,4 +1,4 @@
-"""Sample facts, against which templates are checked before the first real pair."""
+"""Sample variables; templates are checked with them at start."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SAMPLES: dict[TemplateName, list[tuple[Identity, Document]]] = {
     "messaginguser": _samples("messaginguser", "user.enmasse.io/v1beta1", "MessagingUser"),
     "connection": _samples("connection", "syndesis.io/v1alpha1", "Connection"),
 }
-"""For each template, with and without an owner, with and without TLS."""
+"""Samples by template, with and without an owner, with and without TLS."""
 
 _IDENTITY = {"apiVersion", "kind", "metadata"}
 
@@ -63,4 +63,4 @@ VARIABLES: dict[TemplateName, set[str]] = {
     name: {variable for _, variables in samples for variable in variables} | _IDENTITY
     for name, samples in SAMPLES.items()
 }
-"""The variables that each template has."""
+"""The variables of each template."""

@@ -1,12 +1,11 @@
-"""From rendered text to a document without reading the same YAML again and again.
+"""Conversion of rendered text to a document, without parsing the same YAML for each pair.
 
-Reading YAML is most of what a rendering costs, and from one pair to the next only values differ. So each value that a
-template puts out through ``tojson`` is replaced by a token while rendering; what remains, the *skeleton*, is the same
-for all pairs that take the same branches. It is read once, and the values are put where their tokens stand.
+Most of the time of a rendering is YAML parsing, and only values differ between pairs. So each output of ``tojson`` is
+replaced by a token. The remaining text, the *skeleton*, is the same for all pairs that take the same branches. It is
+parsed once, and tokens are replaced by values.
 
-That is exact where a token is a whole value or key of the YAML, because JSON means the same there. Where it is not (a
-value inside a longer text, in a comment, in a block that is captured and put out later) the skeleton says so and the
-text is read in full.
+This is exact if each token is a whole value or key, because JSON is YAML. If a token is part of a longer text, a
+comment or a captured block, the text is rendered without tokens and parsed in full.
 """
 
 from __future__ import annotations
@@ -22,86 +21,87 @@ from jinja2 import Undefined
 Document = Any
 
 SKELETONS = 256
-"""Kept in memory: one for each template and combination of branches; more only where values are put out without
-``tojson``.
-"""
+"""Skeletons in memory: one for each template and combination of branches. There are more only if a template outputs
+values without ``tojson``."""
 
 _TOKEN = re.compile("\ue000(\\d+)\ue001")
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it: ten times faster
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster, if PyYAML has it
 
 
 def _not_json(value: object) -> NoReturn:
     if isinstance(value, Undefined):
-        str(value)  # raises what is undefined, by name
+        str(value)  # raises UndefinedError with the name
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, default=_not_json).encode  # json.dumps would make one for each call
+_encode = json.JSONEncoder(
+    ensure_ascii=False, default=_not_json
+).encode  # json.dumps would create an encoder for each call
 
 
 class Json(str):
-    """JSON text that remembers its value."""
+    """JSON text with its value."""
 
     __slots__ = ("value",)
     value: Any
 
     @classmethod
     def of(cls, value: Any) -> Json:
-        """Write a value as JSON. Raises ``TypeError`` where it has none."""
+        """Encode a value as JSON. Raises ``TypeError`` if that is not possible."""
         text = cls(_encode(value))
-        # A mapping is read back, so that what is put into a document is the document's own.
+        # A mapping is parsed again, so that the document has a copy of its own.
         text.value = value if isinstance(value, (str, int, float, bool, type(None))) else json.loads(text)
         return text
 
 
-class NotWhole(Exception):
-    """A value stands inside something else; only reading the text in full is exact."""
+class EmbeddedValue(Exception):
+    """A token is not a whole value or key, so the text has to be parsed in full."""
 
 
 class Values:
-    """Collects the values of one rendering; its ``finalize`` is Jinja's."""
+    """Collects the values of one rendering; ``finalize`` is passed to Jinja."""
 
     def __init__(self) -> None:
         self._values: list[Json] = []
         self._whole = True
 
     def begin(self) -> None:
-        """Forget what an earlier rendering left, which may have failed half-way."""
+        """Drop the values of an earlier rendering."""
         self._values, self._whole = [], True
 
     def finalize(self, value: Any) -> Any:
-        """Put a token in the place of a JSON value."""
+        """Replace a JSON value by a token."""
         if not isinstance(value, Json):
             return value
-        self._whole = self._whole and "\ue000" not in value  # it holds a block that was captured with tokens in it
+        self._whole = self._whole and "\ue000" not in value  # a captured block contains tokens
         self._values.append(value)
         return f"\ue000{len(self._values) - 1}\ue001"
 
-    def read(self, rendered: str) -> Document:
-        """The document. Raises ``NotWhole`` where the template is to be rendered without tokens."""
+    def parse(self, text: str) -> Document:
+        """Parse rendered text with tokens. Raises ``EmbeddedValue``."""
         try:
-            skeleton = _skeleton(rendered)
+            skeleton = _skeleton(text)
         except yaml.YAMLError as error:
-            raise NotWhole from error
+            raise EmbeddedValue from error
         if not self._whole or skeleton.tokens != len(self._values):
-            raise NotWhole
-        return skeleton.filled(self._values)
+            raise EmbeddedValue
+        return skeleton.fill(self._values)
 
 
-def read_in_full(rendered: str) -> Document:
-    """The document of a text without tokens. Raises ``yaml.YAMLError``."""
-    return yaml.load(rendered, Loader=_Loader)  # noqa: S506  is safe
+def parse_in_full(text: str) -> Document:
+    """Parse rendered text without tokens. Raises ``yaml.YAMLError``."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506  is safe
 
 
 class _Skeleton:
-    """A document with tokens; ``tokens`` is how many stand for a whole value or key, -1 where any does not."""
+    """A document with tokens; ``tokens`` is their number, -1 if one is not a whole value or key."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self.tokens = _count(document)
 
-    def filled(self, values: list[Json]) -> Document:
-        """The document with its values."""
+    def fill(self, values: list[Json]) -> Document:
+        """Return the document with values in place of tokens."""
         return _fill(self._document, values)
 
 

@@ -1,12 +1,13 @@
-"""The four templates: loading, rendering, and the check that refuses a broken one before anything is applied.
+"""The four templates: loading, rendering and validation.
 
-A template decides what a document says, never which document it is: kind, name, namespace, owner and the labels that
-the operator finds its objects by must come out as the variables gave them. That is checked on each rendering, and at
-start against sample facts, so that a mistake ends the start with file, line and reason.
+A template may not change the identity of a document: kind, name, namespace, owners and the labels and annotations of
+the operator must be those of the variables. That is checked on each rendering, and at start with sample variables, so
+that an error ends the start with file, line and reason.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,29 +16,28 @@ import yaml
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError, UndefinedError, meta
 
 from integration_operator.domain.plan.manifests import Identity, TemplateName, TemplateRefused
-from integration_operator.rendering.environment import TooMuch, environment, rendered, take_marks
+from integration_operator.rendering.environment import LimitExceeded, environment, render_bounded, strip_marks
 from integration_operator.rendering.samples import SAMPLES, VARIABLES
-from integration_operator.rendering.skeleton import NotWhole, Values, read_in_full
+from integration_operator.rendering.skeleton import EmbeddedValue, Values, parse_in_full
 from integration_operator.shipped import shipped_directory
 
 Document = dict[str, Any]
 
 NAMES: tuple[TemplateName, ...] = ("integration", "secret", "messaginguser", "connection")
 
-
 YAML_ENDINGS = (".yaml", ".yml")
 ENDINGS = (".j2", ".jinja", ".jinja2", *YAML_ENDINGS)
-"""What a template may be called by mistake; a YAML file of another name is somebody else's, as kustomization.yaml."""
-CLOSE = 0.7
-"""Share of a name that has to agree before it counts as misspelt (difflib's ratio): connection.yml is, at 0.75."""
+"""Suffixes of misnamed templates. Other YAML files, such as kustomization.yaml, are ignored."""
+MIN_SIMILARITY = 0.7
+"""Minimum similarity of a misspelt name to that of a template (difflib's ratio): connection.yml has 0.75."""
 
 
 class TemplateFiles:
-    """Templates from files; a file in the user's directory takes the place of the shipped one of that name."""
+    """Templates in files; a file in ``directory`` replaces the shipped one of the same name."""
 
     def __init__(self, directory: Path | None = None) -> None:
         if directory is not None and not directory.is_dir():
-            raise TemplateRefused(f"{directory}: there is no such directory of templates")
+            raise TemplateRefused(f"{directory}: no such directory of templates")
         self._directories = [d for d in (directory, shipped_directory("templates")) if d is not None]
         self._values = Values()
         self._environment = environment(self._directories, finalize=self._values.finalize)
@@ -56,7 +56,7 @@ class TemplateFiles:
         """Render one document.
 
         ``variables`` are those of docs/templates.md except ``metadata``, ``apiVersion`` and ``kind``, which come from
-        the identity. Raises ``TemplateRefused`` with file, line and reason; values are in no message.
+        the identity. Raises ``TemplateRefused`` with file, line and reason; the message quotes no value.
         """
         try:
             document = self._document(name, _with_identity(identity, variables))
@@ -67,58 +67,58 @@ class TemplateFiles:
         return document
 
     def _document(self, name: TemplateName, variables: Document) -> Document:
-        """Render by skeleton, or in full where the template puts values inside of others."""
+        """Render with a skeleton, or in full if the template embeds values in text."""
         if name not in self._in_full:
             self._values.begin()
             try:
-                found: Document = self._values.read(rendered(self._compiled[name], variables))
-            except NotWhole:
+                document: Document = self._values.parse(render_bounded(self._compiled[name], variables))
+            except EmbeddedValue:
                 self._in_full.add(name)
             else:
-                return found
-        return read_in_full(rendered(self._plain.get_template(_file(name)), variables))  # type: ignore[no-any-return]
+                return document
+        return parse_in_full(render_bounded(self._plain.get_template(_file(name)), variables))  # type: ignore[no-any-return]
 
     def check(self) -> None:
-        """Render all templates against sample facts. Raises ``TemplateRefused`` for the first that is broken."""
+        """Render all templates with sample variables. Raises ``TemplateRefused`` for the first broken one."""
         for name in NAMES:
             self._check_variables(name)
             for identity, variables in SAMPLES[name]:
                 self.render(name, identity, variables)
 
     def file(self, name: TemplateName) -> Path:
-        """The file that a template is read from."""
+        """Return the file of a template."""
         return next(d / _file(name) for d in self._directories if (d / _file(name)).is_file())
 
     def _refuse_unused(self, directory: Path) -> None:
-        """Refuse a file that looks like a template and is none: its author believes that it counts."""
+        """Refuse a file that looks like a template but is not used."""
         used = {_file(name) for name in NAMES}
         for name in NAMES:
-            found = meta.find_referenced_templates(self._environment.parse(self.file(name).read_text()))
-            used |= {reference for reference in found if reference is not None}
+            references = meta.find_referenced_templates(self._environment.parse(self.file(name).read_text()))
+            used |= {reference for reference in references if reference is not None}
         for file in sorted(directory.iterdir()):
             if file.name in used or file.name.startswith(".") or file.suffix not in ENDINGS:
                 continue
-            close = get_close_matches(file.name, map(_file, NAMES), n=1, cutoff=CLOSE)
+            close = get_close_matches(file.name, map(_file, NAMES), n=1, cutoff=MIN_SIMILARITY)
             if close or file.suffix not in YAML_ENDINGS:
-                hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(map(_file, NAMES))}"
+                hint = f"; did you mean {close[0]}?" if close else f"; templates are {', '.join(map(_file, NAMES))}"
                 raise TemplateRefused(f"{file}: no template has this name{hint}")
 
     def _check_variables(self, name: TemplateName) -> None:
-        """Refuse a variable that no pair has, also in a branch that no sample takes."""
+        """Refuse an unknown variable, also in a branch that no sample takes."""
         source = self.file(name).read_text()
         tree = self._environment.parse(source)
         for unknown in sorted(meta.find_undeclared_variables(tree) - VARIABLES[name]):
             line = next((n for n, text in enumerate(source.splitlines(), 1) if unknown in text), 0)
-            raise TemplateRefused(f"{self.file(name)}:{line}: there is no variable {unknown!r} for this template")
+            raise TemplateRefused(f"{self.file(name)}:{line}: this template has no variable {unknown!r}")
 
     def _explain(self, name: TemplateName, identity: Identity, variables: Document) -> NoReturn:
-        """Render once more, with marks, to find the line to blame."""
+        """Render once more with marks, to find the line of the error."""
         marked = environment(self._directories, marks=True)
         try:
-            text = rendered(marked.get_template(_file(name)), _with_identity(identity, variables))
+            text = render_bounded(marked.get_template(_file(name)), _with_identity(identity, variables))
         except Exception as error:
             self._refuse(name, error)
-        plain, numbers = take_marks(text)
+        plain, numbers = strip_marks(text)
         try:
             node = yaml.compose(plain, Loader=yaml.SafeLoader)
             document = yaml.safe_load(plain)
@@ -129,16 +129,16 @@ class TemplateFiles:
             raise TemplateRefused(f"{self.file(name)}:1: not YAML") from None
         fault = _identity_fault(document, identity)
         if fault is None:
-            raise TemplateRefused(f"{self.file(name)}:1: does not render the same twice")
-        path, why = fault
-        raise TemplateRefused(f"{self.file(name)}:{_line(numbers, _find(node, path))}: {why}")
+            raise TemplateRefused(f"{self.file(name)}:1: renders differently each time")
+        path, reason = fault
+        raise TemplateRefused(f"{self.file(name)}:{_line(numbers, _find(node, path))}: {reason}")
 
     def _refuse(self, name: TemplateName, error: Exception) -> NoReturn:
-        where = str(self.file(name)) if not isinstance(error, TemplateNotFound) else _file(name)
+        file = str(self.file(name)) if not isinstance(error, TemplateNotFound) else _file(name)
         line = error.lineno if isinstance(error, TemplateSyntaxError) else _line_of_traceback(error, name)
-        told = isinstance(error, (TemplateSyntaxError, UndefinedError, TooMuch))
-        reason = str(error) if told else type(error).__name__
-        raise TemplateRefused(f"{where}:{line}: {' '.join(reason.split())}") from None
+        is_safe = isinstance(error, (TemplateSyntaxError, UndefinedError, LimitExceeded))  # other texts quote values
+        reason = str(error) if is_safe else type(error).__name__
+        raise TemplateRefused(f"{file}:{line}: {' '.join(reason.split())}") from None
 
 
 def _file(name: str) -> str:
@@ -156,10 +156,14 @@ def _with_identity(identity: Identity, variables: Document) -> Document:
     return {**variables, "apiVersion": identity.api_version, "kind": identity.kind, "metadata": metadata}
 
 
-def _identity_fault(document: object, identity: Identity) -> tuple[tuple[str, ...], str] | None:
-    """The first field of the identity that a document changes, as (path, reason)."""
+Fault = tuple[tuple[str, ...], str]
+"""Path and reason of an error in a document."""
+
+
+def _identity_fault(document: object, identity: Identity) -> Fault | None:
+    """Return the first field of the identity that a document changes."""
     if not isinstance(document, dict):
-        return (), "gives no document"
+        return (), "renders no document"
     metadata = document.get("metadata")
     if not isinstance(metadata, dict):
         return ("metadata",), "metadata is missing"
@@ -170,28 +174,39 @@ def _identity_fault(document: object, identity: Identity) -> tuple[tuple[str, ..
         (("metadata", "namespace"), metadata.get("namespace"), identity.ref.namespace),
         (("metadata", "ownerReferences"), metadata.get("ownerReferences") or [], list(identity.owners)),
     ]
-    for path, there, wanted in fixed:
-        if there != wanted:
+    for path, value, desired in fixed:
+        if value != desired:
             return path, f"{'.'.join(path)} may not be changed"
-    for group, kept in (("labels", identity.labels), ("annotations", identity.annotations)):
-        found = metadata.get(group) or {}
-        if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
-            return ("metadata", group), f"metadata.{group} must be a mapping of texts"
-        for key, value in kept.items():
-            if found.get(key) != value:
-                return ("metadata", group), f"metadata.{group} must keep {key}"
-        if "owner" in found and group == "labels":
-            return ("metadata", group), "a label named 'owner' would have Syndesis delete the object"
-    for key in ("uid", "resourceVersion", "managedFields", "finalizers", "generateName"):
-        if key in metadata:
-            return ("metadata", key), f"metadata.{key} may not be set"
-    if "status" in document:
-        return ("status",), "status may not be set"
+    return (
+        _text_map_fault("labels", metadata, identity.labels)
+        or _text_map_fault("annotations", metadata, identity.annotations)
+        or _forbidden_field(document, metadata)
+    )
+
+
+def _text_map_fault(field: str, metadata: Document, required: Mapping[str, str]) -> Fault | None:
+    """Return the error in labels or annotations."""
+    texts = metadata.get(field) or {}
+    if not isinstance(texts, dict) or not all(isinstance(value, str) for value in texts.values()):
+        return ("metadata", field), f"metadata.{field} must be a mapping of texts"
+    for key, value in required.items():
+        if texts.get(key) != value:
+            return ("metadata", field), f"metadata.{field} must keep {key}"
+    if field == "labels" and "owner" in texts:
+        return ("metadata", field), "a label named 'owner' would have Syndesis delete the object"
     return None
 
 
+def _forbidden_field(document: Document, metadata: Document) -> Fault | None:
+    """Return the first field that a template may not set."""
+    for key in ("uid", "resourceVersion", "managedFields", "finalizers", "generateName"):
+        if key in metadata:
+            return ("metadata", key), f"metadata.{key} may not be set"
+    return (("status",), "status may not be set") if "status" in document else None
+
+
 def _find(node: yaml.Node | None, path: tuple[str, ...]) -> int:
-    """The line of the deepest field of a path that is there."""
+    """Return the line of the deepest existing field of a path."""
     line = node.start_mark.line if node is not None else 0
     for part in path:
         if not isinstance(node, yaml.MappingNode):
@@ -203,9 +218,9 @@ def _find(node: yaml.Node | None, path: tuple[str, ...]) -> int:
     return line
 
 
-def _line(numbers: list[int], at: int) -> int:
-    """The template's line for a line of output; expressions that give several lines belong to the next mark."""
-    return next((n for n in numbers[at:] if n), max(numbers, default=0) + 1)
+def _line(numbers: list[int], index: int) -> int:
+    """Return the template's line for a line of output; if it has no mark, the next mark counts."""
+    return next((n for n in numbers[index:] if n), max(numbers, default=0) + 1)
 
 
 def _line_of_traceback(error: Exception, name: str) -> int:

@@ -1,12 +1,12 @@
-"""How long to wait before something that failed is tried again: doubling, bounded, with jitter."""
+"""Exponential back-off with jitter."""
 
 from __future__ import annotations
 
-FIRST_DELAY, LONGEST_DELAY = 0.1, 300.0
-"""Seconds; client-go's work queue begins at 5 ms, but there the first failure is mostly a conflict with oneself."""
+FIRST_DELAY, MAX_DELAY = 0.1, 300.0
+"""Seconds. client-go's work queue starts at 5 ms, because its first failure is mostly a conflict with itself."""
 
 
-def backoff(failures: int, jitter: float, longest: float = LONGEST_DELAY) -> float:
-    """Return the seconds to wait after so many failures before; ``jitter`` from 0 to 1 spreads them over half of it."""
-    delay: float = min(longest, FIRST_DELAY * 2 ** min(failures, 20))
+def backoff(failures: int, jitter: float, max_delay: float = MAX_DELAY) -> float:
+    """Return the delay in seconds after ``failures`` failures; ``jitter`` (0 to 1) adds up to half of it."""
+    delay: float = min(max_delay, FIRST_DELAY * 2 ** min(failures, 20))
     return delay * (0.5 + jitter / 2)

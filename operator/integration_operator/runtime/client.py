@@ -1,9 +1,9 @@
-"""One HTTP client for everything the operator asks of the API server.
+"""The HTTP client of the API server.
 
-It is ``kubernetes.aio``'s ``ApiClient`` with its authentication, used with raw paths and raw dicts: no generated model
-is on the hot path. ``trust_env`` is off, because with it each request costs two thread hops (half of the throughput).
+It uses ``kubernetes.aio``'s ``ApiClient`` and its authentication with raw paths and dicts: no generated model is on the
+hot path. ``trust_env`` is off, because it costs two thread hops for each request (half of the throughput).
 
-All requests of the process share one session, one limit of requests in flight and, where set, one rate.
+All requests of the process share one session, one limit on requests in flight and, if set, one rate limit.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from integration_operator.runtime import kubeconfig
 from integration_operator.runtime.errors import Invalid, TooLarge, Unauthorized, Unavailable, error_of
 from integration_operator.runtime.json_text import Malformed, parse_pruned
 from integration_operator.runtime.kubeconfig import ClusterNotFound, Kubeconfig, KubeconfigInvalid
-from integration_operator.runtime.network_errors import in_words
-from integration_operator.runtime.responses import UNPACKED, Unreadable, unpacked
+from integration_operator.runtime.network_errors import describe_network_error
+from integration_operator.runtime.responses import IDENTITY_ENCODING, Unreadable, check_encoding
 from integration_operator.runtime.responses import TooLarge as AnswerTooLarge
 from integration_operator.runtime.responses import body as body_of
 from integration_operator.runtime.text import sanitized
@@ -46,23 +46,23 @@ PATH = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._:~-]+)+")
 """A path whose segments are names; ``..`` in one would be resolved before the request is sent."""
 
 CONNECT_TIMEOUT = 5.0
-ERROR_BYTES = 256 * 1024  # of a Status; one of a refused document repeats its faults, not the document
+ERROR_BYTES = 256 * 1024  # of a Status; for a refused document it lists the errors, not the document
 SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
 SERVICE_ACCOUNT_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 TOKEN_FILE_PERIOD = 60.0  # a kubelet renews a projected token at 80 % of its life, at least 10 minutes (KEP-1205)
 PAGE_BYTES = 8 * 1024 * 1024
-"""Most bytes of an answer, and of an event of a watch. etcd refuses objects over 1.5 MiB (its --max-request-bytes); 500
-AddressSpaces or Secrets have 1 to 3 MiB. Parsed it takes two to ten times as much for a moment."""
+"""Maximum bytes of a response and of a watch event. etcd refuses objects over 1.5 MiB (its --max-request-bytes); 500
+AddressSpaces or Secrets have 1 to 3 MiB. Parsing takes two to ten times as much memory."""
 
 READ_BUFFER = 256 * 1024
-"""Bytes that aiohttp holds of each answer before they are read; the library's own 2 MiB are for lines read at once."""
+"""Bytes that aiohttp buffers of each response; its default of 2 MiB is for reading whole lines."""
 
-DEEPEST = 100
-"""Levels of nesting that are read of a document. The API server takes 10,000, in fields that a schema leaves open."""
+MAX_DEPTH = 100
+"""Levels of nesting of a document. The API server accepts 10,000 in fields without a schema."""
 
 
 class Client:
-    """GET, POST, PUT, PATCH, DELETE and watch of raw paths; answers are dicts, failures are ``ApiError``."""
+    """GET, POST, PUT, PATCH, DELETE and WATCH of raw paths; responses are dicts, failures are ``ApiError``."""
 
     def __init__(
         self,
@@ -85,51 +85,51 @@ class Client:
         self._observe = observe
         self._api: ApiClient | None = None
         self.namespace = "default"
-        """The namespace that commands use if they are given none."""
+        """The default namespace of commands."""
 
     @classmethod
-    def find(cls, given: Path | None = None, context: str | None = None, **limits: Any) -> Self:
-        """Return a client for the cluster that kubectl would talk to; ``limits`` are the constructor's.
+    def find(cls, path: Path | None = None, context: str | None = None, **limits: Any) -> Self:
+        """Return a client for the cluster that kubectl would use; ``limits`` are those of the constructor.
 
-        Raises ``NoCluster`` for a kubeconfig that is wrong. Without any, the client is that of the pod it runs in.
+        Without a kubeconfig the client uses the service account of the pod. Raises ``ClusterNotFound``.
         """
-        found = kubeconfig.find(given, context)
-        return cls.in_cluster(**limits) if found is None else cls.of(found, **limits)
+        config = kubeconfig.find(path, context)
+        return cls.in_cluster(**limits) if config is None else cls.of(config, **limits)
 
     @classmethod
     def from_kubeconfig(cls, path: Path, context: str | None = None, **limits: Any) -> Self:
-        """Return a client for the cluster that one file names. Raises ``NoCluster``."""
+        """Return a client for the cluster of one kubeconfig file. Raises ``ClusterNotFound``."""
         return cls.of(kubeconfig.load([path], context), **limits)
 
     @classmethod
-    def of(cls, found: Kubeconfig, **limits: Any) -> Self:
+    def of(cls, config: Kubeconfig, **limits: Any) -> Self:
         """Return a client for the cluster of a kubeconfig."""
 
         async def configure() -> Configuration:
             configuration = type.__call__(Configuration)
-            document, context = found.document, found.document["current-context"]
+            document, context = config.document, config.document["current-context"]
             try:
                 await kubernetes_config.load_kube_config_from_dict(document, context, configuration)
-            except Exception as error:  # the library takes a document apart without looking at its types
-                raise KubeconfigInvalid(f"{found.origin}: {sanitized(error)}") from error
-            if found.token_file is not None:
-                configuration.refresh_api_key_hook = TokenFile(found.token_file)
+            except Exception as error:  # the library does not check types
+                raise KubeconfigInvalid(f"{config.origin}: {sanitized(error)}") from error
+            if config.token_file is not None:
+                configuration.refresh_api_key_hook = TokenFile(config.token_file)
             return configuration
 
         client = cls(configure, **limits)
-        client.namespace = found.namespace
+        client.namespace = config.namespace
         return client
 
     @classmethod
     def in_cluster(cls, **limits: Any) -> Self:
-        """Return a client that uses the service account of the pod; the token is read again each minute."""
+        """Return a client with the service account of the pod; the token is read again each minute."""
 
         async def configure() -> Configuration:
             configuration = type.__call__(Configuration)
             try:
                 kubernetes_config.load_incluster_config(configuration, try_refresh_token=False)
             except kubernetes_config.ConfigException as error:
-                raise ClusterNotFound(kubeconfig.NOWHERE) from error
+                raise ClusterNotFound(kubeconfig.NO_CLUSTER) from error
             configuration.refresh_api_key_hook = TokenFile(Path(SERVICE_ACCOUNT_TOKEN))
             return configuration
 
@@ -150,7 +150,7 @@ class Client:
         try:
             self._api = ApiClient(configuration)
         except OSError as error:  # ssl.SSLError is one
-            raise KubeconfigInvalid(f"the certificate or key of the kubeconfig: {sanitized(error)}") from error
+            raise KubeconfigInvalid(f"certificate or key of the kubeconfig: {sanitized(error)}") from error
         self._api.user_agent = self._user_agent
         return self
 
@@ -158,7 +158,7 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Close the session; open watches end."""
+        """Close the session and end open watches."""
         if self._api is not None:
             await self._api.close()
             self._api = None
@@ -169,9 +169,9 @@ class Client:
         return str(self._api.configuration.host) if self._api else "(not connected)"
 
     def session(self) -> aiohttp.ClientSession:
-        """A session of its own on the same connections and credentials, for the library that hosts the process.
+        """Return a second session with the same connections and credentials, for the library that hosts the process.
 
-        Closing it leaves ours open.
+        Closing it does not close this client.
         """
         if self._api is None:
             raise Unavailable(0, "Closed", "the client is closed")
@@ -192,10 +192,10 @@ class Client:
         )
 
     async def get(
-        self, path: str, query: Query | None = None, *, accept: str = "application/json", most: int | None = None
+        self, path: str, query: Query | None = None, *, accept: str = "application/json", max_bytes: int | None = None
     ) -> Document:
-        """GET a path, with an answer of at most ``most`` bytes. Raises ``TooLarge``."""
-        return await self._request("GET", path, query, accept=accept, most=most)
+        """GET a path, with a response of at most ``max_bytes``. Raises ``TooLarge``."""
+        return await self._request("GET", path, query, accept=accept, max_bytes=max_bytes)
 
     async def post(self, path: str, body: Document, query: Query | None = None) -> Document:
         """POST a document."""
@@ -208,11 +208,14 @@ class Client:
     async def patch(
         self, path: str, body: Document, query: Query | None = None, *, content_type: str = MERGE
     ) -> Document:
-        """PATCH with a merge patch, or what ``content_type`` names."""
+        """PATCH with a merge patch, or with the patch type ``content_type``."""
         return await self._request("PATCH", path, query, body=body, content_type=content_type)
 
     async def apply(self, path: str, body: Document, *, manager: str, force: bool) -> Document:
-        """Server-side apply; without ``force`` a field that another manager owns is a ``Conflict``."""
+        """Apply a document (server-side apply).
+
+        Without ``force`` a field that another manager owns raises ``Conflict``.
+        """
         query = {"fieldManager": manager, "force": "true" if force else "false"}
         return await self.patch(path, body, query, content_type=APPLY)
 
@@ -231,27 +234,29 @@ class Client:
     ) -> AsyncIterator[Document]:
         """Yield the events of a watch until the server ends it.
 
-        Raises ``ApiError`` where the server refuses or the connection breaks. ``silence`` is the longest time in
-        seconds without a byte: the caller asks the server for bookmarks. ``opened`` is called once the server has
-        said yes.
+        Raises ``ApiError`` if the server refuses or the connection breaks. ``silence`` is the maximum time in seconds
+        without a byte: the caller asks the server for bookmarks. ``opened`` is called when the server accepts the
+        watch.
         """
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=silence)
         try:
             response = await self._send("GET", path, {**query, "watch": "true"}, None, None, accept, timeout)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "NoAnswer", f"watch of {self.server}{path}: {in_words(error)}") from error
+            raise Unavailable(0, "NoAnswer", f"WATCH {self.server}{path}: {describe_network_error(error)}") from error
         try:
             if response.status != 200:
                 raise error_of(response.status, await body_of(response, ERROR_BYTES))
             opened()
             async for line in _lines(response, self._page_bytes):
-                yield parse_pruned(line, deepest=DEEPEST)
+                yield parse_pruned(line, max_depth=MAX_DEPTH)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(0, "ConnectionLost", f"watch of {self.server}{path}: {in_words(error)}") from error
+            raise Unavailable(
+                0, "ConnectionLost", f"WATCH {self.server}{path}: {describe_network_error(error)}"
+            ) from error
         except Unreadable as error:
-            raise Unavailable(0, "Unreadable", f"watch of {path}: {error}") from None
+            raise Unavailable(0, "Unreadable", f"WATCH {path}: {error}") from None
         except Malformed as error:
-            raise Unavailable(0, "NotJSON", f"watch of {path} was cut in the middle of an event") from error
+            raise Unavailable(0, "NotJSON", f"WATCH {path}: the stream ended in the middle of an event") from error
         finally:
             response.close()
 
@@ -264,7 +269,7 @@ class Client:
         body: Document | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
-        most: int | None = None,
+        max_bytes: int | None = None,
     ) -> Document:
         if self._bucket is not None and (wait := self._bucket.reserve(time.monotonic())) > 0:
             await asyncio.sleep(wait)
@@ -275,16 +280,18 @@ class Client:
                 response = await self._send(verb, path, query, body, content_type, accept, self._timeout)
                 try:
                     status = response.status
-                    data = await body_of(response, (most or self._page_bytes) if status < 300 else ERROR_BYTES)
+                    data = await body_of(response, (max_bytes or self._page_bytes) if status < 300 else ERROR_BYTES)
                     retry_after = response.headers.get("Retry-After")
                 finally:
                     response.release()
                 if status >= 300:
                     raise error_of(status, data, retry_after=retry_after)
-                document = parse_pruned(data, deepest=DEEPEST) if data else {}
+                document = parse_pruned(data, max_depth=MAX_DEPTH) if data else {}
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise Unavailable(
-                    0, "NoAnswer", f"{verb} {self.server}{path}: {in_words(error, seconds=self._timeout.total)}"
+                    0,
+                    "NoAnswer",
+                    f"{verb} {self.server}{path}: {describe_network_error(error, seconds=self._timeout.total)}",
                 ) from error
             except AnswerTooLarge as error:
                 kind = TooLarge if status < 300 else Unavailable
@@ -310,11 +317,11 @@ class Client:
     ) -> aiohttp.ClientResponse:
         if self._api is None:
             raise Unavailable(0, "Closed", "the client is closed")
-        if not PATH.fullmatch(path):  # a name in it that someone chose would lead to another path
-            raise Invalid(0, "PathUnusable", f"{verb} of an unusable path: {path}")
+        if not PATH.fullmatch(path):  # a name in it could lead to another path
+            raise Invalid(0, "PathUnusable", f"{verb}: invalid path {path}")
         url = self._api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         for attempt in (1, 2):
-            headers = {"Accept": accept, "User-Agent": self._api.user_agent, **UNPACKED}
+            headers = {"Accept": accept, "User-Agent": self._api.user_agent, **IDENTITY_ENCODING}
             if content_type is not None:
                 headers["Content-Type"] = content_type
             await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, verb, body)
@@ -327,25 +334,25 @@ class Client:
         raise Unauthorized(401, "Unauthorized", "the API server does not accept the token")  # pragma: no cover
 
 
-async def _lines(response: aiohttp.ClientResponse, longest: int) -> AsyncIterator[bytes]:
-    """Split a stream at newlines, with our limit on the length of a line in place of aiohttp's."""
-    unpacked(response)
+async def _lines(response: aiohttp.ClientResponse, max_bytes: int) -> AsyncIterator[bytes]:
+    """Split a stream at newlines, with a limit on the length of a line in place of aiohttp's."""
+    check_encoding(response)
     rest = b""
     async for chunk in response.content.iter_any():
         *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
         for line in lines:
             if line:
                 yield line
-        if len(rest) > longest:
-            raise AnswerTooLarge(f"an event has more than {longest} bytes")
+        if len(rest) > max_bytes:
+            raise AnswerTooLarge(f"an event has more than {max_bytes} bytes")
     if rest.strip():
         yield rest
 
 
 class TokenFile:
-    """A token that is read again from its file each minute, and at once after a 401.
+    """A token that is read from its file each minute, and at once after a 401.
 
-    The library reads a kubeconfig's ``tokenFile`` once only, and does not read a pod's token again after a 401.
+    The library reads the ``tokenFile`` of a kubeconfig only once, and does not read the token of a pod after a 401.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -354,9 +361,9 @@ class TokenFile:
         self._fresh_until = 0.0
 
     def __call__(self, configuration: Configuration) -> None:
-        """Put the token into the configuration; the library calls this before each request."""
+        """Set the token of the configuration; the library calls this before each request."""
         if self._clock() >= self._fresh_until:
-            with suppress(OSError):  # between two versions of a mounted file: the old token is still good
+            with suppress(OSError):  # between two versions of a mounted file the old token is still valid
                 configuration.api_key["BearerToken"] = f"Bearer {self._path.read_text().strip()}"
                 self._fresh_until = self._clock() + TOKEN_FILE_PERIOD
 
@@ -366,7 +373,7 @@ class TokenFile:
 
 
 def _forget_token(configuration: Configuration) -> bool:
-    """Make the next request read the token again. False where the token comes from no file."""
+    """Read the token again before the next request; return False if it is not in a file."""
     hook = configuration.refresh_api_key_hook
     if isinstance(hook, TokenFile):
         hook.forget()

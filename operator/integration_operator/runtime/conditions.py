@@ -12,13 +12,13 @@ Document = dict[str, Any]
 ConditionStatus = Literal["True", "False", "Unknown"]
 
 MAX_MESSAGE = 2048
-"""Bytes of a condition's message: a text of another system (1 KiB) and the operator's words around it. Eight conditions
-stay far below the 32,768 bytes that metav1.Condition allows for one message."""
+"""Bytes of a condition's message: a text of another system (1 KiB) and the operator's own text. Eight conditions stay
+far below the 32,768 bytes that metav1.Condition allows for one message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition before it is written: without times."""
+    """A condition without times."""
 
     type: str
     status: ConditionStatus
@@ -28,7 +28,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a Kubernetes Event says; the recorder adds the object that it is about."""
+    """Type, reason and message of a Kubernetes Event; the recorder adds the object."""
 
     type: Literal["Normal", "Warning"]
     reason: str
@@ -38,9 +38,9 @@ class Event:
 def condition_documents(
     conditions: Iterable[Condition], before: Sequence[Document], *, generation: int, now: str
 ) -> list[Document]:
-    """Return conditions as documents of the API.
+    """Return conditions as API documents.
 
-    ``lastTransitionTime`` changes only if a condition's status differs from the one in ``before`` (apimachinery's
+    ``lastTransitionTime`` changes only if the status of a condition differs from ``before`` (apimachinery's
     ``meta.SetStatusCondition``). ``now`` is in RFC 3339.
     """
     last = {condition.get("type"): condition for condition in before}

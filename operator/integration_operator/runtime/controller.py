@@ -1,7 +1,7 @@
-"""One controller loop: workers take keys from a work queue and reconcile them, until the controller is stopped.
+"""The controller loop: workers take keys from a work queue and reconcile them until the controller stops.
 
-``reconcile`` answers with a ``Result`` or raises. A ``Failure`` says by its type how it is retried; any other exception
-is a defect, which is logged and retried, and never stops the other keys.
+``reconcile`` returns a ``Result`` or raises. The type of a ``Failure`` sets how it is retried. Any other exception is a
+defect: it is logged and retried, and the other keys go on.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from integration_operator.runtime.workqueue import WorkQueue
 K = TypeVar("K", bound=Hashable)
 
 DEFECT_DELAY = 1.0
-"""Seconds, at least, before a key is retried that met a defect."""
+"""Minimum seconds before a key is retried after a defect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a reconcile returns. ``requeue_after`` is in seconds; 0 waits for the next change."""
+    """The result of a reconcile. ``requeue_after`` is in seconds; 0 waits for the next change."""
 
     requeue_after: float = 0.0
 
 
 class Controller(Generic[K]):
-    """Runs ``reconcile`` for the keys of a queue, once ``synced`` has returned."""
+    """Runs ``reconcile`` for the keys of a queue after ``synced`` has returned."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Controller(Generic[K]):
                 group.create_task(self._work(), name=f"worker {number}")
 
     async def stop(self) -> None:
-        """Hand out no more keys; return when all reconciles have ended."""
+        """Stop handing out keys and wait for running reconciles."""
         self._queue.shut_down()
         await self._queue.drained()
 
@@ -82,7 +82,7 @@ class Controller(Generic[K]):
                 return "retry"
             if not error.quiet:
                 self._log.info("reconcile failed", key=str(key), error=str(error))
-            self._queue.add_rate_limited(key, at_least=error.retry_after or 0.0, longest=error.longest_delay)
+            self._queue.add_rate_limited(key, at_least=error.retry_after or 0.0, max_delay=error.max_delay)
             return "retry" if error.quiet else "error"
         except Exception:
             self._log.exception("reconcile panicked", key=str(key))

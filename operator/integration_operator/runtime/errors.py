@@ -1,22 +1,21 @@
 """Errors, each with its policy.
 
-An error is raised where the fact is known and handled in one place, the controller loop. Its type says whether to
-retry, how soon, and whether a user should read of it::
+The controller loop handles all errors. The type of an error sets whether to retry, how soon, and whether to report it::
 
     Failure                 retry with back-off, report it in a condition
-    ├── Deferred            the request was not sent; retry when the server answers again
-    ├── Incomplete          a part of a reconcile is left to do; what to report is reported already
-    └── ApiError            an answer of the API server other than 2xx, or none
+    ├── Deferred            the request was not sent; retry when the server responds again
+    ├── Incomplete          a part of the reconcile is still to do; the conditions report it already
+    └── ApiError            a response of the API server other than 2xx, or none
         ├── Unauthorized    401
-        ├── Forbidden       403: retry within two minutes for as long as it lasts
-        ├── Invalid         400, 422: the same
+        ├── Forbidden       403: retry, at least every two minutes
+        ├── Invalid         400, 422: retry, at least every two minutes
         ├── NotFound        404
-        ├── Conflict        409: a part of normal life
+        ├── Conflict        409: normal; retry without a report
         │   └── AlreadyExists
         ├── Gone            410: list again
-        ├── TooManyRequests 429: wait as long as the server says
-        ├── TooLarge        the answer is larger than what is read
-        └── Unavailable     5xx, or no answer
+        ├── TooManyRequests 429: wait for Retry-After
+        ├── TooLarge        the response exceeds the limit in bytes
+        └── Unavailable     5xx, or no response
 
 Status and reason of an ``ApiError`` are those of ``metav1.Status``
 (https://kubernetes.io/docs/reference/using-api/api-concepts/, apimachinery's ``StatusReason``).
@@ -27,36 +26,36 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-from integration_operator.runtime.backoff import LONGEST_DELAY
+from integration_operator.runtime.backoff import MAX_DELAY
 from integration_operator.runtime.json_text import Malformed, parse
 from integration_operator.runtime.text import sanitized
 
-LONGEST_WAIT = 300.0
-"""Seconds for which a server's ``Retry-After`` is honoured; as long as the longest back-off."""
+MAX_RETRY_AFTER = 300.0
+"""Maximum seconds of a ``Retry-After``; the same as the maximum back-off."""
 
-MENDED_WITHIN = 120.0
-"""Longest back-off in seconds for what a user mends outside our sight (quota, admission policy, RBAC): with jitter one
-request in one to two minutes."""
+MAX_DELAY_REFUSED = 120.0
+"""Maximum back-off in seconds for a refusal that a user fixes in an object that is not watched (quota, admission
+policy, RBAC): with jitter one request in one to two minutes."""
 
 REASON = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
-"""A reason that may stand in a condition. An admission webhook, which may be a tenant's, writes what it likes."""
+"""A reason that a condition may have. An admission webhook of a tenant can return any text."""
 
 
 class Failure(Exception):
-    """An action could not be done: retry with back-off, and report it in a condition.
+    """An action failed: retry with back-off, and report it in a condition.
 
-    ``reason`` is one CamelCase word for programs, ``message`` is for users and never holds a secret. The message may
-    quote another system: it is bounded and made safe to show here. ``retry_after`` is in seconds.
+    ``reason`` is one CamelCase word for programs. ``message`` is for users and never holds a secret. It may quote
+    another system, so it is sanitized here. ``retry_after`` is in seconds.
     """
 
     stalls: ClassVar[bool] = False
-    """The same request gets the same answer: wait until a fact changes."""
-    longest_delay: float = LONGEST_DELAY
-    """The longest back-off in seconds."""
+    """True if the same request gets the same response: wait for a change."""
+    max_delay: float = MAX_DELAY
+    """Maximum back-off in seconds."""
     deferred: bool = False
-    """The request was not sent: retry after ``retry_after``, without a longer back-off."""
+    """True if the request was not sent: retry after ``retry_after``, without a longer back-off."""
     quiet: bool = False
-    """A part of normal life: retry, and do not report it."""
+    """True if the failure is normal: retry, and do not report it."""
 
     def __init__(self, reason: str, message: str, *, retry_after: float | None = None) -> None:
         self.reason = reason
@@ -66,7 +65,7 @@ class Failure(Exception):
 
 
 class Deferred(Failure):
-    """The request was not sent: its server is known to be down, or has as many requests as it may have."""
+    """The request was not sent: the server is down, or has the maximum of requests in flight."""
 
     deferred = True
 
@@ -75,17 +74,17 @@ class Deferred(Failure):
 
 
 class Incomplete(Failure):
-    """A part of a reconcile is left to do. The conditions say what; ``longest_delay`` bounds the back-off."""
+    """A part of the reconcile is still to do. The conditions report it; ``max_delay`` bounds the back-off."""
 
     quiet = True
 
-    def __init__(self, *, retry_after: float = 0.0, longest_delay: float = LONGEST_DELAY) -> None:
-        super().__init__("Incomplete", "a part of the reconcile is left to do", retry_after=retry_after)
-        self.longest_delay = longest_delay
+    def __init__(self, *, retry_after: float = 0.0, max_delay: float = MAX_DELAY) -> None:
+        super().__init__("Incomplete", "a part of the reconcile is still to do", retry_after=retry_after)
+        self.max_delay = max_delay
 
 
 class ApiError(Failure):
-    """An answer of the API server other than 2xx; ``status`` is its HTTP status, 0 if there was no answer."""
+    """A response of the API server other than 2xx; ``status`` is its HTTP status, 0 if there was no response."""
 
     def __init__(self, status: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(reason or str(status), message, retry_after=retry_after)
@@ -94,17 +93,17 @@ class ApiError(Failure):
 
 
 class NotFound(ApiError):
-    """404: the object, or the whole resource, does not exist."""
+    """404: the object or the whole resource does not exist."""
 
 
 class Gone(ApiError):
-    """410: the resourceVersion or the continue token is too old; only a new LIST helps."""
+    """410: the resourceVersion or the continue token is too old; list again."""
 
     quiet = True
 
 
 class Conflict(ApiError):
-    """409: a precondition (uid, resourceVersion) does not hold, or another field manager owns an applied field."""
+    """409: a precondition (uid, resourceVersion) failed, or another field manager owns an applied field."""
 
     quiet = True
 
@@ -114,23 +113,23 @@ class AlreadyExists(Conflict):
 
 
 class Unauthorized(ApiError):
-    """401: the token is missing, wrong or outdated."""
+    """401: the token is missing, wrong or expired."""
 
 
 class Forbidden(ApiError):
     """403: RBAC, a quota or an admission policy forbids it, or the namespace is being deleted."""
 
-    longest_delay = MENDED_WITHIN
+    max_delay = MAX_DELAY_REFUSED
 
 
 class Invalid(ApiError):
-    """400 or 422: the server, or an admission webhook or policy, refuses the document."""
+    """400 or 422: the server, an admission webhook or an admission policy refuses the document."""
 
-    longest_delay = MENDED_WITHIN
+    max_delay = MAX_DELAY_REFUSED
 
 
 class TooLarge(ApiError):
-    """The answer has more bytes than are read; a smaller page of a LIST may have fewer."""
+    """The response exceeds the limit in bytes; a smaller page of a LIST may fit."""
 
 
 class TooManyRequests(ApiError):
@@ -140,7 +139,7 @@ class TooManyRequests(ApiError):
 
 
 class Unavailable(ApiError):
-    """5xx, or no answer (status 0): connection refused or reset, time-out, TLS failure."""
+    """5xx, or no response (status 0): connection refused or reset, time-out, TLS failure."""
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -156,27 +155,27 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 
 
 def error_of(status: int, body: bytes, *, retry_after: str | None = None) -> ApiError:
-    """Return the error for an answer; ``body`` is a ``metav1.Status``, or whatever a proxy answered instead."""
+    """Return the error for a response; ``body`` is a ``metav1.Status``, or any text of a proxy."""
     return _error(status, _status_document(body), retry_after)
 
 
 def watch_error(status: dict[str, Any]) -> ApiError:
-    """Return the error in an ``ERROR`` event of a watch, whose object is a ``metav1.Status``."""
+    """Return the error of an ``ERROR`` watch event, whose object is a ``metav1.Status``."""
     code = status.get("code")
     return _error(code if isinstance(code, int) and code >= 400 else 500, status, None)
 
 
 def retry_after_seconds(retry_after: str | None) -> float | None:
-    """Return the seconds in a ``Retry-After`` header, bounded; None if it holds a date, or there is none."""
+    """Return the seconds of a ``Retry-After`` header, bounded; None if it is absent or a date."""
     if retry_after is None or not (retry_after.isascii() and retry_after.isdigit()):
         return None
-    return min(float(retry_after[:9]), LONGEST_WAIT)
+    return min(float(retry_after[:9]), MAX_RETRY_AFTER)
 
 
 def _error(status: int, document: dict[str, Any], retry_after: str | None) -> ApiError:
-    given, text = document.get("reason"), document.get("message")
-    reason = given if isinstance(given, str) and REASON.fullmatch(given) else ""
-    message = text if isinstance(text, str) and text else f"the server answered HTTP {status}"
+    code, text = document.get("reason"), document.get("message")
+    reason = code if isinstance(code, str) and REASON.fullmatch(code) else ""
+    message = text if isinstance(text, str) and text else f"the server returned HTTP {status}"
     if reason == "AlreadyExists":
         error: type[ApiError] = AlreadyExists
     elif status >= 500:

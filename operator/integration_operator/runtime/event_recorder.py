@@ -1,4 +1,4 @@
-"""Recorder of Kubernetes Events: in the background, best effort, and bounded for each object."""
+"""Recorder of Kubernetes Events: in the background, best effort, rate limited for each object."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from integration_operator.runtime.text import sanitized
 from integration_operator.runtime.token_bucket import TokenBuckets
 
 BURST, RATE = 25, 1 / 300
-"""Events of one object: 25 at once, then one in five minutes (client-go's ``EventSourceObjectSpamFilter``)."""
+"""Events of one object: a burst of 25, then one in five minutes (client-go's ``EventSourceObjectSpamFilter``)."""
 
 MAX_NAME_PREFIX = 200
 """Characters of the object's name in the Event's ``generateName``; the server adds a suffix within 253."""
@@ -34,12 +34,12 @@ class EventRecorder:
         self._component = component
         self._timestamp = timestamp
         self._buckets: TokenBuckets[tuple[str, Ref]] = TokenBuckets(BURST, RATE, clock)
-        """By kind and name: an object that is deleted and created again shares its predecessor's limit."""
+        """By kind and name: an object that is deleted and created again keeps its limit."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._recorded: set[tuple[str, str]] = set()
 
     def record(self, about: ObjectReference, event: Event) -> None:
-        """Post an Event, unless its object has had too many."""
+        """Post an Event, unless the rate limit of its object is exceeded."""
         if self._buckets.take((about.kind, about.ref)) > 0:
             return
         task = asyncio.get_running_loop().create_task(self._post(self._document(about, event)))
@@ -47,13 +47,13 @@ class EventRecorder:
         task.add_done_callback(self._tasks.discard)
 
     def record_once(self, about: ObjectReference, event: Event) -> None:
-        """Post an Event, once for each object and reason in the life of this process."""
+        """Post an Event once for each object and reason, for the life of the process."""
         if (about.uid, event.reason) not in self._recorded:
             self._recorded.add((about.uid, event.reason))
             self.record(about, event)
 
     async def drain(self) -> None:
-        """Wait up to five seconds for Events that are being posted."""
+        """Wait up to five seconds for Events in flight."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
 

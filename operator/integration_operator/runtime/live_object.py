@@ -1,7 +1,7 @@
-"""An object as the API server has it, and whether it still is what we applied.
+"""An object as the API server has it, and its differences from the desired document.
 
-Of ``managedFields`` only our own entry is kept: it says exactly which fields are ours, so a field that we no longer
-want is found as surely as one that somebody changed, and a value that somebody else wrote last is told from our own.
+Of ``managedFields`` only the entry of our field manager is kept. It lists the fields that we own, so it shows fields
+that are no longer desired and values that another manager wrote last.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _NOT_CONTENT = ("managedFields", "resourceVersion", "selfLink")
 
 @dataclass(frozen=True, slots=True)
 class LiveObject:
-    """A document without its bookkeeping, with what our field manager owns of it (JSON of ``fieldsV1``, else None)."""
+    """A document without its bookkeeping. ``owned`` is the ``fieldsV1`` of our field manager as JSON, else None."""
 
     document: Document
     owned: str | None
     owned_owners: frozenset[str] = frozenset()
-    """The uids of the owner references that are ours; kept apart, because they differ from object to object."""
+    """The uids of our owner references; separate, because they differ between objects."""
     rivals: tuple[str, ...] = ()
-    """Other field managers, for the message if another controller changes our fields again and again."""
+    """Other field managers, for the message if another controller keeps changing our fields."""
     spec_has_other_managers: bool = False
-    """True if another field manager wrote something in the spec."""
+    """True if another field manager owns a field of the spec."""
 
     @classmethod
     def of(cls, document: Document, manager: str) -> LiveObject:
-        """Parse a document of the API, with the fields that ``manager`` owns. The document is consumed."""
+        """Parse an API document with the fields that ``manager`` owns. The document is modified."""
         metadata = document["metadata"]
         owned, owners, rivals, others_in_spec = None, frozenset[str](), [], False
         for entry in metadata.get("managedFields") or ():
@@ -49,65 +49,63 @@ class LiveObject:
 
     @property
     def ref(self) -> Ref:
-        """Its namespace and name."""
+        """Namespace and name."""
         metadata = self.document["metadata"]
         return Ref(metadata.get("namespace", ""), metadata["name"])
 
     @property
     def uid(self) -> str:
-        """Its identity, which a new object of the same name does not have."""
+        """The uid."""
         return str(self.document["metadata"].get("uid", ""))
 
     @property
     def deleting(self) -> bool:
-        """Whether its deletion has begun."""
+        """True if the object is being deleted."""
         return "deletionTimestamp" in self.document["metadata"]
 
     @property
     def labels(self) -> dict[str, str]:
-        """Its labels."""
+        """The labels."""
         return self.document["metadata"].get("labels") or {}
 
     @property
     def annotations(self) -> dict[str, str]:
-        """Its annotations."""
+        """The annotations."""
         return self.document["metadata"].get("annotations") or {}
 
     @property
     def owners(self) -> list[Document]:
-        """Its owner references."""
+        """The owner references."""
         return self.document["metadata"].get("ownerReferences") or []
 
     @property
     def applied(self) -> bool:
-        """True if the field manager has applied fields of it."""
+        """True if the field manager has applied fields of the object."""
         return self.owned is not None
 
     def owns(self, *path: str) -> bool:
-        """Whether the value at a path of fields is the one that our field manager applied last."""
+        """Return True if our field manager owns the field at a path."""
         below: Owned | None = owned_fields(self.owned)
         for name in path:
             below = below.field(name) if below is not None else None
         return below is not None
 
 
-def differences(live: LiveObject, wanted: Document) -> list[str]:
-    """The fields in which an object is not what we want, as dotted paths; empty where there is nothing to apply.
+def differences(live: LiveObject, desired: Document) -> list[str]:
+    """Return the fields that differ from the desired document, as dotted paths; empty if there is nothing to apply.
 
-    A field is different where its value is, and where we own it without wanting it any more. Fields of others do not
-    count.
+    A field differs if its value does, or if our field manager owns it and it is no longer desired. Fields of other
+    managers do not count.
     """
-    found = _missing(wanted, live.document, "")
-    owners = {owner["uid"] for owner in wanted["metadata"].get("ownerReferences") or ()}
-    found += ["metadata.ownerReferences (no longer wanted)"] if live.owned_owners - owners else []
-    found += [f"{path} (no longer wanted)" for path in _surplus(owned_fields(live.owned), wanted, "")]
-    return found
+    paths = _missing(desired, live.document, "")
+    owners = {owner["uid"] for owner in desired["metadata"].get("ownerReferences") or ()}
+    paths += ["metadata.ownerReferences (no longer desired)"] if live.owned_owners - owners else []
+    paths += [f"{path} (no longer desired)" for path in _surplus(owned_fields(live.owned), desired, "")]
+    return paths
 
 
 def _shared(node: Any) -> Any:
-    """The same document made of shared texts: the objects of a kind repeat each other's names and most of their
-    values.
-    """
+    """Return a document with interned texts: objects of one kind share names and most values."""
     if isinstance(node, dict):
         return {sys.intern(key): _shared(value) for key, value in node.items()}
     if isinstance(node, list):
@@ -116,9 +114,7 @@ def _shared(node: Any) -> Any:
 
 
 def _compact(field_set: Document) -> tuple[str, frozenset[str]]:
-    """The field set as one string for all objects of a kind, which differ in values only, and the uids of owners in
-    it.
-    """
+    """Return a field set as a string that all objects of a kind share, and the uids of its owner references."""
     owners = field_set.get("f:metadata", {}).pop("f:ownerReferences", {})
     uids = frozenset(json.loads(key[2:])["uid"] for key in owners if key.startswith("k:"))
     return sys.intern(json.dumps(field_set, sort_keys=True, separators=(",", ":"))), uids
@@ -126,64 +122,62 @@ def _compact(field_set: Document) -> tuple[str, frozenset[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A set of fields taken apart: fields by name, items of a list by their keys or by their value, each with what
-    is below.
-    """
+    """A parsed field set: fields by name, list items by their keys or their value, each with its own fields."""
 
     fields: tuple[tuple[str, Owned], ...]
     items: tuple[tuple[Document, Owned], ...]
     values: tuple[Any, ...]
 
     def field(self, name: str) -> Owned | None:
-        """What is owned below a field; None where the field itself is not."""
-        return next((below for known, below in self.fields if known == name), None)
+        """Return what is owned below a field; None if the field is not owned."""
+        return next((below for field, below in self.fields if field == name), None)
 
 
 @lru_cache(maxsize=256)
 def owned_fields(field_set: str | None) -> Owned:
-    """Take ``fieldsV1`` apart (structured-merge-diff's ``fieldpath.SerializePathElement``)."""
-    return _taken_apart(json.loads(field_set) if field_set else {})
+    """Parse ``fieldsV1`` (structured-merge-diff's ``fieldpath.SerializePathElement``)."""
+    return _parse_fields(json.loads(field_set) if field_set else {})
 
 
-def _taken_apart(field_set: Document) -> Owned:
+def _parse_fields(field_set: Document) -> Owned:
     fields, items, values = [], [], []
     for key, below in field_set.items():
         kind, _, text = key.partition(":")
         if kind == "f":
-            fields.append((text, _taken_apart(below)))
+            fields.append((text, _parse_fields(below)))
         elif kind == "k":
-            items.append((json.loads(text), _taken_apart(below)))
+            items.append((json.loads(text), _parse_fields(below)))
         elif kind == "v":
             values.append(json.loads(text))
     return Owned(tuple(fields), tuple(items), tuple(values))
 
 
-def _missing(wanted: Document, live: Document, at: str) -> list[str]:
-    found: list[str] = []
-    for name, value in wanted.items():
-        path = f"{at}.{name}" if at else name
-        if path in ("metadata.uid", "apiVersion"):  # a precondition; and the server may serve it in a newer version
+def _missing(desired: Document, live: Document, parent: str) -> list[str]:
+    paths: list[str] = []
+    for name, value in desired.items():
+        path = f"{parent}.{name}" if parent else name
+        if path in ("metadata.uid", "apiVersion"):  # a precondition; and the server may serve a newer version
             continue
-        there = live.get(name)
-        if isinstance(value, dict) and isinstance(there, dict):
-            found += _missing(value, there, path)
+        current = live.get(name)
+        if isinstance(value, dict) and isinstance(current, dict):
+            paths += _missing(value, current, path)
         elif path == "metadata.ownerReferences":
-            found += [path] if any(owner not in (there or ()) for owner in value) else []
-        elif value != there:
-            found.append(path)
-    return found
+            paths += [path] if any(owner not in (current or ()) for owner in value) else []
+        elif value != current:
+            paths.append(path)
+    return paths
 
 
-def _surplus(owned: Owned, wanted: Any, at: str) -> list[str]:
-    found: list[str] = []
+def _surplus(owned: Owned, desired: Any, parent: str) -> list[str]:
+    paths: list[str] = []
     for name, below in owned.fields:
-        path = f"{at}.{name}" if at else name
-        if not isinstance(wanted, dict) or name not in wanted:
-            found.append(path)
+        path = f"{parent}.{name}" if parent else name
+        if not isinstance(desired, dict) or name not in desired:
+            paths.append(path)
         elif below.fields or below.items or below.values:
-            found += _surplus(below, wanted[name], path)
+            paths += _surplus(below, desired[name], path)
     for identity, below in owned.items:
-        item = next((i for i in wanted or () if all(i.get(k) == v for k, v in identity.items())), None)
-        found += [f"{at}{identity}"] if item is None else _surplus(below, item, at)
-    found += [f"{at}: {value}" for value in owned.values if value not in (wanted or ())]
-    return found
+        item = next((i for i in desired or () if all(i.get(k) == v for k, v in identity.items())), None)
+        paths += [f"{parent}{identity}"] if item is None else _surplus(below, item, parent)
+    paths += [f"{parent}: {value}" for value in owned.values if value not in (desired or ())]
+    return paths

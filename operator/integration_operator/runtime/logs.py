@@ -1,6 +1,6 @@
-"""Structured logs: JSON for machines, colours for a person at a terminal. No secret is ever handed to a logger.
+"""Structured logs: JSON, or coloured text on a terminal. No secret is ever passed to a logger.
 
-Everything goes through the standard library's root logger, so that kopf's and aiohttp's lines look like ours.
+All lines go through the root logger of the standard library, so that those of kopf and aiohttp have the same format.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import structlog
 from structlog.typing import Processor
 
 QUIET = ("kopf", "aiohttp", "asyncio")
-"""Loggers of libraries: heard from warnings upwards only."""
+"""Loggers of libraries, which log warnings and errors only."""
 
 
 def configure(level: str, format_: str) -> None:
-    """Set up logging for the process."""
+    """Configure logging for the process."""
     as_json = format_ == "json" or (format_ == "auto" and not sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,6 +1,6 @@
-"""Server-side apply without a server: what an apply makes of an object, and of its ``managedFields``.
+"""Server-side apply without a server: the object and its ``managedFields`` after an apply.
 
-The fields are in the format of structured-merge-diff (``fieldpath.SerializePathElement``).
+Fields are in the format of structured-merge-diff (``fieldpath.SerializePathElement``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Document = dict[str, Any]
 
 
 def merged(live: Document, applied: Document) -> Document:
-    """Return an object after an apply: mappings are merged, everything else is replaced."""
+    """Return an object after an apply: mappings are merged, other values are replaced."""
     result = {**live}
     for key, value in applied.items():
         result[key] = merged(live.get(key) or {}, value) if isinstance(value, dict) else value
@@ -23,7 +23,7 @@ def merged(live: Document, applied: Document) -> Document:
 
 
 def managed_fields(document: Document, manager: str) -> list[Document]:
-    """Return the ``managedFields`` of an object after ``manager`` has applied a document."""
+    """Return the ``managedFields`` of an object after ``manager`` applied a document."""
     content = {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
     metadata = {key: content["metadata"][key] for key in ("labels", "annotations") if key in content["metadata"]}
     owners = [owner["uid"] for owner in content["metadata"].get("ownerReferences") or ()]
@@ -45,5 +45,5 @@ def _entry(fields: Document, owners: Sequence[str], manager: str) -> list[Docume
 
 
 def _field_set(document: Document) -> Document:
-    """Return a document as a set of fields; a list is one field."""
+    """Return the field set of a document; a list is one field."""
     return {f"f:{key}": _field_set(value) if isinstance(value, dict) else {} for key, value in document.items()}

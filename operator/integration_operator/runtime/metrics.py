@@ -1,4 +1,4 @@
-"""Prometheus metrics of a controller and its client. Names follow controller-runtime's, under a prefix of the owner."""
+"""Prometheus metrics of a controller and its client, named as in controller-runtime, with a prefix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ControllerMetrics:
         self.reconcile_seconds = Histogram(
             f"{prefix}_reconcile_seconds", "Duration of a reconcile", buckets=RECONCILE_BUCKETS
         )
-        self.queue_depth = Gauge(f"{prefix}_queue_depth", "Keys that are ready for a worker")
+        self.queue_depth = Gauge(f"{prefix}_queue_depth", "Keys ready for a worker")
 
     def observe_reconcile(self, result: str, seconds: float) -> None:
         """Count a reconcile."""
@@ -25,24 +25,24 @@ class ControllerMetrics:
 
 
 class ClientMetrics:
-    """Metrics of the requests to the API server, without watches."""
+    """Metrics of requests to the API server, except watches."""
 
     def __init__(self, prefix: str) -> None:
         self.requests = Counter(
-            f"{prefix}_requests", "Requests to the API server, without watches", ["verb", "resource", "code"]
+            f"{prefix}_requests", "Requests to the API server, except watches", ["verb", "resource", "code"]
         )
         self.request_seconds = Histogram(
             f"{prefix}_request_seconds", "Duration of a request to the API server", ["verb"], buckets=REQUEST_BUCKETS
         )
 
     def observe_request(self, verb: str, path: str, status: int, seconds: float) -> None:
-        """Count a request; ``status`` 0 means that there was no answer."""
+        """Count a request; ``status`` 0 means no response."""
         self.requests.labels(verb, resource_of(path), str(status or "none")).inc()
         self.request_seconds.labels(verb).observe(seconds)
 
 
 def resource_of(path: str) -> str:
-    """Return the plural in an API path, with its subresource (``integrations/status``), and never a name."""
+    """Return the plural of an API path with its subresource (``integrations/status``), without object names."""
     parts = path.strip("/").split("/")
     rest = parts[3:] if parts[0] == "apis" else parts[2:]
     if rest[:1] == ["namespaces"] and len(rest) > 2:

@@ -1,7 +1,7 @@
-"""Why a server could not be reached, in words that tell a user what to look at.
+"""Descriptions of network errors for users.
 
-Libraries wrap the operating system's error in errors of their own, each in its own way (``os_error`` of aiohttp, causes
-and groups of httpx). What it was is found in the chain.
+Each library wraps the error of the operating system in its own way (``os_error`` of aiohttp, causes and groups of
+httpx). The original error is found in the chain.
 """
 
 from __future__ import annotations
@@ -11,48 +11,48 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-LONGEST_CHAIN = 20
+MAX_CHAIN = 20
 
-NOT_FOR_NOW = frozenset({socket.EAI_AGAIN})
+TEMPORARY_DNS = frozenset({socket.EAI_AGAIN})
 UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 CLOSED = ("ServerDisconnected", "RemoteProtocol", "ReadError", "WriteError", "ClientPayload", "IncompleteRead")
-"""Names of errors that mean a connection which ended before the answer did; the libraries share no type for it."""
+"""Names of errors for a connection that closed before the response was complete. The libraries share no type for it."""
 
 NO_HTTP = frozenset({"ClientResponseError", "BadStatusLine", "LineTooLong", "BadHttpMessage"})
 
 
-def in_words(error: BaseException, *, seconds: float | None = None) -> str:
-    """Return what is wrong, as ``no such host``. ``seconds`` is how long an answer was waited for.
+def describe_network_error(error: BaseException, *, seconds: float | None = None) -> str:
+    """Return a description such as ``no such host``. ``seconds`` is the time-out of the request.
 
-    Nothing of what a server said is in it.
+    The description quotes nothing that the server sent.
     """
     chain = list(_chain(error))
-    for single in chain:
-        if said := _of_system(single):
-            return said
-    for single in chain:
-        name = type(single).__name__
-        if isinstance(single, TimeoutError) or "Timeout" in name:
+    for link in chain:
+        if description := _describe_os_error(link):
+            return description
+    for link in chain:
+        name = type(link).__name__
+        if isinstance(link, TimeoutError) or "Timeout" in name:
             if "Connect" in name:
-                return "no connection within the time for it"
+                return "connection timed out"
             return "no answer in time" if seconds is None else f"no answer in {seconds:g} s"
-        if isinstance(single, ConnectionError) or name.startswith(CLOSED):
+        if isinstance(link, ConnectionError) or name.startswith(CLOSED):
             return "the connection was closed before the answer was complete"
         if name in NO_HTTP:
-            return "its answer is not HTTP, or has headers that are too long"
+            return "the answer is not HTTP, or its headers are too long"
     return f"no usable answer ({type(error).__name__})"
 
 
-def _of_system(error: BaseException) -> str:
+def _describe_os_error(error: BaseException) -> str:
     match error:
         case socket.gaierror():
-            return "the name cannot be resolved for now" if error.errno in NOT_FOR_NOW else "no such host"
-        case ssl.SSLCertVerificationError(verify_message=str(why)):  # aiohttp's own of this type has no reason
+            return "temporary DNS failure" if error.errno in TEMPORARY_DNS else "no such host"
+        case ssl.SSLCertVerificationError(verify_message=str(why)):  # aiohttp's error of this type has no reason
             return f"TLS certificate not trusted ({why})"
         case ssl.SSLCertVerificationError():
             return ""
         case ssl.SSLError():
-            return "TLS does not work with it; is it the port of plain HTTP?"
+            return "TLS handshake failed; is this a plain HTTP port?"
         case ConnectionRefusedError():
             return "connection refused"
         case OSError() if error.errno == errno.ECONNREFUSED:
@@ -63,12 +63,12 @@ def _of_system(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all that led to it, the outermost first."""
-    waiting, seen = [error], 0
-    while waiting and seen < LONGEST_CHAIN:
-        single = waiting.pop(0)
-        seen += 1
-        yield single
-        causes = [getattr(single, "os_error", None), single.__cause__, single.__context__]
-        causes += getattr(single, "exceptions", ())
-        waiting += [cause for cause in causes if isinstance(cause, BaseException)]
+    """Yield an error and its causes, the outermost first."""
+    pending, count = [error], 0
+    while pending and count < MAX_CHAIN:
+        link = pending.pop(0)
+        count += 1
+        yield link
+        causes = [getattr(link, "os_error", None), link.__cause__, link.__context__]
+        causes += getattr(link, "exceptions", ())
+        pending += [cause for cause in causes if isinstance(cause, BaseException)]

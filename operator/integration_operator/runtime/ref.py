@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Ref(NamedTuple):
-    """Namespace and name of an object. The context says of which kind it is."""
+    """Namespace and name of an object. The kind follows from the context."""
 
     namespace: str
     name: str
@@ -16,7 +16,7 @@ class Ref(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Ref | None:
-        """Parse ``namespace/name``; return None for any other text."""
+        """Parse ``namespace/name``; return None if the text has another form."""
         namespace, slash, name = text.partition("/")
         return cls(namespace, name) if slash and namespace and name and "/" not in name else None
 

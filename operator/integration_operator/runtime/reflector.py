@@ -1,10 +1,10 @@
-"""One reflector per kind: LIST, replace the store, WATCH from there, LIST again where the server has forgotten.
+"""A reflector keeps the store of one kind in sync: LIST, replace the store, WATCH, and LIST again after 410 Gone.
 
-A kind that is served without watch is polled, or, where nobody may list it, left alone.
+A kind without WATCH is polled if its ``Resource`` allows it.
 
-Each kind fails alone. A kind that is not served is *absent*, which is not an outage; any other failure keeps the
-store, backs off with jitter and is tried again for ever. What a person or the engine may conclude from the store is
-in ``state``: only ``SYNCED`` means that what the store does not hold does not exist.
+Each kind fails alone. A kind that is not served is *absent*, which is not an outage. Any other failure keeps the store
+and is retried for ever with back-off and jitter. Only in the state ``SYNCED`` does an object that is not in the store
+not exist.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -34,21 +35,22 @@ from integration_operator.runtime.store import Report, Store
 
 T = TypeVar("T")
 Document = dict[str, Any]
-Sleep = Callable[[float], Awaitable[None]]
 
-PAGE = 500  # client-go's default page of a reflector; its bytes are bounded by the client
+PAGE = 500  # client-go's default page of a reflector; the client bounds its bytes
 UNPAGED_BYTES = 64 * 1024 * 1024
-"""Of a LIST of EnMasse's aggregated API, which knows no pages: 20,000 AddressSpaces."""
-WATCH_SECONDS = 290  # under the five minutes after which proxies on the way like to cut
-WATCH_SILENCE = 150.0  # kube-apiserver sends a bookmark about every minute: twice that without a byte is a dead line
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
-ABSENT_POLL = 600.0  # a new CRD or APIService wakes us at once; this is for clusters that do not let us watch those
+"""Maximum bytes of a LIST of EnMasse's aggregated API, which has no pages: 20,000 AddressSpaces."""
+WATCH_SECONDS = 290  # below the five minutes after which many proxies close a connection
+WATCH_SILENCE = (
+    150.0  # kube-apiserver sends a bookmark about every minute: after twice that without a byte the connection is dead
+)
+FIRST_BACKOFF, MAX_BACKOFF = 0.5, 30.0
+ABSENT_POLL = 600.0  # a new CRD or APIService wakes the reflector at once, unless those cannot be watched
 ABSENT_POLL_BLIND = 30.0
-JUST_CREATED = 0.5  # a CRD is served a moment after it is there
+CRD_DELAY = 0.5  # seconds from the creation of a CRD until the server serves it
 
 
 class State(Enum):
-    """What is known of a kind."""
+    """The state of a reflector."""
 
     STARTING = "not listed yet"
     SYNCED = "in sync"
@@ -57,8 +59,24 @@ class State(Enum):
     FAILING = "failing"
 
 
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Called when the state of a reflector changes, and after each LIST."""
+
+    on_state: Callable[[Resource, State], None] = lambda resource, state: None
+    on_listed: Callable[[Resource], None] = lambda resource: None
+
+
+NO_CALLBACKS = Callbacks()
+
+
 class Reflector(Generic[T]):
-    """Keeps one store in step with the server until it is cancelled."""
+    """Keeps a store in sync with the server until it is cancelled.
+
+    ``poll`` is the period in seconds of a kind without WATCH. ``namespaces`` returns the namespaces to list if the
+    server has no LIST over all of them. ``namespace`` restricts the reflector to one namespace. ``translate`` replaces
+    a document, or drops it by returning None.
+    """
 
     def __init__(
         self,
@@ -66,13 +84,11 @@ class Reflector(Generic[T]):
         resource: Resource,
         store: Store[T],
         *,
-        on_state: Callable[[Resource, State], None] = lambda resource, state: None,
-        on_listed: Callable[[Resource], None] = lambda resource: None,
+        callbacks: Callbacks = NO_CALLBACKS,
         poll: float = 30.0,
         namespaces: Callable[[], Awaitable[list[str]]] | None = None,
         namespace: str | None = None,
         translate: Callable[[Document], Document | None] | None = None,
-        sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.resource = resource
@@ -80,37 +96,35 @@ class Reflector(Generic[T]):
         self.state = State.STARTING
         self.served: APIResource | None = None
         self.read_from: APIResource | None = None
-        """Where what the store holds was read: while the kind moves, not yet where it is served now."""
+        """The resource that the store was read from; not ``served`` while the kind moves to another version."""
         self.problem = ""
         self.blind = False
-        """Set where CRDs and APIServices cannot be watched: an absent kind is then asked for more often."""
+        """True if CRDs and APIServices cannot be watched: an absent kind is then polled more often."""
         self._client = client
-        self._on_state = on_state
-        self._on_listed = on_listed
+        self._callbacks = callbacks
         self._poll = poll
         self._namespaces = namespaces
         self._namespace = namespace
         self._translate = translate
-        self._sleep = sleep
         self._jitter = jitter
         self._listed = asyncio.Event()
         self._version = ""
         self._outdated = False
-        """Set where something may serve the kind otherwise than discovery said last."""
+        """True if the result of the last discovery may be outdated."""
         self._failures = 0
         self._wake = asyncio.Event()
         self._log = structlog.get_logger(__name__).bind(kind=resource.kind)
 
     def wake(self) -> None:
-        """Look again now: something that may serve this kind has changed."""
+        """Run discovery again: a CRD or APIService that may serve this kind has changed."""
         self._wake.set()
 
     async def listed(self) -> None:
-        """Return once the store has held everything that the server has."""
+        """Wait for the first complete LIST."""
         await self._listed.wait()
 
     async def run(self) -> None:
-        """LIST and WATCH for ever."""
+        """LIST and WATCH until cancelled."""
         while True:
             try:
                 await self._discover()
@@ -124,15 +138,15 @@ class Reflector(Generic[T]):
                 while self._served_now.watchable:
                     await self._watch()
                 await self._pause(self._poll * (0.8 + 0.4 * self._jitter()))
-                self._look_again()
+                self._rediscover_if_woken()
             except Gone:
-                self._log.info("relist", why="the server has forgotten the resource version")
+                self._log.info("relisting", reason="resource version expired")
             except NotFound as error:
                 await self._absent_or_failing(error)
             except ApiError as error:
                 await self._failing(error)
-            except Exception as error:  # a document that nobody expected must not end the process
-                self._log.exception("unexpected")
+            except Exception as error:  # an unexpected document must not end the process
+                self._log.exception("reflector panicked")
                 await self._failing(error)
 
     async def _discover(self) -> None:
@@ -149,11 +163,11 @@ class Reflector(Generic[T]):
 
     @property
     def _collection(self) -> str:
-        """The path that is listed and watched: the whole cluster, or the one namespace that may be believed."""
+        """The path to list and watch: all namespaces, or the one that is trusted."""
         return self._served_now.collection(self._namespace)
 
     async def _list(self) -> None:
-        """Replace the store by what the server has."""
+        """LIST and replace the store."""
         while True:
             epoch = self.store.epoch()
             reports, self._version = await self._pages(self._collection)
@@ -164,13 +178,13 @@ class Reflector(Generic[T]):
         self._failures = 0
         self._listed.set()
         self._enter(State.SYNCED)
-        self._on_listed(self.resource)
+        self._callbacks.on_listed(self.resource)
 
     async def _moved(self) -> bool:
-        """Whether the kind came to be served otherwise while it was listed, so that nobody stands for the answer.
+        """Return True if the kind moved during the LIST, so that its answer is not reliable.
 
-        An aggregated API gives no version: what does is something else. So it may be where a CRD or APIService changed
-        meanwhile.
+        An aggregated API returns no resourceVersion: an answer with one came from another server. A change of a CRD or
+        APIService during the LIST is the other sign.
         """
         before = self._served_now
         if before.watchable or not (self._version or self._wake.is_set()):
@@ -181,27 +195,29 @@ class Reflector(Generic[T]):
         return self._served_now != before
 
     async def _pages(self, collection: str) -> tuple[list[Report[T]], str]:
-        """Return all items of a collection, and the resource version to watch from.
+        """Return all items of a collection and its resourceVersion.
 
-        Each page is read at once, so that not all documents are held in full at a time. A page that is too large is
-        asked for again, in smaller ones: tenants decide how large their objects are, up to 1.5 MiB each.
+        Each page is converted at once, so that only one is in memory in full. A page that is too large is requested
+        again in smaller pages: tenants decide the size of their objects, up to 1.5 MiB each.
         """
         reports: list[Report[T]] = []
         limit = PAGE
         query = self._selector()
         accept = METADATA_LIST if self.resource.metadata_only else "application/json"
-        most = None if self._served_now.watchable else UNPAGED_BYTES
+        max_bytes = None if self._served_now.watchable else UNPAGED_BYTES
         while True:
             try:
-                page = await self._client.get(collection, {"limit": str(limit), **query}, accept=accept, most=most)
+                page = await self._client.get(
+                    collection, {"limit": str(limit), **query}, accept=accept, max_bytes=max_bytes
+                )
             except TooLarge:
                 if limit == 1 or not self._served_now.watchable:
                     raise
                 limit = max(1, limit // 4)
                 continue
             except NotFound:
-                everywhere = collection == self._collection
-                if self._served_now.watchable or not everywhere or self._namespaces is None:
+                is_namespaced = collection != self._collection
+                if self._served_now.watchable or is_namespaced or self._namespaces is None:
                     raise
                 return await self._by_namespace(await self._namespaces())
             complete = (self._complete(item) for item in items_of(page, collection))
@@ -212,30 +228,30 @@ class Reflector(Generic[T]):
             query = {**query, "continue": metadata["continue"]}
 
     async def _by_namespace(self, namespaces: list[str]) -> tuple[list[Report[T]], str]:
-        """All items where the server has no LIST over all namespaces (EnMasse ≤ 0.24).
+        """Return the items of each namespace, if the server has no LIST over all namespaces (EnMasse ≤ 0.24).
 
-        Raises ``NotFound`` where it has none of any namespace either: then the kind is gone.
+        Raises ``NotFound`` if it has no LIST of a namespace either: then the kind is absent.
         """
         reports: list[Report[T]] = []
         version = ""
         for namespace in namespaces:
-            found, version = await self._pages(self._served_now.collection(namespace))
-            reports += found
-            if version:  # what answers now is no aggregated API any more
+            items, version = await self._pages(self._served_now.collection(namespace))
+            reports += items
+            if version:  # another server than the aggregated API answered
                 break
         return reports, version
 
-    def _look_again(self) -> None:
-        """Ask discovery anew where something that may serve this kind has changed."""
+    def _rediscover_if_woken(self) -> None:
+        """Run discovery again if a CRD or APIService that may serve this kind has changed."""
         if self._wake.is_set():
             self._wake.clear()
             self._outdated = True
 
     async def _watch(self) -> None:
-        """Follow changes until the server ends the watch, which is normal.
+        """Apply watch events until the server ends the watch, which is normal.
 
-        Anything else ends in a LIST: after an outage the server may have been restored to an older state, and a watch
-        from a version that it has not reached yet would be silent.
+        Any error leads to a LIST: after an outage the server may have been restored to an older state, and a watch from
+        a resourceVersion in its future would be silent.
         """
         assert self.served is not None
         seconds = WATCH_SECONDS - int(30 * self._jitter())
@@ -248,9 +264,9 @@ class Reflector(Generic[T]):
         accept = METADATA if self.resource.metadata_only else "application/json"
         events = self._client.watch(self._collection, query, accept=accept, silence=WATCH_SILENCE, opened=self._opened)
         async for event in events:
-            self._take(event)
+            self._apply(event)
 
-    def _take(self, event: Document) -> None:
+    def _apply(self, event: Document) -> None:
         kind, document = event["type"], event["object"]
         if kind == "ERROR":
             raise watch_error(document)
@@ -263,7 +279,7 @@ class Reflector(Generic[T]):
         self._enter(State.SYNCED)
 
     async def _absent_or_failing(self, error: NotFound) -> None:
-        """Ask discovery whether the kind is gone, or was only moved to another version."""
+        """Run discovery to tell an absent kind from one that moved to another version."""
         was_served, self.served = self.served, None
         if was_served is not None:
             with suppress(ApiError):
@@ -280,16 +296,16 @@ class Reflector(Generic[T]):
         await self._pause(poll * (0.9 + 0.2 * self._jitter()))
         if self._wake.is_set():
             self._wake.clear()
-            await self._sleep(JUST_CREATED)
+            await asyncio.sleep(CRD_DELAY)
 
     async def _failing(self, error: Exception) -> None:
         self._failures += 1
-        delay = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 1, 10)) * (0.5 + self._jitter() / 2)
+        delay = min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 1, 10)) * (0.5 + self._jitter() / 2)
         if isinstance(error, ApiError) and error.retry_after:
             delay = max(delay, error.retry_after)
         self._enter(State.FAILING, str(error))
         if self._failures in (1, 5) or self._failures % 20 == 0:
-            self._log.warning("failing", error=_advice(self.resource, error), retry_in=round(delay, 1))
+            self._log.warning("reflector failed", error=_advice(self.resource, error), retry_in=round(delay, 1))
         await self._pause(delay)
         self._wake.clear()
 
@@ -302,14 +318,15 @@ class Reflector(Generic[T]):
         self.problem = problem
         if state is not self.state:
             self.state = state
-            self._log.info("kind", state=state.value, served=self.served.api_version if self.served else None)
-            self._on_state(self.resource, state)
+            version = self.served.api_version if self.served else None
+            self._log.info("kind state changed", state=state.value, served=version)
+            self._callbacks.on_state(self.resource, state)
 
     def _selector(self) -> dict[str, str]:
         return {"labelSelector": self.resource.selector} if self.resource.selector else {}
 
     def _complete(self, document: Document) -> Document | None:
-        """Items of a LIST of a built-in kind do not say what they are."""
+        """Set apiVersion and kind, which items of a LIST of a built-in kind do not have."""
         if self._translate is not None:
             return self._translate(document)
         if self.served is not None and not self.resource.metadata_only:
@@ -319,9 +336,9 @@ class Reflector(Generic[T]):
 
 
 def items_of(page: Document, collection: str) -> list[Document]:
-    """Return the items of a LIST's answer; ``null`` is a Go server's empty list. Raises ``Unavailable``.
+    """Return the items of a LIST; ``null`` is the empty list of a Go server. Raises ``Unavailable``.
 
-    An answer without the key is none of a LIST: nothing may be concluded from it.
+    An answer without the key is not a LIST.
     """
     items = page.get("items", page)
     if items is None:
@@ -332,9 +349,9 @@ def items_of(page: Document, collection: str) -> list[Document]:
 
 
 def _advice(resource: Resource, error: Exception) -> str:
-    """Return the error in words that tell an administrator what to do."""
+    """Return the error with its cause, for an administrator."""
     if isinstance(error, Forbidden):
         return f"no permission to list and watch {resource.plural}: {error.message}"
     if isinstance(error, Unauthorized):
-        return f"the API server does not accept our token: {error.message}"
+        return f"the API server does not accept the token: {error.message}"
     return str(error)

@@ -27,7 +27,7 @@ class Resource:
 
     @property
     def crd_name(self) -> str:
-        """The name of the CustomResourceDefinition that would serve it."""
+        """The name of its CustomResourceDefinition."""
         return f"{self.plural}.{self.group}"
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class APIResource:
-    """A resource as a server serves it: in which version, and whether it can be watched."""
+    """A resource as a server serves it. ``watchable`` is True if the server supports WATCH."""
 
     resource: Resource
     version: str
@@ -64,7 +64,7 @@ class APIResource:
 
 
 async def discover(client: Client, resource: Resource) -> APIResource | None:
-    """Return where the server serves a resource; None if it does not. Raises ``ApiError`` if the server fails."""
+    """Return the resource as the server serves it, None if it does not. Raises ``ApiError`` if the server fails."""
     if not resource.group:
         return APIResource(resource, resource.version or "v1")
     try:
@@ -77,10 +77,10 @@ async def discover(client: Client, resource: Resource) -> APIResource | None:
         if resource.version not in (None, version):
             continue
         try:
-            listed = await client.get(f"/apis/{resource.group}/{version}")
+            resources = await client.get(f"/apis/{resource.group}/{version}")
         except NotFound:
             continue
-        for entry in listed.get("resources", []):
+        for entry in resources.get("resources", []):
             if entry.get("name") == resource.plural:
                 return APIResource(resource, version, watchable="watch" in entry.get("verbs", ()))
     return None

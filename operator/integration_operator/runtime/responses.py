@@ -1,8 +1,7 @@
-"""The body of an answer, read within a bound of bytes: a server decides neither our memory nor our time.
+"""Response bodies, read up to a limit in bytes, so that no server can exhaust memory.
 
-Bytes count as they are used. An answer that is packed is not unpacked: 600 kB of gzip may be 600 MB of text, and
-nothing that is asked here asks for it. The time of a whole answer is the session's ``ClientTimeout``; headers are
-bounded by aiohttp, to 128 lines of 8 KiB.
+A compressed response is refused: 600 kB of gzip may hold 600 MB of text, and no request here asks for compression. The
+``ClientTimeout`` of the session bounds the time. aiohttp bounds the headers to 128 lines of 8 KiB.
 """
 
 from __future__ import annotations
@@ -13,40 +12,40 @@ import aiohttp
 
 from integration_operator.runtime.text import sanitized
 
-UNPACKED = {"Accept-Encoding": "identity"}
-"""What to ask for, in a session with ``auto_decompress=False``."""
+IDENTITY_ENCODING = {"Accept-Encoding": "identity"}
+"""Request header that asks for uncompressed responses; the session needs ``auto_decompress=False``."""
 
 
 class Unreadable(Exception):
-    """The answer is not one that can be used; the message says why, in words, and quotes nothing of it."""
+    """The response cannot be used. The message says why and quotes nothing of the response."""
 
 
 class TooLarge(Unreadable):
-    """The answer has more bytes than it may have."""
+    """The response exceeds the limit in bytes."""
 
 
-async def body(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the body, of at most ``most`` bytes. Raises ``Unreadable``, and closes the connection then."""
-    unpacked(response)
-    if (response.content_length or 0) > most:
-        _refuse(response, most)
+async def body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """Return the body, of at most ``max_bytes``. Close the connection and raise ``Unreadable`` if it is unusable."""
+    check_encoding(response)
+    if (response.content_length or 0) > max_bytes:
+        _refuse(response, max_bytes)
     chunks, length = [], 0
     async for chunk in response.content.iter_any():
         length += len(chunk)
-        if length > most:
-            _refuse(response, most)
+        if length > max_bytes:
+            _refuse(response, max_bytes)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def unpacked(response: aiohttp.ClientResponse) -> None:
-    """Raise ``Unreadable`` for an answer that is packed, and close the connection."""
+def check_encoding(response: aiohttp.ClientResponse) -> None:
+    """Close the connection and raise ``Unreadable`` if the response is compressed."""
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         response.close()
-        raise Unreadable(f"the answer is packed ({sanitized(encoding, 32)}), which was not requested")
+        raise Unreadable(f"the answer is compressed ({sanitized(encoding, 32)}), which was not requested")
 
 
-def _refuse(response: aiohttp.ClientResponse, most: int) -> NoReturn:
+def _refuse(response: aiohttp.ClientResponse, max_bytes: int) -> NoReturn:
     response.close()
-    raise TooLarge(f"the answer has more than {most} bytes")
+    raise TooLarge(f"the answer has more than {max_bytes} bytes")

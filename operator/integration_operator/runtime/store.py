@@ -1,12 +1,12 @@
-"""What the operator knows of one kind: the last state of each object, by namespace and name, with indexes.
+"""The objects of one kind, by namespace and name, with indexes.
 
-A store is filled by its reflector (``replace`` after a LIST, ``apply_event`` from a WATCH) and by the operator's own
-writes (``wrote``, ``removed``), so that the next look at it already shows them. An event that is older than what is
-known is dropped: a write's answer overtakes the watch. Only a LIST may go back in time, because after a restore from
-a backup the server itself does.
+A reflector fills the store (``replace`` after a LIST, ``apply_event`` for a watch event). Own writes are recorded at
+once (``record_write``, ``record_delete``), so the next read returns them. An event that is older than the stored object
+is dropped, because the response to a write may overtake the watch. Only a LIST may go back in time, because the server
+does after a restore from a backup.
 
-Whoever subscribes is called with (old, new) for each change that matters, which is decided by equality of the
-converted objects: an AddressSpace whose routers count messages is not a change.
+Subscribers are called with (old, new) if the converted objects differ: a message counter in an AddressSpace is not a
+change.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ Document = dict[str, Any]
 T = TypeVar("T")
 Index = Callable[[T], Iterable[Hashable]]
 Subscriber = Callable[[T | None, T | None], None]
-"""Called with what was known and what is known now; None where there is nothing."""
+"""Called with the old and the new object; None if there is none."""
 
-
-MOST_GONE = 10_000
-"""A uid is remembered while a report of it may be on the way: this many deletions take longer than any request may."""
+MAX_DELETED_UIDS = 10_000
+"""Uids of deleted objects that are kept to drop late events. So many deletions take longer than any request."""
 
 
 class Report(Generic[T]):
-    """What the server said of one object: its version decides which of two reports is the later one.
+    """One object as the server returned it. ``version`` orders the reports of an object.
 
-    ``epoch`` is that of our own write where it is the answer to one.
+    ``epoch`` is set if the report is the response to an own write.
     """
 
     __slots__ = ("epoch", "object", "ref", "uid", "version")
@@ -46,8 +45,8 @@ class Report(Generic[T]):
 class Store(Generic[T]):
     """The objects of one kind.
 
-    ``convert`` turns a document into what is kept of it and never raises: a malformed document becomes an object that
-    says so.
+    ``convert`` returns the object that is stored for a document. It never raises: a malformed document becomes an
+    object that records its defects.
     """
 
     def __init__(self, convert: Callable[[Document], T], indexes: dict[str, Index[T]] | None = None) -> None:
@@ -56,8 +55,8 @@ class Store(Generic[T]):
         self._indexes = indexes or {}
         self._index: dict[str, dict[Hashable, dict[Ref, None]]] = {name: {} for name in self._indexes}
         self._subscribers: list[Subscriber[T]] = []
-        self._gone: dict[str, int] = {}
-        """The uids of what was deleted, with the epoch: what is still said of them is old news, until the next LIST."""
+        self._deleted: dict[str, int] = {}
+        """The uids of deleted objects and their epoch. Events for them are dropped until the next LIST."""
         self._epoch = 0
 
     def subscribe(self, subscriber: Subscriber[T]) -> None:
@@ -65,7 +64,7 @@ class Store(Generic[T]):
         self._subscribers.append(subscriber)
 
     def get(self, ref: Ref) -> T | None:
-        """The object of that name, if it is known."""
+        """Return the object of this name, None if there is none."""
         entry = self._entries.get(ref)
         return entry.object if entry else None
 
@@ -76,102 +75,102 @@ class Store(Generic[T]):
         return len(self._entries)
 
     def by(self, index: str, key: Hashable) -> list[T]:
-        """The objects that an index gives for a key, oldest known first."""
+        """Return the objects that an index has for a key, in the order in which they were added."""
         return [self._entries[ref].object for ref in self._index[index].get(key, ())]
 
     def keys(self, index: str) -> list[Any]:
-        """All keys that an index has objects for."""
+        """Return all keys of an index."""
         return list(self._index[index])
 
     def epoch(self) -> int:
-        """A mark to take before a LIST: own writes after it are newer than the LIST's answer."""
+        """Start an epoch and return it. Call this before a LIST: own writes from then on are newer than the LIST."""
         self._epoch += 1
         return self._epoch
 
     def read(self, document: Document) -> Report[T]:
-        """Read one item of a LIST, which is used up; what a LIST shows is taken as a whole, by ``replace``."""
+        """Convert one item of a LIST for ``replace``; the document is modified."""
         ref, uid, version = _identity(document)
         return Report(ref, self._convert(document), uid, version)
 
     def replace(self, reports: Iterable[Report[T]], epoch: int) -> list[T]:
-        """Take a LIST's answer as the whole truth, except for what we wrote after ``epoch``. Return what vanished."""
+        """Replace all objects by those of a LIST, except own writes after ``epoch``. Return the removed objects."""
         seen: set[Ref] = set()
         for report in reports:
             seen.add(report.ref)
-            known = self._entries.get(report.ref)
-            if not (known and known.epoch >= epoch) and self._gone.get(report.uid, 0) < epoch:
+            entry = self._entries.get(report.ref)
+            if not (entry and entry.epoch >= epoch) and self._deleted.get(report.uid, 0) < epoch:
                 self._put(report)
-        self._gone = {uid: at for uid, at in self._gone.items() if at >= epoch}
-        vanished = [ref for ref, entry in self._entries.items() if ref not in seen and entry.epoch < epoch]
-        gone = [self._entries[ref].object for ref in vanished]
-        for ref in vanished:  # not for good: where the LIST was stale, the watch brings them back
+        self._deleted = {uid: deleted_in for uid, deleted_in in self._deleted.items() if deleted_in >= epoch}
+        missing = [ref for ref, entry in self._entries.items() if ref not in seen and entry.epoch < epoch]
+        objects = [self._entries[ref].object for ref in missing]
+        for ref in missing:  # the uid is not remembered: if the LIST was stale, the watch adds the object again
             self._drop(ref)
-        return gone
+        return objects
 
     def apply_event(self, kind: str, document: Document) -> None:
-        """Take one watch event: ``ADDED``, ``MODIFIED`` or ``DELETED``."""
+        """Apply a watch event: ``ADDED``, ``MODIFIED`` or ``DELETED``."""
         ref, uid, version = _identity(document)
-        known = self._entries.get(ref)
+        entry = self._entries.get(ref)
         if kind == "DELETED":
-            self._bury(uid)
-            if known and known.uid == uid:
+            self._remember_deleted(uid)
+            if entry and entry.uid == uid:
                 self._drop(ref)
             return
-        if uid in self._gone or (known and known.uid == uid and not _newer(version, known.version)):
+        if uid in self._deleted or (entry and entry.uid == uid and not _is_newer(version, entry.version)):
             return
         self._put(Report(ref, self._convert(document), uid, version))
 
-    def wrote(self, document: Document) -> T:
-        """Take the answer to a write of ours. Nobody is told: whoever wrote it looks again by itself.
+    def record_write(self, document: Document) -> T:
+        """Record the response to an own write, without a call to subscribers; return the object.
 
-        A write that takes off the last finalizer of what is being deleted is answered with the object as it was.
+        If the write removed the last finalizer of an object that is being deleted, the object no longer exists.
         """
         ref, uid, version = _identity(document)
-        known = self._entries.get(ref)
-        if known and known.uid == uid and not _newer(version, known.version):
-            return known.object
+        entry = self._entries.get(ref)
+        if entry and entry.uid == uid and not _is_newer(version, entry.version):
+            return entry.object
         converted = self._convert(document)
-        if uid in self._gone:  # the watch overtook the answer
+        if uid in self._deleted:  # the watch overtook the response
             return converted
-        if _is_last_news(document):
-            self.removed(ref, uid)
+        if _is_final(document):
+            self.record_delete(ref, uid)
             return converted
-        self._put(Report(ref, converted, uid, version, self._epoch), tell=False)
+        self._put(Report(ref, converted, uid, version, self._epoch), notify=False)
         return converted
 
-    def removed(self, ref: Ref, uid: str) -> None:
-        """Take the answer to a delete of ours: it overtakes the watch."""
-        known = self._entries.get(ref)
-        if known and known.uid == uid:
-            self._bury(uid)
+    def record_delete(self, ref: Ref, uid: str) -> None:
+        """Record the deletion of an object, ahead of the watch event."""
+        entry = self._entries.get(ref)
+        if entry and entry.uid == uid:
+            self._remember_deleted(uid)
             self._drop(ref)
 
-    def _bury(self, uid: str) -> None:
-        if not uid:  # EnMasse's aggregated API gives its users none
+    def _remember_deleted(self, uid: str) -> None:
+        if not uid:  # users of EnMasse's aggregated API have none
             return
-        self._gone.pop(uid, None)
-        self._gone[uid] = self._epoch
-        if len(self._gone) > MOST_GONE:
-            del self._gone[next(iter(self._gone))]
+        self._deleted.pop(uid, None)
+        self._deleted[uid] = self._epoch
+        if len(self._deleted) > MAX_DELETED_UIDS:
+            del self._deleted[next(iter(self._deleted))]
 
-    def _put(self, report: Report[T], *, tell: bool = True) -> None:
+    def _put(self, report: Report[T], *, notify: bool = True) -> None:
         ref, converted = report.ref, report.object
-        known = self._entries.get(ref)
-        old = known.object if known else None
-        if known:
-            self._unindex(ref, known.object)
+        entry = self._entries.get(ref)
+        old = entry.object if entry else None
+        if entry:
+            self._unindex(ref, entry.object)
         self._entries[ref] = report
         for name, keys_of in self._indexes.items():
             index = self._index[name]
             for key in keys_of(converted):
                 index.setdefault(key, {})[ref] = None
-        if tell and old != converted:
-            self._tell(old, converted)
+        if notify and old != converted:
+            self._notify(old, converted)
 
     def _drop(self, ref: Ref) -> None:
         entry = self._entries.pop(ref)
         self._unindex(ref, entry.object)
-        self._tell(entry.object, None)
+        self._notify(entry.object, None)
 
     def _unindex(self, ref: Ref, converted: T) -> None:
         for name, keys_of in self._indexes.items():
@@ -183,7 +182,7 @@ class Store(Generic[T]):
                     if not refs:
                         del index[key]
 
-    def _tell(self, old: T | None, new: T | None) -> None:
+    def _notify(self, old: T | None, new: T | None) -> None:
         for subscriber in self._subscribers:
             subscriber(old, new)
 
@@ -198,12 +197,12 @@ def _identity(document: Document) -> tuple[Ref, str, int | None]:
     )
 
 
-def _is_last_news(document: Document) -> bool:
-    """Whether nothing keeps an object any more that is being deleted."""
+def _is_final(document: Document) -> bool:
+    """Return True if the object is being deleted and has no finalizers left."""
     metadata = document["metadata"]
     return "deletionTimestamp" in metadata and not metadata.get("finalizers")
 
 
-def _newer(version: int | None, known: int | None) -> bool:
-    """Compare resourceVersions, which the API orders (KEP-5504); where one is no number, the later report wins."""
-    return version is None or known is None or version > known
+def _is_newer(version: int | None, stored: int | None) -> bool:
+    """Compare resourceVersions, which the API orders (KEP-5504); if one is not a number, the later report wins."""
+    return version is None or stored is None or version > stored

@@ -1,32 +1,32 @@
-"""Text from other systems, made safe to show: bounded, on one line, without control characters.
+"""Text from other systems, made safe to print: bounded, on one line, without control characters.
 
-A status, a message or an annotation that a tenant wrote reaches conditions, Events, logs and terminals. Unbounded it
-makes the API server refuse the write of the whole status; with escape sequences it rewrites a terminal.
+Text that a tenant wrote reaches conditions, Events, logs and terminals. If it is too long, the API server refuses the
+whole status; escape sequences would control a terminal.
 """
 
 from __future__ import annotations
 
-LONGEST_MESSAGE = 1024
-"""Bytes of one foreign text in a condition. core/v1 validation refuses a longer message of an Event; a condition may
-hold 32,768 (metav1.Condition), and holds several of them."""
+MAX_FOREIGN_TEXT = 1024
+"""Bytes of one foreign text in a condition. core/v1 validation refuses a longer message of an Event. A condition may
+have 32,768 (metav1.Condition) and contains several foreign texts."""
 
 CUT = "…"
 
 
-def sanitized(text: object, limit: int = LONGEST_MESSAGE) -> str:
+def sanitized(text: object, limit: int = MAX_FOREIGN_TEXT) -> str:
     """Return foreign text as one line of at most ``limit`` bytes of UTF-8, without control characters.
 
-    A run of white space becomes one space, any other control character U+FFFD. A text that is cut ends with ``…``.
+    White space becomes one space, any other control character U+FFFD. A truncated text ends with ``…``.
     """
     raw = str(text)
-    clipped = raw[: limit + 1]  # a character is at least one byte, so nothing behind this can be shown
-    shown = " ".join("".join(map(_shown, clipped)).split())
-    if len(raw) == len(clipped) and len(shown.encode()) <= limit:
-        return shown
-    return shown.encode()[: limit - len(CUT.encode())].decode(errors="ignore").rstrip() + CUT
+    clipped = raw[: limit + 1]  # a character is at least one byte, so the rest does not fit
+    line = " ".join("".join(map(_printable, clipped)).split())
+    if len(raw) == len(clipped) and len(line.encode()) <= limit:
+        return line
+    return line.encode()[: limit - len(CUT.encode())].decode(errors="ignore").rstrip() + CUT
 
 
-def _shown(character: str) -> str:
+def _printable(character: str) -> str:
     if character.isspace():
         return " "
     return character if character.isprintable() else "\ufffd"

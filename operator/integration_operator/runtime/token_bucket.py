@@ -1,4 +1,4 @@
-"""Token buckets: bursts are allowed, and a steady rate after them."""
+"""Token buckets: a burst, then a constant rate."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 MAX_KEYS = 10_000
-"""Keys that are remembered. Beyond it the key that was used longest ago is forgotten."""
+"""Maximum number of keys. The least recently used key is evicted."""
 
 
 class TokenBucket:
-    """A bucket of ``burst`` tokens that is refilled with ``rate`` tokens a second. Times are in seconds."""
+    """A bucket of ``burst`` tokens, refilled with ``rate`` tokens a second. Times are in seconds."""
 
     __slots__ = ("_at", "_burst", "_rate", "_tokens")
 
@@ -23,7 +23,7 @@ class TokenBucket:
         self._at = now
 
     def take(self, now: float) -> float:
-        """Take a token and return 0.0; without one, take none and return the seconds until there is one."""
+        """Take a token and return 0.0; if the bucket is empty, return the seconds until the next token."""
         self._refill(now)
         if self._tokens < 1:
             return (1 - self._tokens) / self._rate
@@ -31,7 +31,7 @@ class TokenBucket:
         return 0.0
 
     def reserve(self, now: float) -> float:
-        """Take a token, a future one if need be; return the seconds to wait before it may be used."""
+        """Take the next token, also a future one; return the seconds to wait before its use."""
         self._refill(now)
         self._tokens -= 1
         return max(0.0, -self._tokens / self._rate)
@@ -45,7 +45,7 @@ class TokenBuckets(Generic[K]):
     """A token bucket for each key.
 
     A tenant may change an object a hundred times a second, or delete and create it. A bucket for its key bounds the
-    work by time, whatever is changed.
+    work for any kind of change.
     """
 
     def __init__(self, burst: int, rate: float, clock: Callable[[], float]) -> None:
@@ -55,10 +55,10 @@ class TokenBuckets(Generic[K]):
         self._buckets: dict[K, TokenBucket] = {}
 
     def take(self, key: K) -> float:
-        """Take a token of a key and return 0.0; without one, return the seconds until there is one."""
+        """Take a token of a key and return 0.0; if there is none, return the seconds until the next token."""
         now = self._clock()
         bucket = self._buckets.pop(key, None) or TokenBucket(self._rate, self._burst, now)
-        self._buckets[key] = bucket  # at the end: the order of the keys is that of their last use
+        self._buckets[key] = bucket  # at the end: keys are in the order of their last use
         if len(self._buckets) > MAX_KEYS:
             del self._buckets[next(iter(self._buckets))]
         return bucket.take(now)

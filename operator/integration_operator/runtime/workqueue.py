@@ -1,11 +1,11 @@
-"""A work queue of keys: each key at most once in the queue, and never at two workers at the same time.
+"""A work queue of keys, modelled on client-go's workqueue.
 
-A key that is added while it is being worked on is worked on once more afterwards; a key that failed comes back after a
-delay that doubles, with jitter, until it succeeds (client-go's workqueue is the model). Keys carry no content: a worker
-looks at the stores, so ten changes in a row are one piece of work.
+A key is in the queue at most once, and only one worker processes it at a time. A key that is added while it is being
+processed is processed once more. A key that failed is retried with exponential back-off and jitter. A worker reads the
+stores, so ten changes in a row need one reconcile.
 
-Keys may belong to groups, such as the namespace whose server they need: then no group has more than its share of the
-workers, and one server that hangs leaves the others' keys theirs. A key that is added all the time is rate limited.
+A key may belong to a group, such as the namespace whose server it needs. A group uses at most its share of the workers,
+so a server that hangs does not block the keys of other groups. Each key is rate limited.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from integration_operator.runtime.backoff import LONGEST_DELAY, backoff
+from integration_operator.runtime.backoff import MAX_DELAY, backoff
 from integration_operator.runtime.token_bucket import TokenBuckets
 
 K = TypeVar("K", bound=Hashable)
 
 BURST, PER_SECOND = 20, 2.0
-"""Looks at one key: a user who enables and disables a pair by hand causes about four each time. A tenant that changes
-its objects all the time gets the last state looked at within half a second, and a dozen writes a second."""
+"""Reconciles of one key. A user who enables or disables a pair causes about four. If a tenant changes its objects all
+the time, the last state is reconciled within half a second, with a dozen writes a second."""
 
 
 class WorkQueue(Generic[K]):
-    """Keys ready to be worked on, keys to come, and keys being worked on."""
+    """A work queue with delays, back-off, groups and rate limits."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class WorkQueue(Generic[K]):
         self._share = share
         self._busy: Counter[Hashable] = Counter()
         self._parked: dict[Hashable, deque[K]] = {}
-        """Keys whose turn had come, by group, of groups that had their share of the workers then."""
+        """Ready keys, by group, that wait until their group uses less than its share of the workers."""
         self._clock = clock or asyncio.get_running_loop().time
         self._jitter = jitter
         self._ready: deque[K] = deque()
@@ -56,7 +56,7 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._rate_limit = rate_limit
         self._paced: set[K] = set()
-        """Keys that were added too often, and come when their rate limit allows it."""
+        """Keys that wait for a token of their rate limit."""
         self._sequence = 0
         self._changed = asyncio.Event()
         self._drained = asyncio.Event()
@@ -68,16 +68,16 @@ class WorkQueue(Generic[K]):
 
     @property
     def idle(self) -> bool:
-        """Whether no key is ready or being worked on; keys with a delay do not count."""
+        """True if no key is ready or being processed; delayed keys do not count."""
         return not self._ready and not self._working
 
     @property
     def oldest(self) -> float:
-        """For how many seconds the key that is worked on longest has been."""
+        """Seconds since the start of the longest running reconcile."""
         return self._clock() - min(self._working.values()) if self._working else 0.0
 
     def add(self, key: K) -> None:
-        """Work on the key as soon as a worker is free."""
+        """Queue the key for the next free worker."""
         if self._shut_down or key in self._paced:
             return
         self._due.pop(key, None)
@@ -89,7 +89,7 @@ class WorkQueue(Generic[K]):
             self._changed.set()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Work on the key in ``seconds``, or earlier if it is added in the meantime."""
+        """Queue the key after ``seconds``; ``add`` in the meantime replaces the delay."""
         due = self._clock() + seconds
         if self._shut_down or self._due.get(key, due + 1) <= due:
             return
@@ -98,20 +98,20 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._later, (due, self._sequence, key))
         self._changed.set()
 
-    def add_rate_limited(self, key: K, *, at_least: float = 0.0, longest: float = LONGEST_DELAY) -> float:
-        """Work on a key that failed after its back-off, which ``longest`` bounds; return the delay in seconds."""
+    def add_rate_limited(self, key: K, *, at_least: float = 0.0, max_delay: float = MAX_DELAY) -> float:
+        """Queue a key that failed after its back-off, which ``max_delay`` bounds; return the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay = max(backoff(failures, self._jitter(), longest), at_least)
+        delay = max(backoff(failures, self._jitter(), max_delay), at_least)
         self.add_after(key, delay)
         return delay
 
     def forget(self, key: K) -> None:
-        """Forget that the key failed before."""
+        """Reset the back-off of the key."""
         self._failures.pop(key, None)
 
     async def get(self) -> K | None:
-        """Return the next key, None once the queue is closed. The worker calls ``done`` when it has finished."""
+        """Return the next key, None after shutdown. The worker calls ``done`` when it has finished."""
         while not self._shut_down:
             self._promote()
             if (key := self._next()) is not None:
@@ -127,7 +127,7 @@ class WorkQueue(Generic[K]):
         return None
 
     def _next(self) -> K | None:
-        """Take the first key that is ready and whose group has not its share of the workers yet."""
+        """Take the first ready key whose group uses less than its share of the workers."""
         while self._ready:
             key = self._ready.popleft()
             if self._rate_limit is not None and (wait := self._rate_limit.take(key)) > 0:
@@ -145,7 +145,7 @@ class WorkQueue(Generic[K]):
         return None
 
     def _leave_group(self, key: K) -> None:
-        """Give up the key's place in its group to the key that waits longest for one."""
+        """Release the worker of the key's group to the first parked key of the group."""
         assert self._group_of is not None
         group = self._group_of(key)
         self._busy[group] -= 1
@@ -158,11 +158,11 @@ class WorkQueue(Generic[K]):
                 del self._parked[group]
 
     def clear_dirty(self, key: K) -> None:
-        """The worker of the key looks at the stores now: what was added for it until here needs no further look."""
+        """Drop additions since the worker took the key: the worker reads the stores now."""
         self._again.discard(key)
 
     def done(self, key: K) -> None:
-        """Note that the worker has finished with the key."""
+        """Mark the key as processed."""
         if self._working.pop(key, None) is not None and self._group_of is not None:
             self._leave_group(key)
         if not self._working:
@@ -172,12 +172,12 @@ class WorkQueue(Generic[K]):
             self.add(key)
 
     def shut_down(self) -> None:
-        """Hand out no more keys; workers get None."""
+        """Stop handing out keys; workers get None."""
         self._shut_down = True
         self._changed.set()
 
     async def drained(self) -> None:
-        """Return once no key is being worked on."""
+        """Wait until no key is being processed."""
         await self._drained.wait()
 
     def _promote(self) -> None:

@@ -1,7 +1,7 @@
-"""Writes to one resource: apply, record the answer in the store, and never touch another object of the same name.
+"""Writes to one resource, recorded in its store.
 
-Each write names the object by uid if it is known, so that an object that was deleted and created again is left alone.
-Each answer goes into the store at once: the next reconcile sees it without waiting for the watch.
+Each write has the uid as a precondition if it is known, so an object that was deleted and created again is not changed.
+The store gets each response at once: the next reconcile sees it without waiting for the watch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 class Writer(Generic[T]):
-    """Writes objects of a reflector's resource under a field manager."""
+    """Writes objects of a reflector's resource with a field manager."""
 
     def __init__(self, client: Client, reflector: Reflector[T], manager: str) -> None:
         self._client = client
@@ -27,9 +27,9 @@ class Writer(Generic[T]):
         self._manager = manager
 
     async def apply(self, document: Document, *, uid: str | None = None, force: bool = False) -> T:
-        """Apply a document and return the object as it is stored.
+        """Apply a document and return the stored object.
 
-        With ``uid`` the server compares it. Without ``force`` a field that another manager owns is a ``Conflict``.
+        ``uid`` is a precondition. Without ``force`` a field that another manager owns raises ``Conflict``.
         """
         ref = Ref(document["metadata"]["namespace"], document["metadata"]["name"])
         if uid is not None:
@@ -46,8 +46,8 @@ class Writer(Generic[T]):
     ) -> T:
         """Add or remove a finalizer and return the object.
 
-        ``manager`` is a field manager that applies nothing else. A finalizer that another manager wrote too stays when
-        ours is removed, and would hold the object for ever: it is then taken out of the list.
+        ``manager`` is a field manager that applies nothing else. If another manager also wrote the finalizer, an apply
+        does not remove it and the object would never be deleted; a patch then removes it from the list.
         """
         path = self._served().item(*ref)
         document = self._identity(ref, uid)
@@ -56,12 +56,12 @@ class Writer(Generic[T]):
         remaining = answer["metadata"].get("finalizers") or []
         if not present and finalizer in remaining:
             precondition = {key: answer["metadata"][key] for key in ("uid", "resourceVersion")}
-            kept = [name for name in remaining if name != finalizer]
-            answer = await self._client.patch(path, {"metadata": {**precondition, "finalizers": kept}})
+            others = [name for name in remaining if name != finalizer]
+            answer = await self._client.patch(path, {"metadata": {**precondition, "finalizers": others}})
         return self._record(answer)
 
     async def delete(self, ref: Ref, uid: str) -> None:
-        """Delete the object of this name and uid. One that does not exist any more is a success."""
+        """Delete the object of this name and uid; succeed if it does not exist."""
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -73,9 +73,9 @@ class Writer(Generic[T]):
         except NotFound:
             answer = {}
         if "deletionTimestamp" in (answer.get("metadata") or {}):
-            self._record(answer)  # finalizers keep it; its end comes with the watch
+            self._record(answer)  # it has finalizers; the watch reports its removal
         else:
-            self._reflector.store.removed(ref, uid)
+            self._reflector.store.record_delete(ref, uid)
 
     async def _apply(self, path: str, document: Document, manager: str, *, force: bool) -> T:
         return self._record(await self._client.apply(path, document, manager=manager, force=force))
@@ -83,7 +83,7 @@ class Writer(Generic[T]):
     def _record(self, answer: Document) -> T:
         served = self._served()
         answer["apiVersion"], answer["kind"] = served.api_version, served.kind
-        return self._reflector.store.wrote(answer)
+        return self._reflector.store.record_write(answer)
 
     def _identity(self, ref: Ref, uid: str) -> Document:
         served = self._served()

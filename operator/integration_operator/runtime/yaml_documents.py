@@ -1,8 +1,8 @@
-"""YAML that users hand in: settings, kubeconfigs, Kubernetes documents; read with bounds, or refused in one line.
+"""YAML files of users (settings, kubeconfigs, Kubernetes documents), read with limits.
 
-A file is UTF-8 text of at most ``LARGEST_FILE`` bytes. Dates stay text, as in kubectl (sigs.k8s.io/yaml keeps what
-looks like a timestamp as a string). Aliases are counted before anything is built from them, because 500 bytes of
-nested aliases or merge keys stand for gigabytes ("billion laughs").
+A file is UTF-8 text of at most ``MAX_FILE_BYTES``. A date is read as text, as in kubectl (sigs.k8s.io/yaml). Aliases
+are counted before they are expanded, because 500 bytes of nested aliases or merge keys may expand to gigabytes
+("billion laughs").
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import yaml
 
 from integration_operator.runtime.text import sanitized
 
-LARGEST_FILE = 64 * 1024 * 1024
-"""Bytes of one file: 40 objects of etcd's largest size (1.5 MiB), or 30,000 AddressSpaces as kubectl prints them."""
+MAX_FILE_BYTES = 64 * 1024 * 1024
+"""Bytes of one file: 40 objects of etcd's maximum size (1.5 MiB), or 30,000 AddressSpaces as kubectl prints them."""
 
-MOST_ALIASED = 1_000_000
-"""Values that the aliases of one document may stand for. Documents of Kubernetes rarely have any; go-yaml refuses at
+MAX_ALIASED_VALUES = 1_000_000
+"""Values after expansion of the aliases of one document. Kubernetes documents rarely have aliases; go-yaml refuses
 4,000,000 (decode.go, ``alias_ratio_range_high`` @v2.4.0)."""
 
-DEEPEST = 100
-"""Levels of one document: three times what the deepest CRD has, far below Python's limit on recursion."""
+MAX_DEPTH = 100
+"""Levels of one document: three times those of the deepest CRD, far below Python's recursion limit."""
 
 
 STDIN = "-"
 
 
 class UnreadableFile(Exception):
-    """A file cannot be read or is not the YAML that it should be; the message says which, and where."""
+    """A file cannot be read or is not valid. The message names the file, the line and the reason."""
 
 
 class _Loader(yaml.CSafeLoader):
-    """Plain values as kubectl reads them."""
+    """The loader; it reads scalars as kubectl does."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -45,20 +45,20 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read_text(file: Path) -> str:
-    """Return the text of a file, or of standard input if it is ``-``. Raises ``UnreadableFile``."""
+    """Return the text of a file, or of standard input for ``-``. Raises ``UnreadableFile``."""
     if str(file) == STDIN:
-        return decoded(sys.stdin.buffer.read(LARGEST_FILE + 1), "standard input")
+        return decode(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "standard input")
     try:
         with file.open("rb") as stream:
-            return decoded(stream.read(LARGEST_FILE + 1), shown(file))
+            return decode(stream.read(MAX_FILE_BYTES + 1), display_name(file))
     except OSError as error:
-        raise UnreadableFile(f"{shown(file)}: {reason(error)}") from error
+        raise UnreadableFile(f"{display_name(file)}: {os_error_reason(error)}") from error
 
 
-def decoded(content: bytes, name: str) -> str:
-    """Return bytes as text; a byte order mark of UTF-8 is dropped. Raises ``UnreadableFile``."""
-    if len(content) > LARGEST_FILE:
-        raise UnreadableFile(f"{name}: larger than {LARGEST_FILE // 1024**2} MiB")
+def decode(content: bytes, name: str) -> str:
+    """Decode UTF-8, with or without a byte order mark. Raises ``UnreadableFile``."""
+    if len(content) > MAX_FILE_BYTES:
+        raise UnreadableFile(f"{name}: larger than {MAX_FILE_BYTES // 1024**2} MiB")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -69,7 +69,7 @@ def decoded(content: bytes, name: str) -> str:
 
 
 def documents(text: str, name: str) -> Iterator[tuple[int, Any]]:
-    """Return the documents in a text, each with the line on which it begins. Raises ``UnreadableFile``."""
+    """Yield the documents of a text, each with the number of its first line. Raises ``UnreadableFile``."""
     line = 1
     try:
         _check_depth(text, name)
@@ -81,31 +81,31 @@ def documents(text: str, name: str) -> Iterator[tuple[int, Any]]:
             _check_size(node, name)
             yield line, loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
-        last = text.count("\n") + (not text.endswith("\n"))  # libyaml finds the end behind it
+        last = text.count("\n") + (not text.endswith("\n"))  # libyaml reports the end one line later
         line = min(error.problem_mark.line + 1, last) if error.problem_mark else line
         raise UnreadableFile(f"{name}:{line}: not YAML: {sanitized(error.problem)}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else line
         raise UnreadableFile(f"{name}:{line}: not YAML: control characters are not allowed") from error
-    except (ValueError, IndexError, yaml.YAMLError) as error:  # a number without end or without digits
+    except (ValueError, IndexError, yaml.YAMLError) as error:  # an overlong or empty number
         raise UnreadableFile(f"{name}:{line}: not YAML: {sanitized(error, 200)}") from error
 
 
 def _check_depth(text: str, name: str) -> None:
-    """Check that no document is too deep: libyaml's binding composes by recursion in C, without a limit."""
+    """Check the depth of all documents: the libyaml binding recurses in C, without a limit."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > DEEPEST:
+            if depth > MAX_DEPTH:
                 line = event.start_mark.line + 1 if event.start_mark else 1
-                raise UnreadableFile(f"{name}:{line}: nested more than {DEEPEST} levels deep")
+                raise UnreadableFile(f"{name}:{line}: nested more than {MAX_DEPTH} levels deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
 
 def _check_size(root: yaml.Node, name: str) -> None:
-    """Check that a document is finite, and that its aliases do not stand for too many values."""
+    """Check that a document is finite and that its aliases do not expand to too many values."""
     sizes: dict[int, int] = {}
     values = 0
     stack: list[tuple[yaml.Node, bool]] = [(root, False)]
@@ -125,9 +125,9 @@ def _check_size(root: yaml.Node, name: str) -> None:
         open_nodes.add(key)
         stack.append((node, True))
         stack += [(child, False) for child in _children(node)]
-    if sizes[id(root)] - values > MOST_ALIASED:
+    if sizes[id(root)] - values > MAX_ALIASED_VALUES:
         line = root.start_mark.line + 1
-        raise UnreadableFile(f"{name}:{line}: its aliases stand for more than {MOST_ALIASED:,} values")
+        raise UnreadableFile(f"{name}:{line}: its aliases expand to more than {MAX_ALIASED_VALUES:,} values")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
@@ -136,12 +136,12 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
     return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
-def shown(file: Path | str) -> str:
-    """Return a file's name as it may be printed."""
+def display_name(file: Path | str) -> str:
+    """Return the name of a file for messages."""
     return "standard input" if str(file) == STDIN else sanitized(file)
 
 
-def reason(error: OSError) -> str:
-    """Return why a file cannot be read, in the words of a shell."""
+def os_error_reason(error: OSError) -> str:
+    """Return the reason of an ``OSError`` as a shell prints it."""
     text = error.strerror or str(error)
     return "no such file" if isinstance(error, FileNotFoundError) else text[:1].lower() + text[1:]

@@ -1,7 +1,7 @@
-"""Where EnMasse's Keycloak is and how to get in, out of what EnMasse keeps about it in the cluster.
+"""Address and credentials of EnMasse's Keycloak, from EnMasse's objects in the cluster.
 
-EnMasse's own clients use the Service with ``tls.crt`` as what they trust and do not compare the host's name, which the
-certificate does not always have (``keycloak-controller/.../KeycloakController.java:140-330`` in 0.24.0).
+EnMasse's own clients use the Service, trust ``tls.crt`` and do not verify the host name, which the certificate does not
+always have (``keycloak-controller/.../KeycloakController.java:140-330`` in 0.24.0).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ USERNAME_KEY = "admin.username"
 PASSWORD_KEY = "admin.password"  # noqa: S105  the name of a key
 CERTIFICATE_KEY = "tls.crt"
 FIRST_WITH_KIND = (0, 27)
-"""Since then an AuthenticationService resource says how its objects are called."""
+"""The first release in which an AuthenticationService names its objects."""
 DEFAULT_SERVICE = "standard-authservice"
 
 
 @dataclass(frozen=True, slots=True)
 class KeycloakAccess:
-    """One Keycloak and its admin. ``certificate`` is PEM text of what to trust, None for what the system trusts."""
+    """One Keycloak and its admin. ``certificate`` is the trusted PEM certificate, None for those of the system."""
 
     url: str
     username: str
@@ -43,7 +43,7 @@ class KeycloakAccess:
         return urlsplit(self.url).netloc
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Verifies against the certificate where there is one; then it is pinned, and the host's name says nothing."""
+        """Return the TLS context; a certificate is pinned, and then the host name is not verified."""
         if self.certificate is None:
             return ssl.create_default_context()
         try:
@@ -51,14 +51,14 @@ class KeycloakAccess:
         except ssl.SSLError as error:
             raise AccessMissing(f"{CERTIFICATE_KEY} of the Keycloak at {self.url} is not a certificate") from error
         context.check_hostname = False
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it may be a server's that another CA has signed
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # EnMasse's own, made by openssl, lack what it asks for
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it may be a server certificate of another CA
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # EnMasse's own, created by openssl, lack extensions
         return context
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectNames:
-    """How the objects of one Keycloak are called in EnMasse's namespace."""
+    """Names of the objects of one Keycloak in EnMasse's namespace."""
 
     service: str
     route: str
@@ -67,13 +67,13 @@ class ObjectNames:
 
 
 def object_names(release: str | None, authentication_service: Document | None = None) -> ObjectNames:
-    """The names by release, or as the AuthenticationService of a newer one says (``standard.go`` in 0.33.1).
+    """Return the names by release, or from the AuthenticationService of a newer one (``standard.go`` in 0.33.1).
 
-    Where the release is not known, one with an AuthenticationService is a newer one.
+    If the release is unknown, an AuthenticationService shows a newer one.
     """
-    known = release_of(release)
-    newer = authentication_service is not None if known is None else known >= FIRST_WITH_KIND
-    if not newer:
+    version = release_of(release)
+    has_kind = authentication_service is not None if version is None else version >= FIRST_WITH_KIND
+    if not has_kind:
         return ObjectNames(DEFAULT_SERVICE, "keycloak", "keycloak-credentials", f"{DEFAULT_SERVICE}-cert")
     document = authentication_service or {}
     name = str((document.get("metadata") or {}).get("name") or DEFAULT_SERVICE)
@@ -94,22 +94,22 @@ def access_from(
     service: Document | None = None,
     route: Document | None = None,
 ) -> KeycloakAccess:
-    """Return the access out of EnMasse's credentials Secret, its TLS Secret, and its Service or else its Route.
+    """Return the access from EnMasse's credentials Secret, its TLS Secret, and its Service or Route.
 
-    A Route that ends TLS shows the router's certificate (0.23 and newer), so there the Secret's is not what to trust.
+    A Route that terminates TLS has the certificate of the router (0.23 and newer), so that of the Secret is not used.
     """
     username, password = _value(credentials, USERNAME_KEY), _value(credentials, PASSWORD_KEY)
     if service is not None:
-        url, keycloaks_own = f"https://{_service_host(service)}", True
+        url, is_end_to_end = f"https://{_service_host(service)}", True
     elif route is not None:
         spec = route.get("spec") or {}
         if not spec.get("host"):
             raise AccessMissing(f"Route {_ref(route)} has no host yet")
         url = f"https://{spec['host']}"
-        keycloaks_own = (spec.get("tls") or {}).get("termination") == "passthrough"
+        is_end_to_end = (spec.get("tls") or {}).get("termination") == "passthrough"
     else:
         raise AccessMissing("EnMasse's Keycloak has neither a Service nor a Route; set keycloak_url")
-    trusted = _value(certificate, CERTIFICATE_KEY) if certificate is not None and keycloaks_own else None
+    trusted = _value(certificate, CERTIFICATE_KEY) if certificate is not None and is_end_to_end else None
     return KeycloakAccess(url + CONTEXT_PATH, username, password, trusted)
 
 

@@ -1,8 +1,8 @@
-"""Messaging users in EnMasse's Keycloaks, from what EnMasse keeps about them in the cluster.
+"""The REST backend for messaging users in EnMasse's Keycloaks.
 
-An AddressSpace names its authentication service, and each of those has a Keycloak. Address, CA and the admin's password
-are read from EnMasse's own Service, Route and Secrets when they are first needed, and again when Keycloak refuses the
-admin: a password that was changed is found by itself.
+An AddressSpace names its authentication service, and each of those has a Keycloak. Address, CA and admin password are
+read from EnMasse's Service, Route and Secrets on first use, and again if Keycloak refuses the admin, so that a changed
+password is picked up.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ Document = dict[str, Any]
 
 
 class KeycloakBackend:
-    """Users in the Keycloaks of the EnMasse in ``namespace``.
+    """Manages users in the Keycloaks of the EnMasse in ``namespace``.
 
-    ``url`` takes the place of their Services and Routes. ``release`` is EnMasse's, if the settings say it.
+    ``url`` replaces Services and Routes. ``release`` is that of EnMasse, None if the settings do not name it.
     """
 
     def __init__(
@@ -60,29 +60,29 @@ class KeycloakBackend:
         self._release = release
         self._limits = limits
         self._users: dict[str, KeycloakUsers] = {}
-        """By authentication service."""
+        """Users by authentication service."""
         self._replaced: list[KeycloakUsers] = []
-        """Calls may be under way on them."""
-        self._doubtful: set[str] = set()
-        """The authentication services whose Keycloak refused the admin."""
+        """Users with former credentials, which may have requests in flight."""
+        self._refused: set[str] = set()
+        """Authentication services whose Keycloak refused the admin."""
         self._connecting = asyncio.Lock()
         self._on_recovery: list[Callable[[None], None]] = []
 
     async def ensure(self, action: EnsureRemote) -> RemoteState:
-        """Bring the user to what is desired; if that is confirmed already, check with one read that it exists."""
+        """Create or update the user; if it is confirmed, check with one read that it exists."""
         desired = _desired(action, self._release)
-        known = action.known.delivery == "keycloak" and action.known.credentials == action.credentials
+        password_known = action.known.delivery == "keycloak" and action.known.credentials == action.credentials
         users = await self._connected(action.space)
         try:
-            if not (action.confirmed and await users.is_there(desired)):
-                await users.ensure(desired, password_known=known)
+            if not (action.confirmed and await users.exists(desired)):
+                await users.ensure(desired, password_known=password_known)
         except AdminRefused:
-            self._doubtful.add(_service_of(action.space))
+            self._refused.add(_service_of(action.space))
             raise
         return RemoteState("keycloak", Presence.PRESENT, desired.username, action.applied, action.credentials)
 
     async def delete(self, action: DeleteRemote) -> None:
-        """Delete the user if it is this pair's."""
+        """Delete the user if this pair owns it."""
         assert action.space is not None
         assert action.username is not None
         realm = action.space.realm
@@ -93,11 +93,11 @@ class KeycloakBackend:
         try:
             await users.remove(key)
         except AdminRefused:
-            self._doubtful.add(_service_of(action.space))
+            self._refused.add(_service_of(action.space))
             raise
 
     def on_recovery(self, callback: Callable[[str | None], None]) -> None:
-        """Call back when a Keycloak that was left alone answers again; one serves the users of many namespaces."""
+        """Call ``callback`` with None when a Keycloak recovers: it serves the users of many namespaces."""
         self._on_recovery.append(callback)
 
     async def close(self) -> None:
@@ -106,19 +106,19 @@ class KeycloakBackend:
             await users.aclose()
 
     async def _connected(self, space: AddressSpace) -> KeycloakUsers:
-        """Return the users of a space's Keycloak; access to it is looked up once, and again if it was refused."""
+        """Return the users of the Keycloak of a space; its access is read once, and again after a refusal."""
         service = _service_of(space)
         async with self._connecting:
-            known = self._users.get(service)
-            if known is not None and service not in self._doubtful:
-                return known
+            users = self._users.get(service)
+            if users is not None and service not in self._refused:
+                return users
             access = await self._access(service)
-            self._doubtful.discard(service)
-            if known is not None and known.access == access:
-                return known
-            if known is not None:
-                self._replaced.append(known)
-            # The library takes 14 MiB, and most clusters never need it.
+            self._refused.discard(service)
+            if users is not None and users.access == access:
+                return users
+            if users is not None:
+                self._replaced.append(users)
+            # Imported here: the library takes 14 MiB, and most clusters do not need it.
             from integration_operator.backends.keycloak.client import KeycloakUsers
 
             self._users[service] = KeycloakUsers(access, breaker=self._breaker(access), limits=self._limits)
@@ -133,23 +133,25 @@ class KeycloakBackend:
             callback(None)
 
     async def _access(self, service: str) -> KeycloakAccess:
-        """Look up the Keycloak of an authentication service. Raises ``AccessMissing``."""
-        described = await self._get("apis/admin.enmasse.io/v1beta1", "authenticationservices", service)
-        known = _known_names(self._release, described)
-        for names in known:
+        """Read the access to the Keycloak of an authentication service. Raises ``AccessMissing``."""
+        authentication_service = await self._get("apis/admin.enmasse.io/v1beta1", "authenticationservices", service)
+        candidates = _candidate_names(self._release, authentication_service)
+        for names in candidates:
             credentials = await self._get("api/v1", "secrets", names.credentials)
             if credentials is None:
                 continue
             certificate = await self._get("api/v1", "secrets", names.certificate)
             if self._url is not None:
-                given = access_from(credentials, certificate, service=_ANY_SERVICE)
-                return KeycloakAccess(self._url, given.username, given.password, given.certificate)
-            found = await self._get("api/v1", "services", names.service)
-            route = await self._get("apis/route.openshift.io/v1", "routes", names.route) if found is None else None
-            return access_from(credentials, certificate, service=found, route=route)
-        tried = ", ".join(sorted({names.credentials for names in known}))
+                access = access_from(credentials, certificate, service=_ANY_SERVICE)
+                return KeycloakAccess(self._url, access.username, access.password, access.certificate)
+            service_object = await self._get("api/v1", "services", names.service)
+            route = None
+            if service_object is None:
+                route = await self._get("apis/route.openshift.io/v1", "routes", names.route)
+            return access_from(credentials, certificate, service=service_object, route=route)
+        secrets = ", ".join(sorted({names.credentials for names in candidates}))
         raise AccessMissing(
-            f"namespace {self._namespace} has none of the Secrets {tried}; is it EnMasse's (setting enmasse_namespace)?"
+            f"namespace {self._namespace} has none of the Secrets {secrets}; check the setting enmasse_namespace"
         )
 
     async def _get(self, group: str, plural: str, name: str) -> Document | None:
@@ -162,20 +164,20 @@ class KeycloakBackend:
 
 
 _ANY_SERVICE: Document = {"metadata": {}, "spec": {"ports": [{"name": "https", "port": 0}]}}
-"""In the place of EnMasse's Service, where a setting says the address and only the rest is read."""
+"""Replaces EnMasse's Service if a setting has the address."""
 
 
 def _service_of(space: AddressSpace) -> str:
     return space.authentication or DEFAULT_SERVICE
 
 
-def _known_names(release: str | None, described: Document | None) -> tuple[ObjectNames, ...]:
-    """What EnMasse may call a Keycloak's objects, where an AuthenticationService describes it and where none does.
+def _candidate_names(release: str | None, authentication_service: Document | None) -> tuple[ObjectNames, ...]:
+    """Return the possible names of a Keycloak's objects.
 
-    Older releases first, because an upgraded EnMasse keeps those names.
+    Those of older releases are first, because an upgraded EnMasse keeps them.
     """
-    if described is not None or release is not None:
-        return (object_names(release, described),)
+    if authentication_service is not None or release is not None:
+        return (object_names(release, authentication_service),)
     return object_names(None), object_names(None, {"metadata": {"name": DEFAULT_SERVICE}})
 
 

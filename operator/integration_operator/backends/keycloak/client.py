@@ -1,7 +1,7 @@
-"""The users of one Keycloak: bring one to what is wanted, or remove it, safe to call again at every step.
+"""The users of one Keycloak. Each operation can be repeated after a failure at any step.
 
-Nothing is written before the realm itself has said that it is the AddressSpace's, and to no user that is not ours.
-Written is only what differs, so that a call that changes nothing is a few reads.
+The realm is verified as that of the AddressSpace before any write, and a foreign user is never changed. Only
+differences are written, so an operation without changes is a few reads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from integration_operator.backends.keycloak.desired import (
     EnsuredUser,
     UserKey,
     attributes_of,
-    lost_attributes,
+    missing_attributes,
 )
 from integration_operator.backends.keycloak.errors import (
     AttributesDropped,
@@ -36,10 +36,10 @@ from integration_operator.backends.limits import DEFAULT, Limits
 from integration_operator.domain.policies.ownership import Owner
 
 MASTER = "master"
-PAGE = 100  # Keycloak's own default; without it an answer ends there and does not say so
-MOST_PAGES = 50
-"""Pages of users whose names have ours as a part; with ours generated from the pair there is one."""
-NEWEST = 253_402_300_799_999  # milliseconds: the last that a date can be
+PAGE = 100  # Keycloak's default; without a page size an answer is silently truncated to it
+MAX_PAGES = 50
+"""Pages of users whose names contain ours; a name that is generated from the pair has one."""
+MAX_TIMESTAMP = 253_402_300_799_999  # milliseconds; the maximum of datetime
 T = TypeVar("T")
 
 
@@ -54,12 +54,12 @@ class _Group(BaseModel):
 
 
 class _User(BaseModel):
-    model_config = ConfigDict(extra="allow")  # what is read is written back whole, else Keycloak drops the rest
+    model_config = ConfigDict(extra="allow")  # written back in full, because Keycloak drops absent fields
 
     id: str = Field(min_length=1)
     username: str
     attributes: dict[str, list[str]] | None = None
-    createdTimestamp: int | None = Field(default=None, ge=0, le=NEWEST)  # noqa: N815  Keycloak's own name; milliseconds
+    createdTimestamp: int | None = Field(default=None, ge=0, le=MAX_TIMESTAMP)  # noqa: N815  Keycloak's own name; milliseconds
 
     @property
     def created(self) -> datetime | None:
@@ -76,7 +76,7 @@ def _utc_now() -> datetime:
 
 
 class KeycloakUsers:
-    """One for each Keycloak: its limit and its breaker are for all that is asked of the host."""
+    """Manages the users of one Keycloak, with one limit and one circuit breaker for the host."""
 
     def __init__(
         self,
@@ -90,18 +90,18 @@ class KeycloakUsers:
         self._session = AdminSession(access, breaker, limits)
         self._now = now
         self._without_password: set[UserKey] = set()
-        """Users that were begun here and whose password was not seen set. What the caller knows of the password does
-        not hold for a user made anew, and the answer to the creation may have been lost."""
+        """Users that were created here and whose password is not confirmed. For them ``password_known`` does not count,
+        because the answer to the creation may have been lost."""
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._session.aclose()
 
     async def ensure(self, desired: DesiredUser, *, password_known: bool) -> EnsuredUser:
-        """Bring the user to what is wanted; ``password_known`` says that its password is the wanted one already.
+        """Create or update the user. ``password_known`` is True if its password is confirmed.
 
-        A caller that cannot say so, or whose last call failed, says False: the password is then written again, which
-        Keycloak does not let anyone compare. A user that an administrator has disabled stays disabled.
+        False, also after a failed call, writes the password again, because Keycloak cannot compare it. A user that an
+        administrator has disabled stays disabled.
         """
         await self._verify_realm(desired)
         written: list[str] = []
@@ -111,29 +111,29 @@ class KeycloakUsers:
             user = await self._create(desired)
             written.append("user")
         else:
-            self._refuse_stranger(user, desired)
-        if lost := lost_attributes(user.attributes or {}, desired, user.created or self._now()):
+            self._refuse_foreign(user, desired)
+        if missing := missing_attributes(user.attributes or {}, desired, user.created or self._now()):
             if desired.judge(user.attributes or {}) is Owner.RESTORED:
                 self._without_password.add(_key(desired))
-            await self._write_attributes(user, desired, lost)
+            await self._write_attributes(user, desired, missing)
             written.append("attributes")
         if not password_known or _key(desired) in self._without_password:
             path = (desired.realm, "users", user.id, "reset-password")
             await self._session.call("PUT", *path, expect=(204,), body=_credential(desired))
             self._without_password.discard(_key(desired))
             written.append("password")
-        written += await self._settle_groups(user, desired)
+        written += await self._sync_groups(user, desired)
         return EnsuredUser(user.id, created, tuple(written))
 
-    async def is_there(self, desired: UserKey) -> bool:
-        """Check if there is a user of this pair; one read, which shows neither its password nor its groups."""
+    async def exists(self, desired: UserKey) -> bool:
+        """Return True if the pair's user exists: one read, which shows neither password nor groups."""
         user = await self._find(desired)
         return user is not None and desired.judge(user.attributes or {}) is Owner.THIS_PAIR
 
     async def remove(self, desired: UserKey) -> bool:
-        """Delete the user if it is this pair's; return True if there was one.
+        """Delete the user if this pair owns it; return True if it existed.
 
-        A realm that is gone has no users.
+        If the realm does not exist, there are no users.
         """
         try:
             await self._verify_realm(desired)
@@ -147,19 +147,19 @@ class KeycloakUsers:
         return answer.status == 204
 
     async def _verify_realm(self, key: UserKey) -> None:
-        """Make sure that the realm is that of an AddressSpace in the wanted namespace.
+        """Check that the realm is that of an AddressSpace in the namespace.
 
-        Its name comes from an annotation that a tenant can write. EnMasse gives its realms both attributes
-        (``Keycloak.java:33-40`` in 0.22.0). A database that compares without case answers ``Master`` with ``master``,
-        so the answer's own name counts.
+        The name of the realm is in an annotation that a tenant can write. EnMasse sets both attributes on its realms
+        (``Keycloak.java:33-40`` in 0.22.0). A case-insensitive database returns ``master`` for ``Master``, so the name
+        in the answer counts.
         """
         if not key.realm:
             raise RealmMissing(f"AddressSpace {key.pair.space} does not name its realm (yet)")
-        if key.realm.lower() == MASTER or key.realm in (".", ".."):  # as a path, dots would lead to another realm
-            raise RealmForeign(_not_its_own(key))
+        if key.realm.lower() == MASTER or key.realm in (".", ".."):  # in a path, dots lead to another realm
+            raise RealmForeign(_foreign_realm(key))
         answer = await self._session.call("GET", key.realm, expect=(200, 404))
         if answer.status == 404:
-            await self._session.call("GET", MASTER, expect=(200,))  # it was Keycloak that said so, not a proxy
+            await self._session.call("GET", MASTER, expect=(200,))  # the 404 is of Keycloak, not of a proxy
             raise RealmMissing(f"the realm of AddressSpace {key.pair.space} does not exist (yet)")
         realm = _read(_REALM, answer.document, "a realm")
         attributes = realm.attributes or {}
@@ -168,12 +168,12 @@ class KeycloakUsers:
             or attributes.get("namespace") != key.namespace
             or attributes.get("enmasse-realm") != "true"
         ):
-            raise RealmForeign(_not_its_own(key))
+            raise RealmForeign(_foreign_realm(key))
 
     async def _find(self, key: UserKey) -> _User | None:
-        """Return the user of exactly this name. Keycloak's search finds every name that has it as a part."""
+        """Return the user with exactly this name. Keycloak's search returns every name that contains it."""
         seen: set[str] = set()
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             query = {"username": key.name, "briefRepresentation": "false", "first": str(len(seen)), "max": str(PAGE)}
             answer = await self._session.call("GET", key.realm, "users", expect=(200,), query=query)
             page = _read(_USERS, answer.document, "a list of users")
@@ -182,18 +182,18 @@ class KeycloakUsers:
                     return user
             before = len(seen)
             seen.update(user.id for user in page)
-            if len(page) < PAGE or len(seen) == before:  # the last page, or a server that gives the first one again
+            if len(page) < PAGE or len(seen) == before:  # the last page, or a server that ignores the offset
                 return None
-        said = f"more than {MOST_PAGES * PAGE} users of AddressSpace {key.pair.space} have {key.name!r} in their names"
-        endless = KeycloakUnavailable(said)
-        self._session.leave_alone(endless)
+        message = f"more than {MAX_PAGES * PAGE} user names of AddressSpace {key.pair.space} contain {key.name!r}"
+        endless = KeycloakUnavailable(message)
+        self._session.trip(endless)
         raise endless
 
     async def _create(self, desired: DesiredUser) -> _User:
-        """Make the user and read it back. Who lost a race is told 409, and what is there then decides.
+        """Create the user and read it back. After a lost race (409) the existing user counts.
 
-        The password goes with it, so that a crash leaves no user without one; Keycloak of 2018 and before does not
-        take it from there (KEYCLOAK-7910).
+        The body has the password, so that a crash leaves no user without one. Keycloak of 2018 and before ignores it
+        (KEYCLOAK-7910).
         """
         self._without_password.add(_key(desired))
         body = {
@@ -206,35 +206,35 @@ class KeycloakUsers:
         user = await self._find(desired)
         if user is None:
             raise KeycloakChanged(
-                f"user {desired.name!r} of AddressSpace {desired.pair.space} was created and is gone again"
+                f"user {desired.name!r} of AddressSpace {desired.pair.space} was deleted after its creation"
             )
         if answer.created == user.id and desired.judge(user.attributes or {}) is not Owner.THIS_PAIR:
-            # Left there it would be nobody's, and EnMasse could not list its users any more.
+            # Without attributes it has no owner, and EnMasse can no longer list its users.
             await self._session.call("DELETE", desired.realm, "users", user.id, expect=(204, 404))
             raise AttributesDropped(
                 f"the realm of AddressSpace {desired.pair.space} drops the attributes of its users; "
                 "Keycloak's administrator must allow unmanaged attributes in its user profile"
             )
-        self._refuse_stranger(user, desired)
+        self._refuse_foreign(user, desired)
         return user
 
-    def _refuse_stranger(self, user: _User, desired: DesiredUser) -> None:
+    def _refuse_foreign(self, user: _User, desired: DesiredUser) -> None:
         if desired.judge(user.attributes or {}) in (Owner.FOREIGN, Owner.OTHER_PAIR):
             raise UserForeign(
-                f"user name {desired.name!r} is taken in AddressSpace {desired.pair.space} by a user that was not made "
-                "for this pair; choose another, or have its owner rename or delete it"
+                f"user name {desired.name!r} is taken in AddressSpace {desired.pair.space} by a user that was not "
+                "created for this pair; choose another name, or have its owner rename or delete it"
             )
 
-    async def _write_attributes(self, user: _User, desired: DesiredUser, lost: dict[str, list[str]]) -> None:
-        """Add attributes. The whole user is written, because Keycloak replaces all attributes by those it is given."""
+    async def _write_attributes(self, user: _User, desired: DesiredUser, attributes: dict[str, list[str]]) -> None:
+        """Add attributes. The user is written in full, because Keycloak replaces all attributes."""
         body: dict[str, Any] = user.model_dump(exclude_unset=True)
-        body["attributes"] = {**(user.attributes or {}), **lost}
+        body["attributes"] = {**(user.attributes or {}), **attributes}
         await self._session.call("PUT", desired.realm, "users", user.id, expect=(204,), body=body)
 
-    async def _settle_groups(self, user: _User, desired: DesiredUser) -> list[str]:
-        """Join the groups that are missing, made first where the realm has none of that name; leave those too many.
+    async def _sync_groups(self, user: _User, desired: DesiredUser) -> list[str]:
+        """Join missing groups, created if necessary, and leave groups that are no longer desired.
 
-        Groups that grant nothing in EnMasse are not ours, and stay.
+        Groups that grant nothing in EnMasse are kept.
         """
         names = group_names(
             desired.authorization, address_space_type=desired.address_space_type, release=desired.release
@@ -242,9 +242,9 @@ class KeycloakUsers:
         member = await self._groups(desired.realm, "users", user.id, "groups")
         written: list[str] = []
         if missing := [name for name in names if name not in member]:
-            known = await self._provide_groups(desired.realm, missing)
+            ids = await self._ensure_groups(desired.realm, missing)
             for name in missing:
-                path = (desired.realm, "users", user.id, "groups", known[name])
+                path = (desired.realm, "users", user.id, "groups", ids[name])
                 await self._session.call("PUT", *path, expect=(204,))
                 written.append(f"join {name}")
         for name, group in member.items():
@@ -254,24 +254,24 @@ class KeycloakUsers:
                 written.append(f"leave {name}")
         return written
 
-    async def _provide_groups(self, realm: str, names: list[str]) -> dict[str, str]:
-        """Return the ids of these groups by name; create those that do not exist, unless another client just did."""
-        known = await self._groups(realm, "groups")
-        if absent := [name for name in names if name not in known]:
-            for name in absent:
+    async def _ensure_groups(self, realm: str, names: list[str]) -> dict[str, str]:
+        """Return the ids of the groups by name; create those that do not exist. Another client may create them too."""
+        ids = await self._groups(realm, "groups")
+        if missing := [name for name in names if name not in ids]:
+            for name in missing:
                 await self._session.call("POST", realm, "groups", expect=(201, 409), body={"name": name})
-            known = await self._groups(realm, "groups")
-        if gone := [name for name in names if name not in known]:
-            raise KeycloakChanged(f"groups {', '.join(gone)} were created and are gone again")
-        return known
+            ids = await self._groups(realm, "groups")
+        if deleted := [name for name in names if name not in ids]:
+            raise KeycloakChanged(f"groups {', '.join(deleted)} were deleted after their creation")
+        return ids
 
     async def _groups(self, *path: str) -> dict[str, str]:
         answer = await self._session.call("GET", *path, expect=(200,))
         return {group.name: group.id for group in _read(_GROUPS, answer.document, "a list of groups")}
 
 
-def _not_its_own(key: UserKey) -> str:
-    """Return what is wrong, without the realm's name: it is the giver's, and messages reach the receiver."""
+def _foreign_realm(key: UserKey) -> str:
+    """Return the message, without the name of the realm: the giver owns it, and the receiver reads messages."""
     return (
         f"the realm that AddressSpace {key.pair.space} names is not one of EnMasse's for namespace {key.namespace!r}; "
         f"its owner must correct the annotation {ENMASSE_REALM}"
@@ -279,7 +279,7 @@ def _not_its_own(key: UserKey) -> str:
 
 
 def _key(key: UserKey) -> UserKey:
-    """Return the key alone, so that no password is kept here."""
+    """Return the key without the password, to keep it in memory."""
     return UserKey(realm=key.realm, pair=key.pair, username=key.name)
 
 
@@ -290,5 +290,5 @@ def _credential(desired: DesiredUser) -> dict[str, Any]:
 def _read(adapter: TypeAdapter[T], document: Any, what: str) -> T:
     try:
         return adapter.validate_python(document)
-    except ValidationError:  # its text shows what was sent
+    except ValidationError:  # its text may quote the request
         raise KeycloakUnavailable(f"Keycloak's answer is not {what}") from None

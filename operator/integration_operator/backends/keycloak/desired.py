@@ -1,7 +1,7 @@
-"""A messaging user as it should be. Whose a user is that is there, domain/policies/ownership.py tells.
+"""The desired messaging user. domain/policies/ownership.py decides who owns an existing user.
 
-The attributes are those that EnMasse writes itself and dereferences without a check when it reads a user back: one
-user without them makes it answer 500 to every list of the namespace (``KeycloakUserApi.java:375-388`` in 0.22.0,
+EnMasse writes these attributes itself and dereferences them without a check: one user without them makes it return 500
+for every list of the namespace (``KeycloakUserApi.java:375-388`` in 0.22.0,
 ``:729-744`` in 0.30.3).
 """
 
@@ -31,7 +31,7 @@ PASSWORD = "password"  # noqa: S105  a type of authentication
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserKey:
-    """Which user of which realm, and for which pair."""
+    """Identifies a user: realm, pair and name."""
 
     realm: str
     pair: Pair
@@ -39,7 +39,7 @@ class UserKey:
 
     @property
     def name(self) -> str:
-        """The name as Keycloak keeps it, in lower case."""
+        """The name in lower case, as Keycloak stores it."""
         return self.username.lower()
 
     @property
@@ -49,19 +49,19 @@ class UserKey:
 
     @property
     def resource_name(self) -> str:
-        """The name that the user has as a MessagingUser, ``<space>.<user>``."""
+        """The name of the user as a MessagingUser, ``<space>.<user>``."""
         return naming.user_ref(self.pair, self.name).name
 
     def judge(self, attributes: Attributes) -> Owner:
-        """Return whose a user of this name is that has these attributes."""
+        """Return the owner of a user with this name and these attributes."""
         return judge_keycloak_user(attributes, self.pair, self.name).owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredUser(UserKey):
-    """A user with a password and what it may do.
+    """The desired user with its password and permissions.
 
-    ``authorization`` is a MessagingUser's. ``release`` is EnMasse's, None if it is not known.
+    ``authorization`` is that of a MessagingUser. ``release`` is that of EnMasse, None if it is unknown.
     """
 
     password: str = field(repr=False)
@@ -72,7 +72,7 @@ class DesiredUser(UserKey):
 
 @dataclass(frozen=True, slots=True)
 class EnsuredUser:
-    """A user that is as it was wanted; ``written`` names what had to be changed for that."""
+    """The result of ``ensure``; ``written`` names the changes."""
 
     id: str
     created: bool
@@ -80,8 +80,10 @@ class EnsuredUser:
 
 
 def attributes_of(key: UserKey, created: datetime) -> dict[str, list[str]]:
-    """Return what a user of ours carries: EnMasse's (``KeycloakUserApi.java:92-97`` in 0.22.0, ``:186-195`` in 0.30.3),
-    and the mark that tells the pair."""
+    """Return the attributes of a user: EnMasse's, and the mark of the pair.
+
+    (``KeycloakUserApi.java:92-97`` in 0.22.0, ``:186-195`` in 0.30.3.)
+    """
     return {
         RESOURCE_NAME: [key.resource_name],
         RESOURCE_NAMESPACE: [key.namespace],
@@ -91,11 +93,11 @@ def attributes_of(key: UserKey, created: datetime) -> dict[str, list[str]]:
     }
 
 
-def lost_attributes(attributes: Attributes, key: UserKey, created: datetime) -> dict[str, list[str]]:
-    """Those of ``attributes_of`` that are not there."""
+def missing_attributes(attributes: Attributes, key: UserKey, created: datetime) -> dict[str, list[str]]:
+    """Return the attributes that the user lacks."""
     return {name: value for name, value in attributes_of(key, created).items() if not attributes.get(name)}
 
 
 def timestamp(moment: datetime) -> str:
-    """EnMasse's format, ``yyyy-MM-dd'T'HH:mm:ss.SSS'Z'`` in UTC, which it parses back."""
+    """Format a time as EnMasse does and parses it: ``yyyy-MM-dd'T'HH:mm:ss.SSS'Z'`` in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

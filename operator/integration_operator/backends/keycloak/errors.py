@@ -1,7 +1,7 @@
-"""What goes wrong with a Keycloak, each as a type that says what to do.
+"""Errors of a Keycloak, as types that carry their policy.
 
-A message names hosts, realms, users and HTTP statuses. It never quotes an answer: what a broken server or a proxy
-sends back may hold what was sent to it.
+A message names hosts, realms, users and HTTP statuses. It never quotes an answer: a broken server or a proxy may return
+what was sent to it.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from integration_operator.runtime.errors import Failure
 
 
 class KeycloakFailure(Failure):
-    """Something that was asked of Keycloak was not done; the reason is the name of the type."""
+    """A request to Keycloak failed; the reason is the name of the type."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(type(self).__name__, message, retry_after=retry_after)
 
 
 class KeycloakUnavailable(KeycloakFailure):
-    """No answer, 5xx, or an answer that Keycloak does not give: another program, or half of one."""
+    """No answer, 5xx, or not an answer of Keycloak: another program, a truncated document."""
 
 
 class AdminRefused(KeycloakFailure):
-    """The admin's credentials are wrong, or do not give the power that is needed.
+    """The credentials of the admin are wrong or lack permissions.
 
-    Asked again rarely: only an administrator repairs it, and each try counts as a failed log-in of the admin.
+    Retried rarely: only an administrator can fix it, and each retry counts as a failed login of the admin.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = 60.0) -> None:
@@ -31,21 +31,21 @@ class AdminRefused(KeycloakFailure):
 
 
 class AccessMissing(KeycloakFailure):
-    """What EnMasse keeps about its Keycloak, address or credentials, is not there or is incomplete."""
+    """EnMasse's objects with the address or credentials of Keycloak are missing or incomplete."""
 
 
 class RealmMissing(KeycloakFailure):
-    """The realm is not there. EnMasse may make it long after the AddressSpace, so ask again."""
+    """The realm does not exist. EnMasse may create it long after the AddressSpace, so retry."""
 
 
 class RealmForeign(KeycloakFailure):
-    """The realm is not that of the AddressSpace: a tenant can write its name, and we have power over all realms."""
+    """The realm is not that of the AddressSpace: a tenant can write its name, and the admin can change any realm."""
 
     stalls = True
 
 
 class UserForeign(KeycloakFailure):
-    """A user of that name is there and was not made for this pair."""
+    """A user of this name exists and was not created for this pair."""
 
     stalls = True
 
@@ -61,12 +61,12 @@ class AttributesDropped(KeycloakFailure):
 
 
 class KeycloakRefused(KeycloakFailure):
-    """Keycloak understood the request and refuses it: a name or a password that the realm's rules do not allow."""
+    """Keycloak refuses the request: the rules of the realm do not allow a name or a password."""
 
     stalls = True
 
 
 class KeycloakChanged(KeycloakFailure):
-    """Another client changed the same thing between two of our requests; the next attempt sees it."""
+    """Another client changed the same object between two requests; the next attempt sees it."""
 
     quiet = True

@@ -1,5 +1,5 @@
 """Connections on a Syndesis server, over its REST API.
 
-Every rule here was a defect somewhere: which they are stands in the docstrings, with the place in Syndesis's source
-that makes it necessary. They were read from releases 1.4 to 1.15, and seen on a running 1.13.2.
+Each rule has a reason in Syndesis's source; the docstrings name the file and line. The rules were read from releases
+1.4 to 1.15 and observed on a running 1.13.2.
 """

@@ -1,4 +1,4 @@
-"""Connections over REST: a rendered document, its values, and the server of the namespace that it is for."""
+"""The REST backend for connections: renders values into a document and sends it to the server of its namespace."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from integration_operator.domain.policies.ownership import ConnectionEvidence
 from integration_operator.runtime.conditions import Event
 
 ConfigMaps = Callable[[str, str], Awaitable[Mapping[str, str]]]
-"""The data of a ConfigMap, by namespace and name; empty where there is none."""
+"""Returns the data of a ConfigMap by namespace and name; empty if there is none."""
 
 
 class SyndesisBackend:
-    """Connections on all Syndesis servers; ``secrets_of`` looks Secrets of a namespace up."""
+    """Manages connections on all Syndesis servers. ``secrets_of`` returns the lookup of Secrets of a namespace."""
 
     def __init__(
         self, services: ConnectionServices, secrets_of: Callable[[str], Lookup], config_map: ConfigMaps
@@ -29,7 +29,7 @@ class SyndesisBackend:
         self._config_map = config_map
 
     async def ensure(self, action: EnsureRemote) -> RemoteState:
-        """Create or repair the connection, or check that it is as it was left."""
+        """Create, update or check the connection."""
         namespace = action.pair.syndesis.namespace
         service = self._services.of(namespace)
         identifier = action.adopted_id or action.known.id or naming.connection_id(action.pair)
@@ -40,7 +40,7 @@ class SyndesisBackend:
             action.document, identifier, evidence, action.credentials, secret, look_up, look_up_config
         )
         stored, written = await service.ensure(desired, action.known.credentials, action.known.stored)
-        made = RemoteState(
+        state = RemoteState(
             "rest",
             Presence.PRESENT,
             stored["id"],
@@ -50,17 +50,17 @@ class SyndesisBackend:
             stored=stored_hash(stored, desired.secret),
         )
         if written:
-            made = replace(made, verified=None)
+            state = replace(state, verified=None)
         if action.verify:
-            made = replace(made, verified=await service.verify(stored, desired))
-        return made
+            state = replace(state, verified=await service.verify(stored, desired))
+        return state
 
     async def _config_maps_of(self, namespace: str, document: Document) -> Lookup:
-        """Return the values that a document names in ConfigMaps; they are not watched, so they are read each time."""
+        """Read the ConfigMaps that a document references; they are not watched, so they are read each time."""
         sources = document["spec"].get("configuredPropertiesFrom") or ()
         names = {source["configMapKeyRef"]["name"] for source in sources if source.get("configMapKeyRef")}
-        found = {name: await self._config_map(namespace, name) for name in sorted(names)}
-        return lambda name, key: found.get(name, {}).get(key)
+        config_maps = {name: await self._config_map(namespace, name) for name in sorted(names)}
+        return lambda name, key: config_maps.get(name, {}).get(key)
 
     async def delete(self, action: DeleteRemote) -> Event | None:
         """Delete the connection; return a warning if integrations use it."""
@@ -69,7 +69,7 @@ class SyndesisBackend:
         return Event("Warning", "ConnectionInUse", in_use) if in_use else None
 
     def on_recovery(self, callback: Callable[[str | None], None]) -> None:
-        """Call back with the namespace of a Syndesis whose server answers again."""
+        """Call ``callback`` with the namespace of a Syndesis whose server recovered."""
         self._services.on_recovery(callback)
 
     async def close(self) -> None:

@@ -1,8 +1,8 @@
-"""A rendered Connection as Syndesis's server keeps it, and what of a stored one differs from it. Pure.
+"""Pure functions on a connection in Syndesis: the desired one, and the differences of a stored one.
 
-The password comes back as a ciphertext that is another one with each encryption, so a change of the wanted one is seen
-by a salted hash that is kept beside it (EncryptionComponent.java:38-71). Syndesis leaves a stored ciphertext as it is,
-over restarts and changes of other properties (observed on 1.13.2): one that is not the noted one was written by a user.
+The server returns the password as a ciphertext that differs with each encryption, so a salted hash beside the
+connection shows a new desired password (EncryptionComponent.java:38-71). Syndesis keeps a stored ciphertext over
+restarts and changes of other properties (observed on 1.13.2): if it changed, a user wrote the password.
 """
 
 from __future__ import annotations
@@ -23,34 +23,33 @@ from integration_operator.runtime.text import sanitized
 
 Document = dict[str, Any]
 Lookup = Callable[[str, str], str | None]
-"""The value of a key of a Secret or ConfigMap, by object name and key."""
+"""Returns the value of a key of a Secret or ConfigMap, by object name and key."""
 
 ENCRYPTED = "\u00bbENC:"
-"""What stored secrets begin with (EncryptionComponent.java:38)."""
+"""Prefix of stored secrets (EncryptionComponent.java:38)."""
 
 COMPUTED = frozenset({"connector", "board", "lastUpdated", "uses"})
-"""What an answer holds besides the connection. Sent back, ``connector`` would be embedded in it for good."""
+"""Computed fields of an answer. If ``connector`` is sent back, the server stores it in the connection."""
 
 MANAGED_BY, INTEGRATION, HASH, KEYS = "managed-by", "integration", "credentials-hash", "properties"
-"""Keys of the metadata that tell ours. None has a dot or a slash: the server refuses those with 500
-(JsonRecordSupport.java:107-130)."""
+"""Keys of our metadata. None has a dot or a slash, which cause HTTP 500 (JsonRecordSupport.java:107-130)."""
 
-LONGEST_SAID = 900
-"""Bytes of what the verifier said, so that a message with it stays under 1 KiB."""
+MAX_QUOTE = 900
+"""Bytes of the verifier's message, so that a message with it stays below 1 KiB."""
 
 
 class ValueMissing(Failure):
-    """A value that a Connection names is not where it says."""
+    """A Secret or ConfigMap key that a Connection references does not exist."""
 
 
 class SpecInvalid(Failure):
-    """The spec of a Connection is not what its kind allows; a CRD that is not ours may let it pass."""
+    """The spec of a Connection is invalid; another CRD for the kind may accept it."""
 
     stalls = True
 
 
 def specification(document: Document) -> ConnectionSpec:
-    """Return the spec of a Connection, checked. Raises ``SpecInvalid``."""
+    """Validate and return the spec of a Connection. Raises ``SpecInvalid``."""
     try:
         return ConnectionSpec.model_validate(document.get("spec"))
     except ValidationError as error:
@@ -61,8 +60,7 @@ def specification(document: Document) -> ConnectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class DesiredConnection:
-    """A connection as it is to be: ``evidence`` tells whether a stored one is it, ``credentials`` hashes its
-    secrets."""
+    """The desired connection. ``evidence`` identifies the stored one, ``credentials`` is the hash of its secrets."""
 
     id: str
     name: str
@@ -76,16 +74,16 @@ class DesiredConnection:
 
     @property
     def secret_text(self) -> str:
-        """All secret values in one text; the AMQP connector has one, the password."""
+        """All secret values as one text; the AMQP connector has one, the password."""
         return "\0".join(self.properties[key] for key in sorted(self.secret) if key in self.properties)
 
     def concerns(self, stored: Document) -> bool:
-        """Check if a stored connection is this one, or has its id or its name."""
+        """Return True if a stored connection is this one, or has its id or name."""
         return stored["id"] == self.id or stored.get("name") == self.name or is_ours(stored, self.evidence)
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What is written beside the connection, never compared by Syndesis (Equivalencer.java:449-461)."""
+        """The metadata of the connection, which Syndesis does not compare (Equivalencer.java:449-461)."""
         return {
             MANAGED_BY: names.FIELD_MANAGER,
             INTEGRATION: self.evidence.marker,
@@ -103,18 +101,18 @@ def desired_connection(
     look_up: Lookup,
     look_up_config: Lookup = lambda name, key: None,
 ) -> DesiredConnection:
-    """Return what a rendered Connection asks for, with the values that it only names. Raises ``ValueMissing``.
+    """Return the desired connection of a rendered document, with referenced values. Raises ``ValueMissing``.
 
-    It is put as the server would show it, which trims, and leaves out what is empty: else it differed at every look.
+    Texts are trimmed and empty values are dropped, as the server does: otherwise they would always differ.
     """
     spec = specification(document)
     properties = dict(spec.configured_properties or {})
     for source in spec.configured_properties_from or ():
-        kind, reference, find = "Secret", source.secret_key_ref, look_up
+        kind, reference, look_up_value = "Secret", source.secret_key_ref, look_up
         if reference is None:
-            kind, reference, find = "ConfigMap", source.config_map_key_ref, look_up_config
+            kind, reference, look_up_value = "ConfigMap", source.config_map_key_ref, look_up_config
         assert reference is not None
-        value = find(reference.name, reference.key)
+        value = look_up_value(reference.name, reference.key)
         if value is not None:
             properties[source.property] = value
         elif not reference.optional:
@@ -133,18 +131,18 @@ def desired_connection(
 
 
 def is_ours(stored: Document, evidence: ConnectionEvidence) -> bool:
-    """Check if a stored connection was made for what the evidence tells of."""
+    """Return True if a stored connection belongs to the pair of the evidence."""
     return judge_syndesis_connection(stored, evidence).ours
 
 
 def is_marked(stored: Document, evidence: ConnectionEvidence) -> bool:
-    """Check if a connection's own metadata says what it was made for."""
+    """Return True if the metadata of a connection marks it as the pair's."""
     metadata = stored.get("metadata")
     return is_ours({"metadata": metadata}, evidence)
 
 
 def new(desired: DesiredConnection, icon: str | None) -> Document:
-    """The body that makes the connection."""
+    """Return the body that creates the connection."""
     body: Document = {
         "id": desired.id,
         "name": desired.name,
@@ -159,7 +157,7 @@ def new(desired: DesiredConnection, icon: str | None) -> Document:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What of a stored connection differs: ``properties`` to be set, and whether anything else does."""
+    """The differences of a stored connection: ``properties`` to set, ``removed`` ones, and the ``rest``."""
 
     properties: dict[str, str] = field(repr=False)
     removed: frozenset[str]
@@ -170,7 +168,7 @@ class Changes:
 
 
 def stored_hash(stored: Document, secret: frozenset[str]) -> str:
-    """Return a hash of the ciphertexts that are stored for the secret properties."""
+    """Return a hash of the stored ciphertexts of the secret properties."""
     live = stored.get("configuredProperties") or {}
     text = "\0".join(f"{key}={live[key]}" for key in sorted(secret & live.keys()))
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
@@ -184,35 +182,35 @@ def changes(
     *,
     keeps_metadata: bool = True,
 ) -> Changes:
-    """Return what has to be written. ``confirmed_credentials`` is the hash that was noted with the last success.
+    """Return the changes to write. ``confirmed_credentials`` is the credentials hash of the last success.
 
-    It goes before the one beside the connection, which the call for properties leaves as it was. ``confirmed_stored``
-    is the hash of the ciphertexts that were read back then; if it is not known, any ciphertext is taken for ours.
+    It precedes the hash in the metadata, which the endpoint for properties does not update. ``confirmed_stored`` is the
+    hash of the ciphertexts that were read back; if it is empty, any ciphertext is accepted.
     """
     live = stored.get("configuredProperties") or {}
-    noted = stored.get("metadata") or {}
-    known = desired.credentials == (confirmed_credentials or noted.get(HASH))
-    known = known and confirmed_stored in ("", stored_hash(stored, desired.secret))
+    metadata = stored.get("metadata") or {}
+    same_secrets = desired.credentials == (confirmed_credentials or metadata.get(HASH))
+    same_secrets = same_secrets and confirmed_stored in ("", stored_hash(stored, desired.secret))
     properties = {
         key: value
         for key, value in desired.properties.items()
-        if (not (known and is_encrypted(live.get(key))) if key in desired.secret else live.get(key) != value)
+        if (not (same_secrets and is_encrypted(live.get(key))) if key in desired.secret else live.get(key) != value)
     }
-    ours = {key for key in str(noted.get(KEYS) or "").split(",") if key}
+    ours = {key for key in str(metadata.get(KEYS) or "").split(",") if key}
     removed = frozenset(key for key in ours if key in live and key not in desired.properties)
     fits = {
         "name": stored.get("name") == desired.name,
         "description": (stored.get("description") or "") == desired.description,
         "tags": set(desired.tags) <= set(stored.get("tags") or ()),
         "marker": is_marked(stored, desired.evidence) or not keeps_metadata,
-        "keys": ours >= desired.properties.keys() or not keeps_metadata,  # else none could be told to be ours later
+        "keys": ours >= desired.properties.keys() or not keeps_metadata,  # needed to recognise our properties later
     }
     return Changes(properties, removed, tuple(name for name, fit in fits.items() if not fit))
 
 
-def replacement(stored: Document, desired: DesiredConnection, found: Changes, icon: str | None) -> Document:
-    """The body that replaces a connection: a PUT loses every field that is left out."""
-    properties = {**(stored.get("configuredProperties") or {}), **found.properties}
+def replacement(stored: Document, desired: DesiredConnection, differences: Changes, icon: str | None) -> Document:
+    """Return the body that replaces a connection: a PUT deletes every absent field."""
+    properties = {**(stored.get("configuredProperties") or {}), **differences.properties}
     body = {key: value for key, value in stored.items() if key not in COMPUTED and value is not None}
     body.update(
         id=stored["id"],
@@ -221,7 +219,7 @@ def replacement(stored: Document, desired: DesiredConnection, found: Changes, ic
         description=desired.description,
         tags=sorted({*(stored.get("tags") or ()), *desired.tags}),
         metadata={**(stored.get("metadata") or {}), **desired.metadata},
-        configuredProperties={key: value for key, value in properties.items() if key not in found.removed},
+        configuredProperties={key: value for key, value in properties.items() if key not in differences.removed},
     )
     if icon and not body.get("icon"):
         body["icon"] = icon
@@ -229,26 +227,26 @@ def replacement(stored: Document, desired: DesiredConnection, found: Changes, ic
 
 
 def is_encrypted(value: object) -> bool:
-    """Whether a property's value is a ciphertext of the server."""
+    """Return True if the value of a property is a ciphertext of the server."""
     return isinstance(value, str) and value.startswith(ENCRYPTED)
 
 
 def check_of(results: list[Document], secrets: frozenset[str]) -> Check:
-    """Return what the verifier said, as one answer; ``secrets`` are values that no message may repeat."""
+    """Return the result of the verifier; ``secrets`` are values that no message may contain."""
     if not results:
-        return Check.failure("VerifierUnavailable", "Syndesis did not say whether the connection works")
+        return Check.failure("VerifierUnavailable", "Syndesis returned no result for the connection test")
     for result in results:
         if result.get("status") == "OK":
             continue
-        given = result.get("errors")
-        errors = [e for e in given if isinstance(e, dict)] if isinstance(given, list) else []
-        said = "; ".join(str(e.get("description") or e.get("code") or "") for e in errors) or "no reason given"
+        entries = result.get("errors")
+        errors = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+        message = "; ".join(str(e.get("description") or e.get("code") or "") for e in errors) or "no reason given"
         for value in sorted(secrets, key=len, reverse=True):
-            said = said.replace(value, "***")
-        said = sanitized(said, LONGEST_SAID)
+            message = message.replace(value, "***")
+        message = sanitized(message, MAX_QUOTE)
         if result.get("status") == "UNSUPPORTED":
-            return Check.failure("VerificationUnsupported", "Syndesis cannot try this connector")
+            return Check.failure("VerificationUnsupported", "Syndesis cannot test this connector")
         if result.get("status") != "ERROR" or any(str(e.get("code", "")).startswith("SYNDESIS") for e in errors):
-            return Check.failure("VerifierUnavailable", f"Syndesis could not try the connection: {said}")
-        return Check.failure("VerificationFailed", f"Syndesis tried the connection: {said}")
-    return Check.success("Verified", "Syndesis tried the connection, and it works")
+            return Check.failure("VerifierUnavailable", f"Syndesis could not test the connection: {message}")
+        return Check.failure("VerificationFailed", f"Syndesis tested the connection: {message}")
+    return Check.success("Verified", "Syndesis tested the connection, and it works")

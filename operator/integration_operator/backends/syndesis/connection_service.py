@@ -1,7 +1,7 @@
-"""One connection at a time on one Syndesis server, in the fewest writes, whoever else writes there.
+"""Connections on one Syndesis server, managed with the fewest writes and concurrent with other clients.
 
-A gratuitous write is not harmless: a password that is encrypted anew flags every integration that uses the connection
-as outdated, and a PUT resets the count of its uses (Equivalencer.java:449-461, UsageUpdateHandler.java:86-105).
+An unnecessary write does harm: a password that is encrypted again marks every integration that uses the connection as
+outdated, and a PUT resets its use count (Equivalencer.java:449-461, UsageUpdateHandler.java:86-105).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from integration_operator.backends.syndesis.connection import (
 from integration_operator.backends.syndesis.errors import (
     ConnectorUnfit,
     ForeignObject,
-    NotThere,
     Refused,
+    SyndesisNotFound,
     SyndesisUnavailable,
 )
 from integration_operator.domain.model.checks import Check
@@ -39,21 +39,21 @@ from integration_operator.domain.policies.ownership import ConnectionEvidence
 from integration_operator.runtime.errors import Deferred, Failure
 
 CONNECTOR_FRESH = 3600.0
-"""Seconds for which a connector's definition is taken as known while the server answers; it changes with an upgrade of
-Syndesis. It is asked for again before each write that sends a secret."""
+"""Seconds for which the definition of a connector is cached while the server answers; it changes with an upgrade of
+Syndesis. It is read again before each write that sends a secret."""
 
 STARTING = 120.0
-"""Seconds in which a server that failed, or is another one now, may still be loading its connectors: a few on one
-busy core take half a minute. Later a connector that is missing is a mistake that a user has to mend."""
+"""Seconds in which a server that failed or was replaced may still be loading its connectors: on one busy core that
+takes half a minute. Afterwards a missing connector is an error that a user has to fix."""
 
 UNSURE = "?"
-"""The hash of credentials that nobody has: whatever is wanted differs from it."""
+"""A hash that no credentials have, so that the desired ones differ from it."""
 
 log = structlog.get_logger(__name__)
 
 
 class ConnectionService:
-    """What is done on one server. Calls for one name follow each other: the server's own check of names is a race."""
+    """Manages the connections of one server. Calls for one name are serialized: the server's check of names is racy."""
 
     def __init__(self, client: SyndesisClient, clock: Callable[[], float]) -> None:
         self._client = client
@@ -63,52 +63,50 @@ class ConnectionService:
         self._metadata: tuple[float, bool] | None = None
         self._started_until = clock() + STARTING
         self._unsure: set[str] = set()
-        """The connections whose secrets were sent, and of which no answer said that they arrived."""
+        """Ids of connections whose secrets were sent without a confirmation."""
 
     async def secret_properties(self, connector: str) -> frozenset[str]:
         """Return the properties of a connector that the server encrypts; the password must be one.
 
-        With a connector that it does not know the server stores everything in clear and says 200
+        For an unknown connector the server stores everything in plain text and returns 200
         (ConnectionHandler.getConnectorProperties). Raises ``ConnectorUnfit``.
         """
-        known = self._connectors.get(connector)
-        if known is not None and self._clock() < known[0]:
-            return known[1]
-        with self._believing_nothing_after_a_failure():
-            return await self._asked_secret_properties(connector)
+        cached = self._connectors.get(connector)
+        if cached is not None and self._clock() < cached[0]:
+            return cached[1]
+        with self._forgetting_on_failure():
+            return await self._read_secret_properties(connector)
 
     def forget(self) -> None:
-        """Believe nothing any more that this server said of itself: another one may answer in its place."""
+        """Drop all cached facts about the server: another one may answer in its place."""
         self._connectors.clear()
         self._metadata = None
         self._started_until = self._clock() + STARTING
 
     @contextmanager
-    def _believing_nothing_after_a_failure(self) -> Iterator[None]:
-        """Forget what the server said of itself if a call fails: a Syndesis that was installed anew may answer next."""
+    def _forgetting_on_failure(self) -> Iterator[None]:
+        """Drop cached facts if a request fails: the next answer may come from a new installation of Syndesis."""
         try:
             yield
         except (SyndesisUnavailable, Deferred):
             self.forget()
             raise
 
-    async def _make_sure_of_secrets(self, desired: DesiredConnection) -> None:
-        """Make sure, just before secrets are sent, that the server would encrypt them.
+    async def _check_encryption(self, desired: DesiredConnection) -> None:
+        """Check, just before secrets are sent, that the server encrypts them.
 
-        A server that starts takes connections before it has loaded its connectors, and stores all of them in clear.
+        A starting server accepts connections before it has loaded its connectors, and stores them in plain text.
         """
         self._connectors.pop(desired.connector, None)
-        secret = await self._asked_secret_properties(desired.connector)
+        secret = await self._read_secret_properties(desired.connector)
         if secret != desired.secret:
-            said = (
-                f"{self._client.url}: connector {desired.connector!r} changed just before the password was to be sent"
-            )
-            raise SyndesisUnavailable(said, reason="ConnectorChanged")
+            message = f"{self._client.url}: connector {desired.connector!r} changed before the password was sent"
+            raise SyndesisUnavailable(message, reason="ConnectorChanged")
 
-    async def _asked_secret_properties(self, connector: str) -> frozenset[str]:
+    async def _read_secret_properties(self, connector: str) -> frozenset[str]:
         try:
             definition = await self._client.connector(connector)
-        except NotThere:
+        except SyndesisNotFound:
             self._connectors.pop(connector, None)
             missing = f"{self._client.url} has no connector {connector!r} (yet)"
             raise ConnectorUnfit("ConnectorMissing", missing, starting=self._clock() < self._started_until) from None
@@ -119,7 +117,7 @@ class ConnectionService:
             self._connectors.pop(connector, None)
             raise ConnectorUnfit(
                 "ConnectorUnfit",
-                f"{self._client.url}: connector {connector!r} would store the password in clear; none is sent",
+                f"{self._client.url}: connector {connector!r} would store the password in plain text; it is not sent",
             )
         icon = definition.get("icon")
         self._connectors[connector] = self._clock() + CONNECTOR_FRESH, secret, icon if isinstance(icon, str) else None
@@ -128,74 +126,75 @@ class ConnectionService:
     async def ensure(
         self, desired: DesiredConnection, confirmed: str, confirmed_stored: str = ""
     ) -> tuple[Document, bool]:
-        """See that the connection is as it is wanted; return what is stored, and whether it was written.
+        """Create or update the connection; return the stored connection and True if it was written.
 
-        ``confirmed`` is the hash of the credential that was seen to be there, ``confirmed_stored`` that of the
-        ciphertexts that it was stored as. Raises ``NameTaken`` if a foreign connection has the name.
+        ``confirmed`` is the hash of the confirmed credential, ``confirmed_stored`` that of its ciphertexts. Raises
+        ``ForeignObject`` if a foreign connection has the name.
         """
         async with self._locks[desired.name]:
-            with self._believing_nothing_after_a_failure():
-                return await self._keep(desired, confirmed, confirmed_stored)
+            with self._forgetting_on_failure():
+                return await self._create_or_update(desired, confirmed, confirmed_stored)
 
-    async def _keep(self, desired: DesiredConnection, confirmed: str, confirmed_stored: str) -> tuple[Document, bool]:
+    async def _create_or_update(
+        self, desired: DesiredConnection, confirmed: str, confirmed_stored: str
+    ) -> tuple[Document, bool]:
         stored = await self._find(desired)
         if stored is None:
-            if confirmed:  # it was there: this may be another Syndesis
+            if confirmed:  # it existed, so this may be another Syndesis
                 self.forget()
             return await self._create(desired), True
-        sure = UNSURE if stored["id"] in self._unsure else confirmed
-        found = await self._differences(stored, desired, sure, confirmed_stored)
-        if not found:
+        if stored["id"] in self._unsure:
+            confirmed = UNSURE
+        differences = await self._differences(stored, desired, confirmed, confirmed_stored)
+        if not differences:
             return stored, False
-        return await self._mend(stored, desired, found), True
+        return await self._update(stored, desired, differences), True
 
     async def delete(self, evidence: ConnectionEvidence) -> str:
-        """Delete what is ours; return a warning if integrations used it."""
-        with self._believing_nothing_after_a_failure():
-            return await self._drop(evidence)
+        """Delete the pair's connections; return a warning if integrations used one."""
+        with self._forgetting_on_failure():
+            return await self._delete_all(evidence)
 
-    async def _drop(self, evidence: ConnectionEvidence) -> str:
+    async def _delete_all(self, evidence: ConnectionEvidence) -> str:
         ours = await self._client.connections(lambda c: is_ours(c, evidence))
         warning = ""
         for connection in ours:
             uses = connection.get("uses")
             if isinstance(uses, int) and uses > 0:
                 use = "1 integration uses" if uses == 1 else f"{uses} integrations use"
-                warning = f"connection {connection.get('name')!r} was removed from Syndesis while {use} it"
+                warning = f"connection {connection.get('name')!r} was deleted in Syndesis while {use} it"
             await self._delete(connection["id"])
-        gone = {connection["id"] for connection in ours}
-        if gone and await self._client.connections(lambda c: c["id"] in gone):
+        deleted = {connection["id"] for connection in ours}
+        if deleted and await self._client.connections(lambda c: c["id"] in deleted):
             raise SyndesisUnavailable(
                 f"{self._client.url}: a deleted connection is still listed", reason="SyndesisFailed"
             )
         return warning
 
     async def verify(self, stored: Document, desired: DesiredConnection) -> Check:
-        """Have the server try the connection as it is stored; advisory, so a failure of the call is an answer too."""
+        """Let the server test the stored connection. The test is advisory: a failed request is also a result."""
         properties = stored.get("configuredProperties") or {}
         try:
             results = await self._client.verify(desired.connector, properties)
         except Failure as error:
             return Check.failure("VerifierUnavailable", error.message)
-        sent = {
-            str(known[key]) for known in (desired.properties, properties) for key in desired.secret if known.get(key)
-        }
-        return check_of(results, frozenset(sent))
+        sources = (desired.properties, properties)
+        secrets = {str(values[key]) for values in sources for key in desired.secret if values.get(key)}
+        return check_of(results, frozenset(secrets))
 
     async def _stored(self, identifier: str, connector: str | None = None) -> Document | None:
-        """Return the connection of that id, from the list: by id the server also shows what was deleted (recorded)."""
+        """Return the connection of this id from the list: a GET by id also returns a deleted one (recorded)."""
         return next(iter(await self._client.connections(lambda c: c["id"] == identifier, connector)), None)
 
     async def _find(self, desired: DesiredConnection) -> Document | None:
-        """Return the connection that is ours; others with our mark are left from a race whose loser could not be
-        removed.
+        """Return the pair's connection, and delete twins that a race has left.
 
-        Raises ``NameTaken`` if a foreign one has its name.
+        Raises ``ForeignObject`` if a foreign connection has its name.
         """
-        there = await self._client.connections(desired.concerns, desired.connector)
-        owned = [c for c in there if is_ours(c, desired.evidence)]
+        candidates = await self._client.connections(desired.concerns, desired.connector)
+        owned = [c for c in candidates if is_ours(c, desired.evidence)]
         ours = next((c for c in owned if c["id"] == desired.id), None) or next(iter(owned), None)
-        if ours is None and any(c.get("name") == desired.name for c in there):
+        if ours is None and any(c.get("name") == desired.name for c in candidates):
             raise self._taken(desired)
         for twin in owned:
             if ours is not None and twin["id"] != ours["id"] and is_marked(twin, desired.evidence):
@@ -209,7 +208,7 @@ class ConnectionService:
         return changes(stored, desired, confirmed, confirmed_stored, keeps_metadata=keeps_metadata)
 
     async def _keeps_metadata(self, stored: Document) -> bool:
-        """Whether metadata that is missing can be put there; asked only where all of it is missing."""
+        """Return True if the server stores metadata; it is asked only if the connection has none."""
         if stored.get("metadata"):
             return True
         if self._metadata is None or self._clock() >= self._metadata[0]:
@@ -217,15 +216,15 @@ class ConnectionService:
         return self._metadata[1]
 
     async def _delete(self, identifier: str) -> None:
-        await self._meant_alone(identifier)
-        with suppress(NotThere):
+        await self._check_unambiguous(identifier)
+        with suppress(SyndesisNotFound):
             await self._client.delete(identifier)
         self._unsure.discard(identifier)
 
-    async def _meant_alone(self, identifier: str) -> None:
-        """See that a write means no other connection: in an id, ``_`` stands for any character.
+    async def _check_unambiguous(self, identifier: str) -> None:
+        """Check that a write changes no other connection: ``_`` in an id matches any character.
 
-        (SqlJsonDB.java:512-527.) We make no such id; one may be taken over from a connection that was made otherwise.
+        (SqlJsonDB.java:512-527.) The operator creates no such id, but an adopted connection may have one.
         """
         if "_" not in identifier:
             return
@@ -237,43 +236,43 @@ class ConnectionService:
             raise Refused("ConnectionIdAmbiguous", message)
 
     def _taken(self, desired: DesiredConnection) -> ForeignObject:
-        taken = f"{self._client.url}: a connection named {desired.name!r} exists and is not this pair's"
-        return ForeignObject("ConnectionNameTaken", f"{taken}; rename or delete it in Syndesis")
+        message = f"{self._client.url}: a connection named {desired.name!r} exists and is not this pair's"
+        return ForeignObject("ConnectionNameTaken", f"{message}; rename or delete it in Syndesis")
 
     def _raced(self, desired: DesiredConnection) -> SyndesisUnavailable:
-        raced = f"{self._client.url}: another client is creating connection {desired.name!r} at the same time"
-        return SyndesisUnavailable(raced, reason="SyndesisRaced")
+        message = f"{self._client.url}: another client is creating connection {desired.name!r} at the same time"
+        return SyndesisUnavailable(message, reason="SyndesisRaced")
 
     async def _create(self, desired: DesiredConnection) -> Document:
-        """Make it, and look at what came of it: two that are made at the same moment are both accepted.
+        """Create the connection and read it back: the server accepts two of one name at the same time.
 
-        Of two that are ours the one with the lower id stays, so that two who make them agree on which.
+        Of two that are ours the one with the lower id is kept, so that concurrent clients agree.
         """
         desired = replace(desired, id=desired.evidence.generated.replace("_", "-"))
-        await self._make_room(desired)
-        await self._make_sure_of_secrets(desired)
+        await self._free_id(desired)
+        await self._check_encryption(desired)
         try:
             await self._client.create(new(desired, self._icon(desired)))
         except ForeignObject:
             if await self._client.connections(lambda c: is_marked(c, desired.evidence), desired.connector):
                 raise self._raced(desired) from None
             raise self._taken(desired) from None
-        there = await self._client.connections(desired.concerns)
-        stored = next((c for c in there if c["id"] == desired.id), None)
+        candidates = await self._client.connections(desired.concerns)
+        stored = next((c for c in candidates if c["id"] == desired.id), None)
         if stored is None:
             raise self._lost()
         twins = [
             c
-            for c in there
+            for c in candidates
             if c["id"] != desired.id and (c.get("name") == desired.name or is_marked(c, desired.evidence))
         ]
-        strangers = [c for c in twins if not is_marked(c, desired.evidence)]
-        in_clear = _in_clear(stored, desired)
-        if in_clear or strangers or any(twin["id"] < desired.id for twin in twins):
+        foreign = [c for c in twins if not is_marked(c, desired.evidence)]
+        unencrypted = _unencrypted(stored, desired)
+        if unencrypted or foreign or any(twin["id"] < desired.id for twin in twins):
             await self._delete(desired.id)
-        if in_clear:
-            raise self._unfit(desired, in_clear)
-        if strangers:
+        if unencrypted:
+            raise self._unfit(unencrypted)
+        if foreign:
             raise self._taken(desired)
         if any(twin["id"] < desired.id for twin in twins):
             raise self._raced(desired)
@@ -284,68 +283,67 @@ class ConnectionService:
         return stored
 
     def _icon(self, desired: DesiredConnection) -> str | None:
-        known = self._connectors.get(desired.connector)
-        return known[2] if known is not None else None
+        cached = self._connectors.get(desired.connector)
+        return cached[2] if cached is not None else None
 
-    async def _make_room(self, desired: DesiredConnection) -> None:
-        """See that the id is free: what the server still shows of a deleted one would have the POST refused.
+    async def _free_id(self, desired: DesiredConnection) -> None:
+        """Delete a connection that blocks the id: remains of a deleted one, or one of ours with another connector.
 
-        A second deletion ends that. One of ours goes too where the connector is another one now.
+        The server would refuse the POST otherwise. A second deletion removes such remains.
         """
         if await self._client.connection(desired.id) is None:
             return
-        there = await self._stored(desired.id)
-        if there is not None and (
-            there.get("connectorId") == desired.connector or not is_marked(there, desired.evidence)
+        stored = await self._stored(desired.id)
+        if stored is not None and (
+            stored.get("connectorId") == desired.connector or not is_marked(stored, desired.evidence)
         ):
             raise self._raced(desired)
         await self._delete(desired.id)
 
-    async def _mend(self, stored: Document, desired: DesiredConnection, found: Changes) -> Document:
-        """Write what differs, in the gentlest way that the server has for it; look again afterwards.
+    async def _update(self, stored: Document, desired: DesiredConnection, differences: Changes) -> Document:
+        """Write the differences with the endpoint that changes least, and read the connection back.
 
         The server itself reads and writes connections every 60 seconds without a lock, so a write may be lost.
         """
-        await self._meant_alone(stored["id"])
-        secrets = desired.secret & found.properties.keys()
+        await self._check_unambiguous(stored["id"])
+        secrets = desired.secret & differences.properties.keys()
         if secrets:
-            await self._make_sure_of_secrets(desired)
+            await self._check_encryption(desired)
             self._unsure.add(stored["id"])
-        if found.removed or found.rest or not await self._set_properties(stored, found):
-            await self._client.replace(replacement(stored, desired, found, self._icon(desired)))
+        if differences.removed or differences.rest or not await self._set_properties(stored, differences):
+            await self._client.replace(replacement(stored, desired, differences, self._icon(desired)))
         after = await self._stored(stored["id"], desired.connector)
         if after is None:
             raise self._lost()
-        if in_clear := _in_clear(after, desired):
-            raise self._unfit(desired, in_clear)
-        kept = any(_property(after, key) == _property(stored, key) for key in secrets)
-        if kept or await self._differences(after, desired, desired.credentials):
+        if unencrypted := _unencrypted(after, desired):
+            raise self._unfit(unencrypted)
+        unchanged = any(_property(after, key) == _property(stored, key) for key in secrets)
+        if unchanged or await self._differences(after, desired, desired.credentials):
             raise self._lost()
         self._unsure.discard(stored["id"])
         return after
 
-    async def _set_properties(self, stored: Document, found: Changes) -> bool:
-        """Set properties alone; False where the release has no call for that."""
+    async def _set_properties(self, stored: Document, differences: Changes) -> bool:
+        """Set properties only; return False if the release has no endpoint for that."""
         try:
-            await self._client.set_properties(stored["id"], found.properties)
-        except NotThere:
-            log.debug("no call for properties", server=self._client.url)
+            await self._client.set_properties(stored["id"], differences.properties)
+        except SyndesisNotFound:
+            log.debug("properties endpoint not found", server=self._client.url)
             return False
         return True
 
     def _lost(self) -> SyndesisUnavailable:
-        return SyndesisUnavailable(f"{self._client.url}: another write replaced this one", reason="SyndesisLostWrite")
+        return SyndesisUnavailable(f"{self._client.url}: the write was overwritten", reason="SyndesisLostWrite")
 
-    def _unfit(self, desired: DesiredConnection, in_clear: list[str]) -> ConnectorUnfit:
-        """Return the failure for a secret in clear; the connector changed, and is read again before the next write."""
+    def _unfit(self, unencrypted: list[str]) -> ConnectorUnfit:
+        """Return the failure for an unencrypted secret; the connector is read again before the next write."""
         self.forget()
-        return ConnectorUnfit(
-            "ConnectorUnfit", f"{self._client.url} stored {', '.join(in_clear)} in clear, and no more is sent"
-        )
+        message = f"{self._client.url} stored {', '.join(unencrypted)} in plain text; no more secrets are sent"
+        return ConnectorUnfit("ConnectorUnfit", message)
 
 
-def _in_clear(stored: Document, desired: DesiredConnection) -> list[str]:
-    """Return the secrets that are stored in clear."""
+def _unencrypted(stored: Document, desired: DesiredConnection) -> list[str]:
+    """Return the keys of secrets that are stored in plain text."""
     values = {key: _property(stored, key) for key in sorted(desired.secret & desired.properties.keys())}
     return [key for key, value in values.items() if value is not None and not is_encrypted(value)]
 

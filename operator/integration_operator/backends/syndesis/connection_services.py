@@ -1,4 +1,4 @@
-"""All Syndesis servers that the process talks to, on one session."""
+"""The clients of all Syndesis servers, with one HTTP session."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from integration_operator.backends.syndesis.errors import SyndesisUnavailable
 from integration_operator.domain.model.platforms import Syndesis
 
 READ_BUFFER = 64 * 1024
-"""Bytes that aiohttp holds of an answer before it is read, up to twice that for each connection."""
+"""Bytes that aiohttp buffers of an answer, up to twice that for each connection."""
 
 
 class ConnectionServices:
-    """The servers, each made when it is first needed; ``url_of`` gives the one of a namespace."""
+    """Creates the service of each namespace on first use; ``url_of`` returns the URL of a namespace."""
 
     def __init__(
         self,
@@ -37,14 +37,14 @@ class ConnectionServices:
         self._on_recovery: list[Callable[[str], None]] = []
 
     def on_recovery(self, callback: Callable[[str], None]) -> None:
-        """Call back with the namespace when a server that was left alone answers again."""
+        """Call ``callback`` with the namespace of a server that recovered."""
         self._on_recovery.append(callback)
 
     def of(self, namespace: str) -> ConnectionService:
-        """Return the server of a namespace: there is one Syndesis in each, and its Service has a fixed name."""
+        """Return the service of a namespace, which has at most one Syndesis with a Service of a fixed name."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),  # each Peer has its own; none is to use up another's
+                connector=aiohttp.TCPConnector(limit=0),  # each circuit breaker has its own limit
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,
@@ -59,11 +59,11 @@ class ConnectionServices:
         return self._services[namespace]
 
     def forget(self, namespace: str) -> None:
-        """Forget all that is known of a namespace's server, and that it was down: another one answers there now."""
+        """Drop the state of a namespace's server and its circuit breaker: another server answers now."""
         self._services.pop(namespace, None)
 
     def syndesis_changed(self, old: Syndesis | None, new: Syndesis | None) -> None:
-        """Follow a store of Syndesis instances: one with another uid is another server."""
+        """Drop the state of servers whose Syndesis has a new uid; a subscriber of the store of Syndesis."""
         for instance in (old, new):
             if instance is not None and (old is None or new is None or old.uid != new.uid):
                 self.forget(instance.ref.namespace)

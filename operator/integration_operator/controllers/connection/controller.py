@@ -38,7 +38,7 @@ from integration_operator.runtime.controller import Controller, Result
 from integration_operator.runtime.errors import Failure, NotFound
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import Ref
-from integration_operator.runtime.reflector import Reflector, State
+from integration_operator.runtime.reflector import Callbacks, Reflector, State
 from integration_operator.runtime.resources import Resource
 from integration_operator.runtime.store import Store
 from integration_operator.runtime.token_bucket import TokenBuckets
@@ -108,7 +108,7 @@ class ConnectionController:
             (resources.SYNDESIS, self.instances),
         ]
         self.reflectors = {
-            resource.kind: Reflector(client, resource, store, on_state=self._state_changed)
+            resource.kind: Reflector(client, resource, store, callbacks=Callbacks(on_state=self._state_changed))
             for resource, store in stores
         }
         self._writer: Writer[LiveObject] = Writer(client, self.reflectors["Connection"], MANAGER)

@@ -102,7 +102,7 @@ class DryRun:
                 document = {**action.document, **_answer_of_platform(action)}
                 self.merge(action.kind, action.ref, document, applied=action.document)
             case Delete():
-                self.cache.store(action.kind).removed(action.ref, action.uid)
+                self.cache.store(action.kind).record_delete(action.ref, action.uid)
             case SetFinalizer():
                 finalizers = [names.REST_STATE_FINALIZER] if action.present else []
                 self._remote_states.begin(rank(self.gatherer.integrations_of(pair))[0])

@@ -15,7 +15,7 @@ from integration_operator.runtime.client import Client
 from integration_operator.runtime.reflector import State
 from integration_operator.runtime.resources import APIResource
 from integration_operator.runtime.text import sanitized
-from integration_operator.runtime.yaml_documents import UnreadableFile, documents, read_text, shown
+from integration_operator.runtime.yaml_documents import UnreadableFile, display_name, documents, read_text
 
 Document = dict[str, Any]
 
@@ -55,7 +55,7 @@ def read(files: Iterable[Path]) -> list[Document]:
     """
     result: list[Document] = []
     for file in _expanded(files):
-        name = shown(file)
+        name = display_name(file)
         for line, document in documents(read_text(file), name):
             where = f"{name}:{line}"
             checked = (_checked(item, where) for item in _items(document, where))
