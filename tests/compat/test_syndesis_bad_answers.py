@@ -18,7 +18,7 @@ from aiohttp import web
 from integration_operator.backends.circuit_breaker import FAILURES, IN_FLIGHT, OPEN_FOR, CircuitBreaker
 from integration_operator.backends.limits import Limits
 from integration_operator.backends.syndesis.client import PAGES, SyndesisClient
-from integration_operator.backends.syndesis.errors import AccessRefused, SyndesisNotFound, Refused, SyndesisUnavailable
+from integration_operator.backends.syndesis.errors import AccessRefused, Refused, SyndesisNotFound, SyndesisUnavailable
 from integration_operator.runtime.errors import Deferred, Failure
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.clocks import Clock

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_operator.runtime.json_text import MAX_DEPTH, Malformed, parse, parse_pruned, pruned
+from integration_operator.runtime.json_text import MAX_DEPTH, Malformed, parse, parse_pruned, prune
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(),
@@ -67,7 +67,7 @@ def test_pruned_keeps_all_that_is_not_deeper(value: Any, max_depth: int) -> None
             return [cut(item, levels - 1) for item in value]
         return {key: cut(item, levels - 1) for key, item in value.items()} if isinstance(value, dict) else value
 
-    assert json.loads(pruned(json.dumps(value).encode(), max_depth=max_depth)) == cut(value, max_depth)
+    assert json.loads(prune(json.dumps(value).encode(), max_depth=max_depth)) == cut(value, max_depth)
 
 
 def test_one_deep_member_is_pruned_and_the_others_are_read() -> None:

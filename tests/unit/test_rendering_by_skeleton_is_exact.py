@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jinja2 import StrictUndefined, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from integration_operator.rendering.skeleton import Json, EmbeddedValue, Values
+from integration_operator.rendering.skeleton import EmbeddedValue, Json, Values
 
 TEMPLATES = [
     "a: {{ x | tojson }}\nb: [{{ y | tojson }}, { c: {{ x | tojson }} }]\n",
@@ -60,7 +60,7 @@ def test_both_ways_are_one(template: str, x: Any, y: Any, k: str) -> None:
     for _ in range(2):  # the second time the skeleton is known
         collected.begin()
         with suppress(EmbeddedValue):  # then the text is read in full, which is what is expected
-            assert collected.read(compiled.render(variables)) == expected
+            assert collected.parse(compiled.render(variables)) == expected
 
 
 @pytest.mark.parametrize(("template", "whole"), [(t, n < 4) for n, t in enumerate(TEMPLATES) if n not in (4, 9)])
@@ -73,7 +73,7 @@ def test_the_common_ways_are_read_once(template: str, whole: bool) -> None:
         collected.parse(text)
     else:
         with pytest.raises(EmbeddedValue):
-            collected.read(text)
+            collected.parse(text)
 
 
 def test_what_is_put_into_a_document_is_its_own() -> None:

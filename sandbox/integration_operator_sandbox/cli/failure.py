@@ -15,7 +15,7 @@ from integration_operator.cli.failure import DEFECT, NO_CLUSTER, WRONG_INPUT
 from integration_operator.cli.output import MAX_LINE
 from integration_operator.runtime.kubeconfig import ClusterNotFound, KubeconfigInvalid
 from integration_operator.runtime.text import sanitized
-from integration_operator.runtime.yaml_documents import reason, shown
+from integration_operator.runtime.yaml_documents import display_name, os_error_reason
 from integration_operator_sandbox.errors import SandboxError
 
 __all__ = ["DEFECT", "NOT_RUNNING", "NO_CLUSTER", "PROGRAM", "WRONG_INPUT", "error_line", "fail", "failures"]
@@ -52,4 +52,4 @@ def failures() -> Iterator[None]:
     except OSError as error:  # such as a kubeconfig in a directory that may not be read
         if error.filename is None:
             raise
-        fail(f"{shown(error.filename)}: {reason(error)}", WRONG_INPUT)
+        fail(f"{display_name(error.filename)}: {os_error_reason(error)}", WRONG_INPUT)

@@ -70,7 +70,7 @@ def _expanded(files: Iterable[Path]) -> Iterator[Path]:
             continue
         members = sorted(path for path in file.iterdir() if path.suffix in EXTENSIONS and path.is_file())
         if not members:
-            raise UnreadableFile(f"{shown(file)}: no file in it ends with {', '.join(EXTENSIONS)}")
+            raise UnreadableFile(f"{display_name(file)}: no file in it ends with {', '.join(EXTENSIONS)}")
         yield from members
 
 
