@@ -146,7 +146,7 @@ async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
         async def left_alone() -> bool:
             found = [await world.get("Connection", ref) for ref in refs]
             conditions = [c for f in found if f for c in (f.get("status") or {}).get("conditions") or ()]
-            return len(conditions) == 4 and all(f"tried again every {OPEN_FOR} s" in c["message"] for c in conditions)
+            return len(conditions) == 4 and all(f"retried every {OPEN_FOR} s" in c["message"] for c in conditions)
 
         await world.eventually("it is left alone", left_alone)
         await asyncio.sleep(2 * OPEN_FOR)

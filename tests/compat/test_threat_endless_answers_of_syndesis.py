@@ -179,7 +179,7 @@ async def test_a_list_without_a_last_page_ends_and_the_server_is_left_alone() ->
         with pytest.raises(SyndesisUnavailable, match="no end"):
             await servers.of("fuse").delete(EVIDENCE)
         assert len(asked) == MAX_PAGES
-        with pytest.raises(Deferred, match=r"no end; tried again every 3 s\. Is Syndesis running"):
+        with pytest.raises(Deferred, match=r"no end; retried every 3 s\. Is Syndesis running"):
             await servers.of("fuse").delete(EVIDENCE)
         assert len(asked) == MAX_PAGES
 

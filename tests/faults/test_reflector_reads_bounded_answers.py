@@ -84,5 +84,5 @@ async def test_a_packed_answer_is_not_unpacked(server: ThingServer, tmp_path: Pa
     server.answers = [packed]
     async with running(server, tmp_path) as reflector:
         await until(lambda: reflector.state is State.FAILING)
-        assert "packed" in reflector.problem
+        assert "compressed" in reflector.problem
         await until(lambda: reflector.state is State.SYNCED)

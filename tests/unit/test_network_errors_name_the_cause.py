@@ -78,7 +78,7 @@ async def test_no_such_host(get: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_name_server_that_is_away() -> None:
-    assert describe_network_error(socket.gaierror(socket.EAI_AGAIN, "x")) == "the name cannot be resolved for now"
+    assert describe_network_error(socket.gaierror(socket.EAI_AGAIN, "x")) == "temporary DNS failure"
 
 
 async def test_certificate_not_trusted(get: Any, tmp_path: Any) -> None:
