@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 TEST = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)")
 FILE = re.compile(r"\btests/[\w/]+\.py\b")
+MODULE = re.compile(r"`((?:api|backends|cli|controllers|domain|platforms|rendering|runtime)/[\w/]+\.py)`")
+PACKAGE = ROOT / "operator/integration_operator"
 THREATS = 19
 """Lines of the model that the page tells; fewer rows mean that one was lost."""
 
@@ -37,6 +39,12 @@ def test_each_test_that_a_page_names_exists(page: Path) -> None:
         assert (ROOT / file).is_file(), file
     for file, name in TEST.findall(text):
         assert name in defined_in(file), f"{file}::{name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_module_that_a_page_names_exists(page: Path) -> None:
+    for module in MODULE.findall(page.read_text()):
+        assert (PACKAGE / module).is_file(), module
 
 
 def test_each_threat_has_one() -> None:
