@@ -68,9 +68,9 @@ VERDICTS: dict[str, tuple[Any, bool, str, str]] = {
     "another status": ([result(status="MAYBE")], False, "VerifierUnavailable", "it is away"),
     "a number for errors": ([{"status": "ERROR", "errors": 7}], False, "VerificationFailed", "no reason given"),
     "texts for errors": ([{"status": "ERROR", "errors": ["x"]}], False, "VerificationFailed", "no reason given"),
-    "a list for a description": ([result(description=["a"])], False, "VerificationFailed", "a"),
-    "texts for results": (["OK"], False, "VerifierUnavailable", "not a list of results"),
-    "an object": ({"status": "OK"}, False, "VerifierUnavailable", "not a list of results"),
+    "a list for a description": ([result(description=["a"])], False, "VerificationFailed", "CONNECTION"),
+    "texts for results": (["OK"], False, "VerifierUnavailable", "the verifier's answer has an unexpected type"),
+    "an object": ({"status": "OK"}, False, "VerifierUnavailable", "the verifier's answer has an unexpected type"),
 }
 
 

@@ -216,7 +216,7 @@ async def test_more_than_was_asked_for_is_no_page() -> None:
         return whole(send, json.dumps({"items": [{"id": f"c-{n}"} for n in range(PAGES[0] + 1)]}).encode())
 
     async with hostile(more) as (servers, _):
-        with pytest.raises(SyndesisUnavailable, match="the list of connections is malformed"):
+        with pytest.raises(SyndesisUnavailable, match="the list of connections has more items than were requested"):
             await servers.of("fuse").delete(EVIDENCE)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from integration_operator.backends.syndesis.answers import VERIFIER_RESULTS
 from integration_operator.backends.syndesis.connection import check_of
 from integration_operator.controllers.connection.status import connection_status
 from integration_operator.domain.model.checks import Check
@@ -55,7 +56,7 @@ def test_what_a_reconciler_of_connections_says(status: Any) -> None:
 
 def test_what_the_verifier_says() -> None:
     results = [{"status": "ERROR", "errors": [{"code": "X", "description": HOSTILE}] * 3}]
-    assert is_safe(check_of(results, frozenset()).message)
+    assert is_safe(check_of(VERIFIER_RESULTS.validate_python(results), frozenset()).message)
 
 
 def test_the_status_of_a_connection() -> None:

@@ -13,13 +13,23 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
+from pydantic import TypeAdapter, ValidationError
 
 from integration_operator.api import names
 from integration_operator.backends.circuit_breaker import CircuitBreaker
 from integration_operator.backends.limits import DEFAULT, ERROR_BYTES, MAX_VALUES, Limits
+from integration_operator.backends.syndesis.answers import (
+    CONNECTION,
+    CONNECTION_PAGE,
+    CONNECTOR,
+    VERIFIER_RESULTS,
+    VERSION,
+    Connector,
+    VerifierResult,
+)
 from integration_operator.backends.syndesis.errors import (
     EndpointNotFound,
     Refused,
@@ -32,6 +42,7 @@ from integration_operator.runtime.json_text import Malformed, parse
 from integration_operator.runtime.network_errors import describe_network_error
 from integration_operator.runtime.responses import IDENTITY_ENCODING, TooLarge, Unreadable, body
 
+T = TypeVar("T")
 Document = dict[str, Any]
 
 HEADERS = IDENTITY_ENCODING | {
@@ -56,6 +67,9 @@ VERIFIER_SECONDS = 25.0  # the verifier itself gives up after 15 s (VerifierComm
 
 NOT_KEPT = ("connector", "board")
 """Fields that are dropped; they are most of an answer."""
+
+FIELDS = frozenset({"configuredProperties", "errors", "icon", "id", "items", "metadata", "name", "properties", "tags"})
+"""Names that an error message may quote from the path of an invalid value."""
 
 PATH_PART = re.compile(r"[A-Za-z0-9_-]+")
 """A valid id. Any other text could lead to another endpoint in a path, or be dropped in a query."""
@@ -83,13 +97,14 @@ class SyndesisClient:
 
     async def keeps_metadata(self) -> bool:
         """Return True if the release stores the metadata of a connection; False if the release is unknown."""
-        version = self._mapping(await self._call("GET", "/version"), "the version").get("version")
-        numbers = re.findall(r"\d+", version)[:2] if isinstance(version, str) else []
+        version = self._validated(VERSION, await self._call("GET", "/version"), "the version").version
+        numbers = re.findall(r"\d+", version or "")[:2]
         return tuple(int(number) for number in numbers) >= METADATA_SINCE
 
-    async def connector(self, identifier: str) -> Document:
+    async def connector(self, identifier: str) -> Connector:
         """Return the definition of a connector. Raises ``SyndesisNotFound``."""
-        return self._mapping(await self._call("GET", f"/connectors/{self._part(identifier)}"), "the connector")
+        answer = await self._call("GET", f"/connectors/{self._part(identifier)}")
+        return self._validated(CONNECTOR, answer, "the connector")
 
     async def connection(self, identifier: str) -> Document | None:
         """Return the connection of this id, None if it does not exist."""
@@ -142,10 +157,10 @@ class SyndesisClient:
 
     async def _page(self, condition: str, size: int, page: int, read: _Count) -> list[Document]:
         path = f"/connections?{condition}per_page={size}&page={page}"
-        answer = self._mapping(await self._call("GET", path, read=read), "the list")
-        items = answer.get("items", [])  # absent if it is empty
-        if not isinstance(items, list) or len(items) > size:
-            raise self._malformed("the list of connections is malformed")
+        answer = await self._call("GET", path, read=read)
+        items = self._validated(CONNECTION_PAGE, answer, "the list of connections").items
+        if len(items) > size:
+            raise self._malformed("the list of connections has more items than were requested")
         return [self._connection(item) for item in items]
 
     async def create(self, connection: Document) -> Document:
@@ -168,13 +183,11 @@ class SyndesisClient:
         """Delete a connection. The server also succeeds if it does not exist (Deleter.java:33-36)."""
         await self._call("DELETE", f"/connections/{self._part(identifier)}")
 
-    async def verify(self, connector: str, properties: Mapping[str, str]) -> list[Document]:
+    async def verify(self, connector: str, properties: Mapping[str, str]) -> list[VerifierResult]:
         """Let the server test a connection with these properties; it decrypts encrypted ones."""
         path = f"/connectors/{self._part(connector)}/verifier"
         answer = await self._call("POST", path, dict(properties), seconds=VERIFIER_SECONDS)
-        if not isinstance(answer, list) or not all(isinstance(result, dict) for result in answer):
-            raise self._malformed("the verifier's answer is not a list of results")
-        return answer
+        return self._validated(VERIFIER_RESULTS, answer, "the verifier's answer")
 
     async def _call(
         self,
@@ -239,24 +252,18 @@ class SyndesisClient:
             )
         return identifier
 
-    def _mapping(self, answer: Any, what: str) -> Document:
-        if not isinstance(answer, dict):
-            raise self._malformed(f"{what} is not a JSON object")
-        return answer
+    def _validated(self, adapter: TypeAdapter[T], answer: Any, what: str) -> T:
+        """Return an answer as its model. Raises ``SyndesisUnavailable``, which quotes nothing of it."""
+        try:
+            return adapter.validate_python(answer)
+        except ValidationError as error:
+            path = ".".join(str(part) for part in error.errors()[0]["loc"] if isinstance(part, int) or part in FIELDS)
+            raise self._malformed(f"{what} has an unexpected type{f' at {path}' if path else ''}") from None
 
     def _connection(self, answer: Any) -> Document:
-        """Check the types of the fields of a connection and drop the ones that are not used."""
-        connection = {k: v for k, v in self._mapping(answer, "a connection").items() if k not in NOT_KEPT}
-        fits = (
-            isinstance(connection.get("id"), str)
-            and isinstance(connection.get("name", ""), str)
-            and all(isinstance(connection.get(key) or {}, dict) for key in ("configuredProperties", "metadata"))
-            and isinstance(connection.get("tags") or [], list)
-            and all(isinstance(tag, str) for tag in connection.get("tags") or ())
-        )
-        if not fits:
-            raise self._malformed("a connection has fields of unexpected types")
-        return connection
+        """Return a validated connection without the fields that are not used."""
+        self._validated(CONNECTION, answer, "a connection")
+        return {key: value for key, value in answer.items() if key not in NOT_KEPT}
 
     def _malformed(self, message: str, kind: type[SyndesisUnavailable] = SyndesisUnavailable) -> SyndesisUnavailable:
         return kind(f"{self.url}: {message}", reason="SyndesisMalformed")

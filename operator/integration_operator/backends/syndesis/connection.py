@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from integration_operator.api import names
 from integration_operator.api.connection import ConnectionSpec
+from integration_operator.backends.syndesis.answers import VerifierResult
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.policies.ownership import ConnectionEvidence, judge_syndesis_connection
 from integration_operator.runtime.errors import Failure
@@ -231,22 +232,21 @@ def is_encrypted(value: object) -> bool:
     return isinstance(value, str) and value.startswith(ENCRYPTED)
 
 
-def check_of(results: list[Document], secrets: frozenset[str]) -> Check:
+def check_of(results: list[VerifierResult], secrets: frozenset[str]) -> Check:
     """Return the result of the verifier; ``secrets`` are values that no message may contain."""
     if not results:
         return Check.failure("VerifierUnavailable", "Syndesis returned no result for the connection test")
     for result in results:
-        if result.get("status") == "OK":
+        if result.status == "OK":
             continue
-        entries = result.get("errors")
-        errors = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
-        message = "; ".join(str(e.get("description") or e.get("code") or "") for e in errors) or "no reason given"
+        errors = [error for error in result.errors or () if error]
+        message = "; ".join(error.description or error.code or "" for error in errors) or "no reason given"
         for value in sorted(secrets, key=len, reverse=True):
             message = message.replace(value, "***")
         message = sanitized(message, MAX_QUOTE)
-        if result.get("status") == "UNSUPPORTED":
+        if result.status == "UNSUPPORTED":
             return Check.failure("VerificationUnsupported", "Syndesis cannot test this connector")
-        if result.get("status") != "ERROR" or any(str(e.get("code", "")).startswith("SYNDESIS") for e in errors):
+        if result.status != "ERROR" or any((error.code or "").startswith("SYNDESIS") for error in errors):
             return Check.failure("VerifierUnavailable", f"Syndesis could not test the connection: {message}")
         return Check.failure("VerificationFailed", f"Syndesis tested the connection: {message}")
     return Check.success("Verified", "Syndesis tested the connection, and it works")

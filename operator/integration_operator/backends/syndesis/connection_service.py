@@ -110,17 +110,15 @@ class ConnectionService:
             self._connectors.pop(connector, None)
             missing = f"{self._client.url} has no connector {connector!r} (yet)"
             raise ConnectorUnfit("ConnectorMissing", missing, starting=self._clock() < self._started_until) from None
-        properties = definition.get("properties")
-        properties = properties if isinstance(properties, dict) else {}
-        secret = frozenset(k for k, p in properties.items() if isinstance(p, dict) and p.get("secret") is True)
+        properties = definition.properties or {}
+        secret = frozenset(key for key, value in properties.items() if value and value.secret)
         if "password" not in secret:
             self._connectors.pop(connector, None)
             raise ConnectorUnfit(
                 "ConnectorUnfit",
                 f"{self._client.url}: connector {connector!r} would store the password in plain text; it is not sent",
             )
-        icon = definition.get("icon")
-        self._connectors[connector] = self._clock() + CONNECTOR_FRESH, secret, icon if isinstance(icon, str) else None
+        self._connectors[connector] = self._clock() + CONNECTOR_FRESH, secret, definition.icon
         return secret
 
     async def ensure(
