@@ -17,8 +17,6 @@ import binascii
 import re
 from typing import Any
 
-from cryptography import x509
-
 from integration_operator.api import names
 from integration_operator.domain.model.patterns import NamespacePatterns
 from integration_operator.domain.model.platforms import DEFAULT_OPERATIONS, AddressSpace, Endpoint
@@ -161,6 +159,8 @@ def _certificates(encoded: object, defects: list[str]) -> str | None:
     if not isinstance(encoded, str) or len(encoded) > MAX_CERTIFICATES:
         defects.append(defect)
         return None
+    from cryptography import x509  # not needed before an AddressSpace has a CA
+
     try:
         pem = base64.b64decode(encoded, validate=True).decode("ascii")
         x509.load_pem_x509_certificates(pem.encode())
