@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# Each test worker starts its own control plane. Use one worker for each core.
-WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+# Each test worker starts its own control plane. Tests wait for timeouts a third of the time: three workers for two cores.
+WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 3 / 2)))
 PAIRS  ?= 1000
 
 .DEFAULT_GOAL := help
