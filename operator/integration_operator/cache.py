@@ -146,8 +146,8 @@ class Cache:
 
     def is_terminating(self, namespace: str) -> bool:
         """Check if a namespace is being deleted."""
-        found = self.terminating.get(Ref("", namespace))
-        return found is not None and found[1]
+        state = self.terminating.get(Ref("", namespace))
+        return state is not None and state[1]
 
     def authentication_type(self, space: AddressSpace) -> str | None:
         """Return the type of a space's authentication service, if the service can be read.

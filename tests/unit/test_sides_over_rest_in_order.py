@@ -169,7 +169,7 @@ def test_and_back() -> None:
     assert isinstance(handed, Apply)
     assert handed.document["metadata"]["annotations"][names.HANDED_OVER] == "rest"
     assert isinstance(deliver, EnsureRemote)
-    assert deliver.known.id == "con-1"
+    assert deliver.remote.id == "con-1"
 
     kept = RemoteState(
         "rest", Presence.PRESENT, "con-1", deliver.applied, deliver.credentials, platform=deliver.platform

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -120,7 +121,7 @@ async def _from_cluster(
             everywhere=everywhere,
             enmasse_namespace=settings.enmasse_namespace,
         )
-    documents = [document for found in reading.documents.values() for document in found]
+    documents = itertools.chain.from_iterable(reading.documents.values())
     cache = cache_of_documents(documents, served=reading.served, enmasse_namespace=settings.enmasse_namespace)
     share = settings.mass_delete_share if reading.namespaces is None else 1.0  # a part never shows all there is
     dry_run = DryRun(cache, settings.plan_settings, share=share)
@@ -157,8 +158,8 @@ def _print(explanation: Explanation) -> None:
         say(f"→ {': '.join(filter(None, (outcome.text, outcome.reason, outcome.message)))}", indent=2)
     for number, integration in enumerate(explanation.integrations if pair is not None else ()):
         say(f"Integration {_shown(integration)}{': a duplicate of the first, not used' if number else ''}", indent=2)
-        if found := _ready(integration):
-            say(f"Ready={found['status']}: {found['reason']}: {found['message']}", indent=4)
+        if ready_condition := _ready(integration):
+            say("Ready={status}: {reason}: {message}".format_map(ready_condition), indent=4)
 
 
 def _shown(integration: Integration) -> str:

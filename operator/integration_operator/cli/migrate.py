@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -137,7 +138,7 @@ async def _migrate(request: Request, settings: Settings, templates: Templates) -
         )
         optional = (resources.AUTHENTICATION_SERVICE, resources.NAMESPACE, resources.CRD)
         reading = await read(client, needed, optional, enmasse_namespace=settings.enmasse_namespace)
-        documents = [document for found in reading.documents.values() for document in found]
+        documents = itertools.chain.from_iterable(reading.documents.values())
         cache = cache_of_documents(documents, served=reading.served, enmasse_namespace=settings.enmasse_namespace)
         integrations = list(cache.integrations)
         dry_run = DryRun(cache, _plan_settings(settings, integrations))
@@ -163,13 +164,13 @@ async def _migrate(request: Request, settings: Settings, templates: Templates) -
 
 def _plan_settings(settings: Settings, integrations: list[Integration]) -> PlanSettings:
     """Return the settings of the running operator, as far as they are given or any Integration shows them."""
-    found = settings.plan_settings
-    if found.user_delivery == "auto":
-        found = replace(found, user_delivery=_setting(integrations, "user"))
-    if found.connection_delivery == "auto":
-        found = replace(found, connection_delivery=_setting(integrations, "connection"))
+    plan_settings = settings.plan_settings
+    if plan_settings.user_delivery == "auto":
+        plan_settings = replace(plan_settings, user_delivery=_setting(integrations, "user"))
+    if plan_settings.connection_delivery == "auto":
+        plan_settings = replace(plan_settings, connection_delivery=_setting(integrations, "connection"))
     refused = any("KeycloakNotAllowed" in str(i.status.get("conditions")) for i in integrations)
-    return replace(found, enable_new=False, allow_keycloak=not refused)
+    return replace(plan_settings, enable_new=False, allow_keycloak=not refused)
 
 
 def _setting(integrations: list[Integration], side: str) -> str:
@@ -177,30 +178,30 @@ def _setting(integrations: list[Integration], side: str) -> str:
     for integration in integrations:
         conditions = integration.status.get("conditions") or ()
         message = next((str(c.get("message")) for c in conditions if c.get("type") == "DeliveryChosen"), "")
-        if found := re.search(rf"\b{side}: (\w+), because the setting asks for ", message):  # policies/delivery_mode.py
-            return "native" if found[1] == "aggregated" else found[1]
+        if match := re.search(rf"\b{side}: (\w+), because the setting asks for ", message):  # policies/delivery_mode.py
+            return "native" if match[1] == "aggregated" else match[1]
     return "auto"
 
 
 def _chosen(there: list[Integration], names: list[str], namespace: str | None, default: str) -> list[Integration]:
     """Return the enabled Integrations that are named, or all; end the command if a name does not exist."""
     enabled = sorted((i for i in there if i.enabled), key=lambda i: i.ref)
-    known = f"; enabled ones: {', '.join(str(i.ref) for i in enabled)}" if enabled else "; none is enabled"
+    hint = f"; enabled ones: {', '.join(str(i.ref) for i in enabled)}" if enabled else "; none is enabled"
     if not names:
-        found = [i for i in enabled if namespace in (None, i.ref.namespace)]
-        if not found:
+        in_scope = [i for i in enabled if namespace in (None, i.ref.namespace)]
+        if not in_scope:
             where = f" in namespace {namespace}" if namespace else ""
-            fail(f"no enabled Integration{where}{known if enabled else ''}", NO_PAIR)
-        return found
+            fail(f"no enabled Integration{where}{hint if enabled else ''}", NO_PAIR)
+        return in_scope
     by_ref = {i.ref: i for i in there}
     chosen = {}
     for name in names:
         left, slash, right = name.partition("/")
         ref = Ref(left, right) if slash else Ref(namespace or default, name)
         if ref not in by_ref:
-            fail(f'no Integration "{ref.name}" in namespace {ref.namespace}{known}', NO_PAIR)
+            fail(f'no Integration "{ref.name}" in namespace {ref.namespace}{hint}', NO_PAIR)
         if not by_ref[ref].enabled:
-            fail(f"Integration {ref} is not enabled{known}", NO_PAIR)
+            fail(f"Integration {ref} is not enabled{hint}", NO_PAIR)
         chosen[ref] = by_ref[ref]
     return [chosen[ref] for ref in sorted(chosen)]
 
@@ -262,7 +263,7 @@ async def _drive(client: Client, served: APIResource, integration: Integration, 
     from integration_operator.runtime.errors import NotFound
 
     path = served.item(*integration.ref)
-    asked = parse_integration(await client.patch(path, {"spec": {"delivery": way.delivery}}))
+    requested = parse_integration(await client.patch(path, {"spec": {"delivery": way.delivery}}))
     printed = ""
     try:
         async with asyncio.timeout(request.within):
@@ -276,7 +277,7 @@ async def _drive(client: Client, served: APIResource, integration: Integration, 
                 if now != printed:
                     say(f"… {now}", indent=2)
                     printed = now
-                if _done(current, connection, request.to, asked.generation):
+                if _done(current, connection, request.to, requested.generation):
                     say("done", indent=2)
                     return
                 await asyncio.sleep(POLL)

@@ -142,10 +142,10 @@ async def _everything(client: Client, served: APIResource, namespaces: tuple[str
                 raise
             there = await _pages(client, everywhere, everywhere.collection())
             namespaces = tuple(namespace["metadata"]["name"] for namespace in there)
-    found: list[Document] = []
+    documents: list[Document] = []
     for namespace in namespaces:
-        found += await _pages(client, served, served.collection(namespace))
-    return found
+        documents += await _pages(client, served, served.collection(namespace))
+    return documents
 
 
 async def _pages(client: Client, served: APIResource, collection: str) -> list[Document]:
@@ -156,7 +156,7 @@ async def _pages(client: Client, served: APIResource, collection: str) -> list[D
     limit = PAGE
     query = {"limit": str(limit), **({"labelSelector": served.resource.selector} if served.resource.selector else {})}
     accept = METADATA_LIST if served.resource.metadata_only else "application/json"
-    found: list[Document] = []
+    documents: list[Document] = []
     while True:
         try:
             page = await client.get(collection, query, accept=accept)
@@ -167,10 +167,10 @@ async def _pages(client: Client, served: APIResource, collection: str) -> list[D
             query = {**query, "limit": str(limit)}
             continue
         # The items of a LIST of a built-in resource have neither apiVersion nor kind.
-        found += [
+        documents += [
             {**item, "apiVersion": served.api_version, "kind": served.kind} for item in items_of(page, collection)
         ]
         rest = (page.get("metadata") or {}).get("continue")
         if not rest:
-            return found
+            return documents
         query = {**query, "continue": rest}

@@ -71,7 +71,7 @@ class KeycloakBackend:
     async def ensure(self, action: EnsureRemote) -> RemoteState:
         """Create or update the user; if it is confirmed, check with one read that it exists."""
         desired = _desired(action, self._release)
-        password_known = action.known.delivery == "keycloak" and action.known.credentials == action.credentials
+        password_known = action.remote.delivery == "keycloak" and action.remote.credentials == action.credentials
         users = await self._connected(action.space)
         try:
             if not (action.confirmed and await users.exists(desired)):

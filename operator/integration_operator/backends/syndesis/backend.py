@@ -32,21 +32,21 @@ class SyndesisBackend:
         """Create, update or check the connection."""
         namespace = action.pair.syndesis.namespace
         service = self._services.of(namespace)
-        identifier = action.adopted_id or action.known.id or naming.connection_id(action.pair)
+        identifier = action.adopted_id or action.remote.id or naming.connection_id(action.pair)
         secret = await service.secret_properties(action.document["spec"]["connectorId"])
         look_up, look_up_config = self._secrets_of(namespace), await self._config_maps_of(namespace, action.document)
-        evidence = ConnectionEvidence.of(action.pair, action.known.id, action.username, adopted_id=action.adopted_id)
+        evidence = ConnectionEvidence.of(action.pair, action.remote.id, action.username, adopted_id=action.adopted_id)
         desired = desired_connection(
             action.document, identifier, evidence, action.credentials, secret, look_up, look_up_config
         )
-        stored, written = await service.ensure(desired, action.known.credentials, action.known.stored)
+        stored, written = await service.ensure(desired, action.remote.credentials, action.remote.stored)
         state = RemoteState(
             "rest",
             Presence.PRESENT,
             stored["id"],
             action.applied,
             action.credentials,
-            verified=action.known.verified,
+            verified=action.remote.verified,
             stored=stored_hash(stored, desired.secret),
         )
         if written:
@@ -64,7 +64,7 @@ class SyndesisBackend:
 
     async def delete(self, action: DeleteRemote) -> Event | None:
         """Delete the connection; return a warning if integrations use it."""
-        evidence = ConnectionEvidence.of(action.pair, action.known.id, action.login or "")
+        evidence = ConnectionEvidence.of(action.pair, action.remote.id, action.login or "")
         in_use = await self._services.of(action.pair.syndesis.namespace).delete(evidence)
         return Event("Warning", "ConnectionInUse", in_use) if in_use else None
 

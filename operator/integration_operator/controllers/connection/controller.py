@@ -289,8 +289,8 @@ def _evidence(connection: LiveObject) -> ConnectionEvidence:
     spec, status = connection.document.get("spec") or {}, connection.document.get("status") or {}
     own = naming.controller_connection_id(connection.ref)
     marker = connection.labels.get(names.INTEGRATION_LABEL) or f"{connection.ref.namespace}.{connection.ref.name}"
-    taken = spec.get("connectionId") or status.get("connectionId")
-    return ConnectionEvidence(marker, str(taken or own), frozenset({own}))
+    named = spec.get("connectionId") or status.get("connectionId")
+    return ConnectionEvidence(marker, str(named or own), frozenset({own}))
 
 
 def _generation(connection: LiveObject) -> int:

@@ -210,8 +210,8 @@ class IntegrationController:
         if old is None or new is not None:
             return
         pair = self._gatherer.key_of(old)
-        known = self._cache.cluster_facts().is_known("Integration")
-        if isinstance(pair, Pair) and known and not self._remote_states.of(old).absent:
+        readable = self._cache.cluster_facts().is_known("Integration")
+        if isinstance(pair, Pair) and readable and not self._remote_states.of(old).absent:
             self._gatherer.lost[pair] = old.as_deleting()
         else:
             self._forget(old)
@@ -264,9 +264,9 @@ class RenderCache:
 
     def render(self, name: TemplateName, identity: Identity, variables: dict[str, Any]) -> dict[str, Any]:
         """Return the document; it is rendered only if identity or variables differ from the last time."""
-        known = self._rendered.get(name)
-        if known is not None and known[:2] == (identity, variables):
-            return known[2]
+        last = self._rendered.get(name)
+        if last is not None and last[:2] == (identity, variables):
+            return last[2]
         document = self._templates.render(name, identity, variables)
         self._rendered[name] = (identity, variables, document)
         return document

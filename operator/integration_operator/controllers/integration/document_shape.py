@@ -35,19 +35,19 @@ def checked(document: Document) -> Document:
     _mapping(metadata, "metadata")
     assert isinstance(metadata, dict)
     _matches(metadata.get("name"), "metadata.name", DNS_SUBDOMAIN, 253)
-    kept = {key: value for key, value in metadata.items() if value is not None}
-    if kept.get("namespace") == "":  # as in kubectl: the namespace of the context
-        del kept["namespace"]
-    for key, value in kept.items():
+    present = {key: value for key, value in metadata.items() if value is not None}
+    if present.get("namespace") == "":  # as in kubectl: the namespace of the context
+        del present["namespace"]
+    for key, value in present.items():
         METADATA.get(key, _anything)(value, f"metadata.{key}")
-    found = {**document, "metadata": kept}
+    checked = {**document, "metadata": present}
     for key in ("spec", "status", "data", "stringData"):
-        if found.get(key) is None:
-            found.pop(key, None)
+        if checked.get(key) is None:
+            checked.pop(key, None)
         else:
-            (_texts if key in ("data", "stringData") else _mapping)(found[key], key)
-    _of_kind(found)
-    return _with_string_data(found)
+            (_texts if key in ("data", "stringData") else _mapping)(checked[key], key)
+    _of_kind(checked)
+    return _with_string_data(checked)
 
 
 def _of_kind(document: Document) -> None:

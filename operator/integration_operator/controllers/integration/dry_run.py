@@ -86,8 +86,8 @@ class DryRun:
     def merge(self, kind: str, ref: Ref, document: Document, *, applied: Document | None = None) -> None:
         """Change fields of an object; ``applied`` is the document that our field manager has applied."""
         store = self.cache.store(kind)
-        known = store.get(ref)
-        live = known.live if isinstance(known, Integration) else known
+        cached = store.get(ref)
+        live = cached.live if isinstance(cached, Integration) else cached
         changed = completed(merged(live.document if live else {}, document))
         if applied is not None:
             changed["metadata"]["managedFields"] = managed_fields(applied, names.FIELD_MANAGER)

@@ -262,7 +262,7 @@ def _needs(action: Action, failed: Action) -> bool:
 def _creates(action: Action) -> bool:
     """Check if an action creates something that does not exist yet."""
     creates = isinstance(action, Apply) and action.uid is None
-    return creates or (isinstance(action, EnsureRemote) and not action.known.present)
+    return creates or (isinstance(action, EnsureRemote) and not action.remote.present)
 
 
 def _waits(action: Action, needed: Action) -> list[Condition]:

@@ -195,8 +195,11 @@ class Gatherer:
         self, pair: Pair, integration: Integration | None, remote_user: RemoteState
     ) -> tuple[Children, Login]:
         cache, foreign = self.cache, _ForeignObjects()
-        found = cache.secrets.get(naming.secret_ref(pair))
-        secret = foreign.sift("Secret", found, ownership.judge_secret(found, pair) if found else None)
+        secret = foreign.sift(
+            "Secret",
+            cache.secrets.get(naming.secret_ref(pair)),
+            lambda live: ownership.judge_secret(live, pair),
+        )
         provided_ref = login.provided_secret_ref(integration)
         provided = cache.secrets.get(provided_ref) if provided_ref else None
         chosen = login.provided_username(integration, provided)
@@ -208,11 +211,16 @@ class Gatherer:
             existing=[name for name in naming.usernames(pair) if self._is_own_user(pair, name)],
         )
         over_rest = not remote_user.absent and remote_user.id == username
-        found = cache.users.get(naming.user_ref(pair, username))
-        judged = ownership.judge_user(found, pair, username, made_over_rest=over_rest) if found else None
-        user = foreign.sift("MessagingUser", found, judged)
-        found = cache.connections.get(naming.connection_ref(pair))
-        connection = foreign.sift("Connection", found, ownership.judge_connection(found, pair) if found else None)
+        user = foreign.sift(
+            "MessagingUser",
+            cache.users.get(naming.user_ref(pair, username)),
+            lambda live: ownership.judge_user(live, pair, username, made_over_rest=over_rest),
+        )
+        connection = foreign.sift(
+            "Connection",
+            cache.connections.get(naming.connection_ref(pair)),
+            lambda live: ownership.judge_connection(live, pair),
+        )
         for other in foreign.objects:
             self._waiting_for_name[other.ref] = pair
         children = Children(
@@ -256,9 +264,14 @@ class _ForeignObjects:
     def __init__(self) -> None:
         self.objects: list[ForeignObject] = []
 
-    def sift(self, kind: ChildKind, live: LiveObject | None, judged: Ownership | None) -> LiveObject | None:
+    def sift(
+        self, kind: ChildKind, live: LiveObject | None, judge: Callable[[LiveObject], Ownership]
+    ) -> LiveObject | None:
         """Return the object if it is the pair's own, else remember it and return None."""
-        if live is None or judged is None or judged.ours:
+        if live is None:
+            return None
+        ownership_ = judge(live)
+        if ownership_.ours:
             return live
-        self.objects.append(ForeignObject(kind, live.ref, judged.why))
+        self.objects.append(ForeignObject(kind, live.ref, ownership_.why))
         return None

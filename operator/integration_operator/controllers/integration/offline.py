@@ -108,18 +108,18 @@ def _checked(document: Any, where: str) -> Document | None:
     if version.rpartition("/")[0] != resource.group:
         return None  # the kind of another group, such as Camel's Integration
     try:
-        found = document_shape.checked(document)
+        checked = document_shape.checked(document)
     except document_shape.WrongShape as error:
         raise UnreadableFile(f"{at}: {error}") from error
-    labels = found["metadata"].get("labels") or {}
+    labels = checked["metadata"].get("labels") or {}
     if resource.selector is None:
-        return found
+        return checked
     key, _, value = resource.selector.partition("=")
-    return found if key in labels and value in ("", labels[key]) else None
+    return checked if key in labels and value in ("", labels[key]) else None
 
 
 def cache_of_documents(
-    found: Iterable[Document],
+    documents: Iterable[Document],
     *,
     served: Mapping[str, APIResource | None] | None = None,
     enmasse_namespace: str = DEFAULT_ENMASSE_NAMESPACE,
@@ -131,7 +131,7 @@ def cache_of_documents(
     """
     cache = Cache(Client.in_cluster(), enmasse_namespace=enmasse_namespace)
     by_kind: dict[str, list[Document]] = {}
-    for document in found:
+    for document in documents:
         by_kind.setdefault(document["kind"], []).append(document)
     for kind in cache.reflectors:
         _fill(cache, kind, by_kind.get(kind, []), served or {})
@@ -148,13 +148,13 @@ def completed(document: Document) -> Document:
     return {**document, "metadata": metadata}
 
 
-def _fill(cache: Cache, kind: str, found: list[Document], served: Mapping[str, APIResource | None]) -> None:
+def _fill(cache: Cache, kind: str, documents: list[Document], served: Mapping[str, APIResource | None]) -> None:
     """Fill a store with what its reflector would have listed."""
     reflector = cache.reflectors[kind]
     resource = reflector.resource
     version = resource.version or DEFAULT_VERSIONS[kind]
-    if found and resource.version is None:
-        version = found[0]["apiVersion"].rpartition("/")[2]
+    if documents and resource.version is None:
+        version = documents[0]["apiVersion"].rpartition("/")[2]
     reflector.served = served.get(kind, APIResource(resource, version))
     if reflector.served is None:
         reflector.state = State.ABSENT
@@ -163,8 +163,8 @@ def _fill(cache: Cache, kind: str, found: list[Document], served: Mapping[str, A
     listed = reflector.served.watchable or resource.polled
     reflector.state = State.SYNCED if listed else State.UNWATCHED
     if resource is resources.SPACE_CONFIG_MAP:
-        found = [space for space in map(config_map.address_space_document, map(completed, found)) if space]
+        documents = [space for space in map(config_map.address_space_document, map(completed, documents)) if space]
     elif resource.namespaced:
-        found = [completed(document) for document in found]
+        documents = [completed(document) for document in documents]
     if listed:
-        reflector.store.replace(map(reflector.store.read, found), reflector.store.epoch())
+        reflector.store.replace(map(reflector.store.read, documents), reflector.store.epoch())

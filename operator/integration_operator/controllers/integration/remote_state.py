@@ -102,9 +102,8 @@ class RemoteStateStore:
         entry.due_at = self._clock() + self.period * (0.9 + 0.2 * self._jitter())
 
     def _entry(self, integration: Integration) -> _Entry:
-        known = self._entries.get(integration.live.uid)
-        if known is not None:
-            return known
+        if (noted := self._entries.get(integration.live.uid)) is not None:
+            return noted
         sides = parse_status(integration.status, finalizer=integration.holds_rest_state)
         entry = _Entry(sides, self._clock() + self.period * self._jitter())
         if not sides.absent or integration.holds_rest_state:

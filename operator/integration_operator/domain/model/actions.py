@@ -71,7 +71,7 @@ class EnsureRemote:
     document: dict[str, Any] = field(repr=False)
     credential: Credential
     space: AddressSpace
-    known: RemoteState
+    remote: RemoteState
     applied: str
     credentials: str
     why: str
@@ -82,8 +82,8 @@ class EnsureRemote:
     @property
     def confirmed(self) -> bool:
         """True if the platform is known to have exactly this."""
-        confirmed = self.known.confirmed(self.applied, self.credentials, self.platform)
-        return self.known.delivery == self.delivery and confirmed
+        confirmed = self.remote.confirmed(self.applied, self.credentials, self.platform)
+        return self.remote.delivery == self.delivery and confirmed
 
     @property
     def username(self) -> str:
@@ -108,7 +108,7 @@ class DeleteRemote:
     delivery: RemoteDelivery
     pair: Pair
     ref: Ref
-    known: RemoteState
+    remote: RemoteState
     why: str
     username: str | None = None
     space: AddressSpace | None = None

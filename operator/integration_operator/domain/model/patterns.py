@@ -37,10 +37,10 @@ class NamespacePatterns:
         parts = [part.strip() for part in text[:LONGEST_TEXT].split(",")]
         written = [part for part in parts if part]
         usable = list(dict.fromkeys(part for part in written if _USABLE.fullmatch(part)))
-        kept = usable[:MOST_PATTERNS]
-        exact = frozenset(part for part in kept if "*" not in part)
+        limited = usable[:MOST_PATTERNS]
+        exact = frozenset(part for part in limited if "*" not in part)
         beyond = text[LONGEST_TEXT:].count(",") + (len(text) > LONGEST_TEXT)
-        return cls(exact, tuple(part for part in kept if "*" in part), len(set(written)) - len(kept) + beyond)
+        return cls(exact, tuple(part for part in limited if "*" in part), len(set(written)) - len(limited) + beyond)
 
     def __bool__(self) -> bool:
         return bool(self.names or self.patterns)
@@ -66,8 +66,8 @@ def _matches(pattern: str, name: str) -> bool:
         return False
     at, end = len(first), len(name) - len(last)
     for piece in middle:
-        found = name.find(piece, at, end)
-        if found < 0:
+        position = name.find(piece, at, end)
+        if position < 0:
             return False
-        at = found + len(piece)
+        at = position + len(piece)
     return name.endswith(last)

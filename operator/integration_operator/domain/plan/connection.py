@@ -40,13 +40,13 @@ def plan_connection(
     user_ready: bool,
 ) -> StepPlan:
     """Plan the connection. ``user_ready`` says whether its user can log in, so that Syndesis may verify it."""
-    connection, known = pair.children.connection, pair.remote.connection
+    connection, remote = pair.children.connection, pair.remote.connection
     if connection is not None and connection.deleting and delivery == "native":
         return StepPlan(_ready(pair, connection))
     if isinstance(transport, Check):
         return StepPlan(transport)
     connecting = readiness.can_connect(pair.syndesis)
-    if connection is None and known.absent and not connecting:
+    if connection is None and remote.absent and not connecting:
         return StepPlan(connecting)
     try:
         if delivery == "native":
@@ -66,22 +66,22 @@ def _plan_native(pair: DeliverablePair, credential: Credential, transport: Trans
 
     That connection is ours until the resource is Ready under its id: there are never two connections, and never none.
     """
-    connection, known = pair.children.connection, pair.remote.connection
+    connection, remote = pair.children.connection, pair.remote.connection
     if not (served := check_served(pair, "Connection")):
         return StepPlan(served)
     if not (name := check_name(pair, "Connection")):
         return StepPlan(name)
     document = _render(pair, pair.cluster.api_versions["Connection"], transport, templates)
     identifier = specified_id(connection)
-    if identifier is None and not known.absent:
-        identifier = known.id or naming.connection_id(pair.pair)
+    if identifier is None and not remote.absent:
+        identifier = remote.id or naming.connection_id(pair.pair)
     if identifier is not None:
         document = with_id(document, identifier)
     actions = apply_if_changed("Connection", connection, document)
     if connection is None:
         return StepPlan(Check.failure("ConnectionPending", "The Connection is being created"), actions)
     ready = _ready(pair, connection)
-    if ready and not known.absent and adopted_id(connection) == identifier:
+    if ready and not remote.absent and adopted_id(connection) == identifier:
         actions += (Release("Connection", connection.ref, "its Connection is Ready under the same id"),)
     return StepPlan(ready, actions)
 
@@ -90,21 +90,21 @@ def _plan_remote(
     pair: DeliverablePair, credential: Credential, transport: Transport, templates: Templates, *, user_ready: bool
 ) -> StepPlan:
     """Plan a connection on Syndesis's server, and the release of the Connection resource that has it, if any."""
-    connection, known = pair.children.connection, pair.remote.connection
+    connection, remote = pair.children.connection, pair.remote.connection
     api_version = pair.cluster.api_versions.get("Connection", names.CONNECTION_API_VERSION)
     document = _render(pair, api_version, transport, templates)
     resource = connection if connection is not None and not connection.deleting else None
     released: tuple[Action, ...] = ()
     if resource is not None:
         released = apply_if_changed("Connection", resource, released_to_rest(document, resource))
-        known = known if known.id else replace(known, id=adopted_id(resource))
+        remote = remote if remote.id else replace(remote, id=adopted_id(resource))
     confirmed, ensured = ensure_remote(
         pair,
         "Connection",
         "rest",
         document,
         credential,
-        known,
+        remote,
         platform=pair.syndesis.uid,
         verify=user_ready,
         adopted_id=adopted_id(resource) if resource else None,
@@ -115,7 +115,7 @@ def _plan_remote(
         return StepPlan(pending, actions)
     if resource is not None:
         actions += (Delete.of("Connection", resource, "the connection is kept over REST now"),)
-    return StepPlan(Check.success("ConnectionReady", f"Syndesis has it as {known.id}"), actions)
+    return StepPlan(Check.success("ConnectionReady", f"Syndesis has it as {remote.id}"), actions)
 
 
 def _ready(pair: DeliverablePair, connection: LiveObject) -> Check:

@@ -66,10 +66,8 @@ def rotation_not_supported(integration: Integration | None) -> tuple[Condition, 
     """Return a condition for rotation, which an Integration may ask for and this version does not do."""
     if integration is None or not (integration.spec.rotation or names.ROTATE in integration.live.annotations):
         return ()
-    asked = "spec.rotation" if integration.spec.rotation else f"the annotation {names.ROTATE}"
-    message = (
-        f"{asked} has no effect in this version; to replace the credential, set spec.enabled to false and to true again"
-    )
+    asked_by = "spec.rotation" if integration.spec.rotation else f"the annotation {names.ROTATE}"
+    message = f"{asked_by} has no effect in this version; to get a new credential, set spec.enabled to false, then true"
     return (Condition("RotationReady", "False", "NotSupported", message),)
 
 

@@ -20,7 +20,7 @@ def ensure_remote(
     delivery: RemoteDelivery,
     document: Document,
     credential: Credential,
-    known: RemoteState,
+    remote: RemoteState,
     *,
     platform: str,
     verify: bool = False,
@@ -33,9 +33,9 @@ def ensure_remote(
     """
     applied = applied_hash(document)
     credentials = credentials_hash(credential, naming.integration_label(pair.pair))
-    confirmed = known.delivery == delivery and known.confirmed(applied, credentials, platform)
-    verify = verify and confirmed and (known.verified is None or (known.due and not known.verified))
-    if confirmed and not known.due and not verify:
+    confirmed = remote.delivery == delivery and remote.confirmed(applied, credentials, platform)
+    verify = verify and confirmed and (remote.verified is None or (remote.due and not remote.verified))
+    if confirmed and not remote.due and not verify:
         return True, add_finalizer(pair.integration)
     action = EnsureRemote(
         kind=kind,
@@ -44,7 +44,7 @@ def ensure_remote(
         document=document,
         credential=credential,
         space=pair.space,
-        known=known,
+        remote=remote,
         applied=applied,
         credentials=credentials,
         why="it is time to verify it" if confirmed else "it is not confirmed as desired",

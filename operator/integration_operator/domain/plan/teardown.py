@@ -62,12 +62,12 @@ def _remote_user(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Action]:
     and it waits for them. Across namespaces a login over REST is never retained: without its Integration nothing would
     show that it exists, and the giver could not withdraw it.
     """
-    integration, known = facts.integration, facts.remote.user
-    if integration is None or known.absent:
+    integration, remote = facts.integration, facts.remote.user
+    if integration is None or remote.absent:
         return
     chosen = delivery_mode(facts).user
-    delivery = known.delivery or (chosen if chosen != "native" else None)
-    username = known.id or facts.login.username
+    delivery = remote.delivery or (chosen if chosen != "native" else None)
+    username = remote.id or facts.login.username
     ref = naming.user_ref(facts.pair, username)
     overdue = facts.holds.overdue
     if delivery is None or _is_space_gone(facts):
@@ -75,13 +75,13 @@ def _remote_user(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Action]:
     elif overdue or (_retains(integration, withdraw=withdraw) and not facts.pair.crosses_namespaces):
         yield Release("MessagingUser", ref, why, orphaned=overdue)
     elif facts.space is not None:
-        yield DeleteRemote("MessagingUser", delivery, facts.pair, ref, known, why, username, facts.space)
+        yield DeleteRemote("MessagingUser", delivery, facts.pair, ref, remote, why, username, facts.space)
 
 
 def _remote_connection(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Action]:
     """Yield the action that deletes the connection over REST; a Syndesis takes its database with it."""
-    integration, known, pair = facts.integration, facts.remote.connection, facts.pair
-    if integration is None or known.absent:
+    integration, remote, pair = facts.integration, facts.remote.connection, facts.pair
+    if integration is None or remote.absent:
         return
     ref, overdue = naming.connection_ref(pair), facts.holds.overdue
     terminating = pair.syndesis.namespace in facts.terminating
@@ -90,7 +90,7 @@ def _remote_connection(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Ac
     elif overdue or _retains(integration, withdraw=withdraw):
         yield Release("Connection", ref, why, orphaned=overdue)
     else:
-        yield DeleteRemote("Connection", "rest", pair, ref, known, why, login=facts.login.username)
+        yield DeleteRemote("Connection", "rest", pair, ref, remote, why, login=facts.login.username)
 
 
 def _any_deletion(actions: list[Action]) -> bool:

@@ -76,12 +76,12 @@ def _plan_remote(
     """Plan a user without a MessagingUser that could be watched."""
     if pair.children.user is not None:
         return _plan_successor(pair, pair.children.user, credential, delivery, templates)
-    known, username = pair.remote.user, credential.username
-    if not known.absent and known.delivery is not None and known.id not in (None, username):
-        ref = naming.user_ref(pair.pair, known.id)
+    remote, username = pair.remote.user, credential.username
+    if not remote.absent and remote.delivery is not None and remote.id not in (None, username):
+        ref = naming.user_ref(pair.pair, remote.id)
         why = "the login has another name now"
-        delete = DeleteRemote("MessagingUser", known.delivery, pair.pair, ref, known, why, known.id, pair.space)
-        pending = f"User {known.id!r} is deleted before {username!r} is created"
+        delete = DeleteRemote("MessagingUser", remote.delivery, pair.pair, ref, remote, why, remote.id, pair.space)
+        pending = f"User {remote.id!r} is deleted before {username!r} is created"
         return StepPlan(Check.failure("UserTerminating", pending), (delete,))
     return _ensure(pair, credential, delivery, templates)
 
@@ -110,8 +110,8 @@ def _ensure(pair: DeliverablePair, credential: Credential, delivery: RemoteDeliv
     api_version = pair.cluster.api_versions.get("MessagingUser", LATEST_USER_VERSION)
     identity = _identity(pair, api_version, credential)
     document = templates.render("messaginguser", identity, variables(pair, credential=credential))
-    known, platform = pair.remote.user, pair.space.uid
-    confirmed, actions = ensure_remote(pair, "MessagingUser", delivery, document, credential, known, platform=platform)
+    remote, platform = pair.remote.user, pair.space.uid
+    confirmed, actions = ensure_remote(pair, "MessagingUser", delivery, document, credential, remote, platform=platform)
     if confirmed:
         check = Check.success("UserReady", f"User {credential.username!r} created by {delivery}")
     else:
@@ -121,14 +121,14 @@ def _ensure(pair: DeliverablePair, credential: Credential, delivery: RemoteDeliv
 
 def _close_logins_that_exceed(pair: DeliverablePair) -> Iterator[Action]:
     """Delete a login that has more rights than the giver allows. Over REST the rights are unknown."""
-    user, known = pair.children.user, pair.remote.user
+    user, remote = pair.children.user, pair.remote.user
     if user is not None and not user.deleting and authorization.exceeds(user, pair.space):
         allowed = ", ".join(sorted(pair.space.allowed_operations)) or "nothing"
         yield Delete.of("MessagingUser", user, f"the giver allows only {allowed}")
-    if not known.absent and known.delivery is not None:
-        username = known.id or pair.facts.login.username
+    if not remote.absent and remote.delivery is not None:
+        username = remote.id or pair.facts.login.username
         ref, why = naming.user_ref(pair.pair, username), "its rights may exceed what the giver allows"
-        yield DeleteRemote("MessagingUser", known.delivery, pair.pair, ref, known, why, username, pair.space)
+        yield DeleteRemote("MessagingUser", remote.delivery, pair.pair, ref, remote, why, username, pair.space)
 
 
 def _identity(pair: DeliverablePair, api_version: str, credential: Credential) -> Identity:

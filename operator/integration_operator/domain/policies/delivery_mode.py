@@ -64,11 +64,11 @@ def delivery_mode(facts: Facts) -> DeliveryMode:
 def _user(facts: Facts) -> tuple[UserDelivery, str]:
     spec = facts.integration.spec.delivery if facts.integration else None
     from_spec = spec.user if spec and not _is_keycloak_refused(facts) else None
-    asked, who = _asked(from_spec, facts.settings.user_delivery, "user")
+    requested, who = _requested(from_spec, facts.settings.user_delivery, "user")
     watched = "MessagingUser" not in facts.cluster.unwatched
-    if asked == "keycloak":
+    if requested == "keycloak":
         return "keycloak", f"{who} asks for it"
-    if asked == "native":
+    if requested == "native":
         return "native" if watched else "aggregated", f"{who} asks for MessagingUser"
     if "MessagingUser" in facts.cluster.absent and facts.cluster.source == "configmap":
         return "keycloak", "this release of EnMasse has no MessagingUser"
@@ -79,10 +79,10 @@ def _user(facts: Facts) -> tuple[UserDelivery, str]:
 
 def _connection(facts: Facts) -> tuple[ConnectionDelivery, str]:
     spec = facts.integration.spec.delivery if facts.integration else None
-    asked, who = _asked(spec.connection if spec else None, facts.settings.connection_delivery, "connection")
-    if asked == "native":
+    requested, who = _requested(spec.connection if spec else None, facts.settings.connection_delivery, "connection")
+    if requested == "native":
         return "native", f"{who} asks for it"
-    if asked == "rest":
+    if requested == "rest":
         return "rest", f"{who} asks for it"
     if facts.syndesis is not None and facts.syndesis.native_connections:
         return "native", f"the Syndesis is annotated {names.CONNECTION_DELIVERY}=native"
@@ -96,7 +96,7 @@ def _connection(facts: Facts) -> tuple[ConnectionDelivery, str]:
     return "native", "the cluster serves a Connection that is not the operator's placeholder"
 
 
-def _asked(from_spec: str | None, setting: str, side: str) -> tuple[str, str]:
+def _requested(from_spec: str | None, setting: str, side: str) -> tuple[str, str]:
     """Return which delivery is asked for, and by what."""
     if from_spec not in (None, "auto"):
         return str(from_spec), f"spec.delivery.{side}"

@@ -79,8 +79,8 @@ def inherited_username(
     noted = (integration.delivered.get("user") or {}).get("username")
     if integration.ref.name in (stored.username if stored else None, noted):
         return integration.ref.name
-    asked = (integration.spec.delivery and integration.spec.delivery.user) or "auto"
-    keycloak = (settings.user_delivery if asked == "auto" else asked) == "keycloak"
+    requested = (integration.spec.delivery and integration.spec.delivery.user) or "auto"
+    keycloak = (settings.user_delivery if requested == "auto" else requested) == "keycloak"
     return integration.ref.name if keycloak and stored is None else None
 
 
