@@ -60,7 +60,7 @@ class Delete:
 class EnsureRemote:
     """Ensure over REST that a platform has one side as desired: create it, repair it, or read whether it is unchanged.
 
-    ``known`` is what is known of it. A success is noted under the hashes ``applied`` and ``credentials``, for the
+    ``remote`` is what is known of it. A success is noted under the hashes ``applied`` and ``credentials``, for the
     platform with the uid ``platform``. ``verify`` asks Syndesis to verify the connection. ``adopted_id`` is the id of
     the connection in the status of the pair's own Connection resource.
     """
