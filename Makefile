@@ -41,7 +41,7 @@ faults: $(VENV)/.installed ## Try more of what make test samples: a crash at eve
 	$(BIN)/integration-operator-sandbox build
 	$(PYTEST) -m faults
 
-RANDOM_TESTS := tests/fuzz tests/unit/test_ownership_of_random_objects.py
+RANDOM_TESTS := tests/fuzz tests/unit/test_ownership_of_random_objects.py tests/unit/test_lease_is_held_by_one.py
 
 fuzz: $(VENV)/.installed ## Try 5,000 malformed documents and answers a test, where make test tries 100
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest $(RANDOM_TESTS) -n $(WORKERS) --timeout 3600

@@ -1,8 +1,13 @@
-"""Limits on the size and time of answers over REST, because tenants control their servers."""
+"""Limits of requests over REST.
+
+Answers are limited in size and time, because tenants control their servers. Writes need a process that leads.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from integration_operator.runtime.fence import Fence
 
 ANSWER_BYTES = 2 * 1024 * 1024
 """Twice a page of 100 connections, each of 1 to 3 KB with the definition of its connector, 8 KB for AMQP."""
@@ -22,11 +27,16 @@ MAX_VALUES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of answers; bytes are uncompressed."""
+    """Limits of answers; bytes are uncompressed. Without a ``fence`` a write may be sent at any time.
+
+    The fence does not shorten the time for an answer: a server of a tenant may take long, and the calls of a process
+    that loses its Lease are cancelled.
+    """
 
     answer_bytes: int = ANSWER_BYTES
     list_bytes: int = LIST_BYTES
     seconds: float = ANSWER_SECONDS
+    fence: Fence | None = None
 
 
 DEFAULT = Limits()

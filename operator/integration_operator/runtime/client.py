@@ -3,7 +3,8 @@
 It uses ``kubernetes.aio``'s ``ApiClient`` and its authentication with raw paths and dicts: no generated model is on the
 hot path. ``trust_env`` is off, because it costs two thread hops for each request (half of the throughput).
 
-All requests of the process share one session, one limit on requests in flight and, if set, one rate limit.
+All requests of a client share one session, one limit on requests in flight and, if set, one rate limit. If it has a
+fence, a request that writes is sent only while the fence is open.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from integration_operator.runtime import kubeconfig
 from integration_operator.runtime.errors import Invalid, TooLarge, Unauthorized, Unavailable, error_of
+from integration_operator.runtime.fence import READS, Fence, fenced_request
 from integration_operator.runtime.json_text import Malformed, parse_pruned
 from integration_operator.runtime.kubeconfig import ClusterNotFound, Kubeconfig, KubeconfigInvalid
 from integration_operator.runtime.network_errors import describe_network_error
@@ -75,14 +77,16 @@ class Client:
         page_bytes: int = PAGE_BYTES,
         user_agent: str = "kubernetes-controller",
         observe: Observer | None = None,
+        fence: Fence | None = None,
     ) -> None:
         self._configure = configure
         self._slots = asyncio.Semaphore(max_in_flight)
         self._bucket = TokenBucket(rate, burst, time.monotonic()) if rate > 0 else None
-        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=CONNECT_TIMEOUT)
+        self._timeout = timeout
         self._page_bytes = page_bytes
         self._user_agent = user_agent
         self._observe = observe
+        self._fence = fence
         self._api: ApiClient | None = None
         self.namespace = "default"
         """The default namespace of commands."""
@@ -145,6 +149,8 @@ class Client:
             "auto_decompress": False,
             "read_bufsize": READ_BUFFER,
         }
+        if self._fence is not None:
+            configuration.client_session_kwargs["request_class"] = fenced_request(self._fence)
         configuration.connection_pool_maxsize = 128
         configuration.retries = None
         try:
@@ -274,10 +280,12 @@ class Client:
         if self._bucket is not None and (wait := self._bucket.reserve(time.monotonic())) > 0:
             await asyncio.sleep(wait)
         async with self._slots:
+            seconds = self._seconds(verb)
+            limits = aiohttp.ClientTimeout(total=seconds, connect=CONNECT_TIMEOUT)
             began = time.perf_counter()
             status = 0
             try:
-                response = await self._send(verb, path, query, body, content_type, accept, self._timeout)
+                response = await self._send(verb, path, query, body, content_type, accept, limits)
                 try:
                     status = response.status
                     data = await body_of(response, (max_bytes or self._page_bytes) if status < 300 else ERROR_BYTES)
@@ -291,7 +299,7 @@ class Client:
                 raise Unavailable(
                     0,
                     "NoAnswer",
-                    f"{verb} {self.server}{path}: {describe_network_error(error, seconds=self._timeout.total)}",
+                    f"{verb} {self.server}{path}: {describe_network_error(error, seconds=seconds)}",
                 ) from error
             except AnswerTooLarge as error:
                 kind = TooLarge if status < 300 else Unavailable
@@ -304,6 +312,15 @@ class Client:
                 if self._observe is not None:
                     self._observe(verb, path, status, time.perf_counter() - began)
         return document if isinstance(document, dict) else {}
+
+    def _seconds(self, verb: str) -> float:
+        """Return the time-out of a request. Raises ``NotLeading`` for a write if the fence is closed.
+
+        A write ends before another process may lead, so that none is under way then as far as this process knows.
+        """
+        if self._fence is None or verb in READS:
+            return self._timeout
+        return min(self._timeout, self._fence.seconds())
 
     async def _send(
         self,

@@ -10,7 +10,7 @@ import structlog
 
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.conditions import Event
-from integration_operator.runtime.errors import ApiError
+from integration_operator.runtime.errors import Failure
 from integration_operator.runtime.ref import ObjectReference, Ref
 from integration_operator.runtime.text import sanitized
 from integration_operator.runtime.token_bucket import TokenBuckets
@@ -52,15 +52,16 @@ class EventRecorder:
             self._recorded.add((about.uid, event.reason))
             self.record(about, event)
 
-    async def drain(self) -> None:
-        """Wait up to five seconds for Events in flight."""
+    async def drain(self) -> bool:
+        """Wait up to five seconds for Events in flight; return True if all are posted."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
+        return all(task.done() for task in self._tasks)
 
     async def _post(self, event: dict[str, Any]) -> None:
         try:
             await self._client.post(f"/api/v1/namespaces/{event['metadata']['namespace']}/events", event)
-        except ApiError as error:
+        except Failure as error:
             log.debug("event not posted", reason=error.reason)
 
     def _document(self, about: ObjectReference, event: Event) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from integration_operator.backends.keycloak.errors import (
 from integration_operator.backends.keycloak.transport import client
 from integration_operator.backends.limits import DEFAULT, MAX_VALUES, Limits
 from integration_operator.runtime.errors import retry_after_seconds
+from integration_operator.runtime.fence import NotLeading
 from integration_operator.runtime.json_text import Malformed, parse
 from integration_operator.runtime.network_errors import describe_network_error
 from integration_operator.runtime.responses import Unreadable
@@ -91,6 +92,8 @@ class AdminSession:
         except TimeoutError:
             raise KeycloakUnavailable(f"{self._breaker.host}: no answer in {self._seconds:g} s") from None
         except KeycloakConnectionError as error:
+            if isinstance(error.__cause__, NotLeading):
+                raise error.__cause__ from None
             if isinstance(error.__cause__, Unreadable):
                 raise KeycloakUnavailable(f"{what}: {error.__cause__}") from None
             raise KeycloakUnavailable(

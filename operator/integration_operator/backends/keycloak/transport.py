@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 
 from integration_operator.backends.limits import ERROR_BYTES, Limits
+from integration_operator.runtime.fence import READS, Fence
 from integration_operator.runtime.responses import IDENTITY_ENCODING, TooLarge, Unreadable
 from integration_operator.runtime.text import sanitized
 
@@ -20,7 +22,7 @@ def client(context: ssl.SSLContext, in_flight: int, limits: Limits) -> httpx.Asy
     """Return a client with limited answers. It ignores proxies in the environment, as all clients here do."""
     inner = httpx.AsyncHTTPTransport(verify=context, limits=httpx.Limits(max_connections=in_flight))
     return httpx.AsyncClient(
-        transport=_Bounded(inner, limits.answer_bytes),
+        transport=_Bounded(inner, limits),
         headers=IDENTITY_ENCODING,
         trust_env=False,
         follow_redirects=False,
@@ -28,11 +30,14 @@ def client(context: ssl.SSLContext, in_flight: int, limits: Limits) -> httpx.Asy
 
 
 class _Bounded(httpx.AsyncBaseTransport):
-    def __init__(self, inner: httpx.AsyncBaseTransport, max_bytes: int) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, limits: Limits) -> None:
         self._inner = inner
-        self._max_bytes = max_bytes
+        self._max_bytes = limits.answer_bytes
+        self._fence = limits.fence
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._fence is not None and request.method not in READS:
+            request.extensions = {**request.extensions, "trace": _Passing(self._fence)}
         response = await self._inner.handle_async_request(request)
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
@@ -45,6 +50,23 @@ class _Bounded(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+class _Passing:
+    """Lets a write pass the fence when a connection is ready for it, before its header and before its body."""
+
+    STEPS = ("http11.send_request_headers.started", "http11.send_request_body.started")
+
+    def __init__(self, fence: Fence) -> None:
+        self._fence = fence
+
+    async def _check(self, step: str) -> None:
+        if step in self.STEPS:
+            self._fence.check()
+
+    def __call__(self, step: str, info: dict[str, Any]) -> Any:
+        """Return the check of a step of httpcore (its extension ``trace``)."""
+        return self._check(step)
 
 
 class _BoundedStream(httpx.AsyncByteStream):

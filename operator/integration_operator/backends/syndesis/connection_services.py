@@ -14,6 +14,7 @@ from integration_operator.backends.syndesis.client import SyndesisClient
 from integration_operator.backends.syndesis.connection_service import ConnectionService
 from integration_operator.backends.syndesis.errors import SyndesisUnavailable
 from integration_operator.domain.model.platforms import Syndesis
+from integration_operator.runtime.fence import fenced_request
 
 READ_BUFFER = 64 * 1024
 """Bytes that aiohttp buffers of an answer, up to twice that for each connection."""
@@ -43,7 +44,9 @@ class ConnectionServices:
     def of(self, namespace: str) -> ConnectionService:
         """Return the service of a namespace, which has at most one Syndesis with a Service of a fixed name."""
         if self._session is None:
+            fence = self._limits.fence
             self._session = aiohttp.ClientSession(
+                request_class=aiohttp.ClientRequest if fence is None else fenced_request(fence),
                 connector=aiohttp.TCPConnector(limit=0),  # each circuit breaker has its own limit
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,

@@ -1,0 +1,98 @@
+"""A fence keeps a process from writing once another process may lead.
+
+A task that cancels the workers is not enough. A process that was stopped (SIGSTOP, a frozen node, a paused virtual
+machine) runs whatever its event loop had queued when it continues, in any order. So each request that writes passes the
+fence in the same step of the event loop in which its bytes are handed to the kernel.
+
+What remains is a stop between this check and the system call, a few dozen microseconds, and a request that is under way
+in the network or in the server. No client can take those back. They do no harm to objects: uid and resourceVersion are
+preconditions, server-side apply creates nothing twice, and the leader's watch shows a field that went back in time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_reqrep import ClientResponse
+from aiohttp.connector import Connection
+
+from integration_operator.runtime.errors import Failure
+
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing and pass a closed fence."""
+
+
+def boot_time() -> float:
+    """Return the seconds since the boot; unlike ``time.monotonic`` they pass while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class NotLeading(Failure):
+    """The request was not sent: this process does not lead, or not for certain."""
+
+    quiet = True
+
+    def __init__(self) -> None:
+        super().__init__("NotLeading", "this process does not lead and must not write")
+
+
+class Fence:
+    """Lets writes pass until a time of its clock. It is closed at first."""
+
+    def __init__(self, clock: Callable[[], float] = boot_time) -> None:
+        self._clock = clock
+        self._open_until = -math.inf
+        self._answers_until = -math.inf
+
+    def open(self, until: float, answers_until: float) -> None:
+        """Let writes pass until a time; ``answers_until`` is the time by which their requests have to end."""
+        self._open_until, self._answers_until = until, answers_until
+
+    def close(self) -> None:
+        """Let no write pass any more."""
+        self._open_until = -math.inf
+
+    @property
+    def is_open(self) -> bool:
+        """True while a write may pass."""
+        return self._clock() < self._open_until
+
+    def check(self) -> None:
+        """Raise ``NotLeading`` if the fence is closed. Call it in the step in which the write is sent."""
+        if not self.is_open:
+            raise NotLeading
+
+    def seconds(self) -> float:
+        """Return the seconds in which a write has to end that is sent now. Raises ``NotLeading``."""
+        self.check()
+        return self._answers_until - self._clock()
+
+
+def fenced_request(fence: Fence) -> type[aiohttp.ClientRequest]:
+    """Return a ``request_class`` for an ``aiohttp.ClientSession`` whose writes pass the fence.
+
+    aiohttp hands a request to the kernel in ``send`` if it has no body, else in ``write_bytes``, which runs in a later
+    step than ``send`` (Python 3.11). Between the two a process may have been stopped for an hour.
+    """
+
+    class FencedRequest(aiohttp.ClientRequest):
+        async def send(self, conn: Connection) -> ClientResponse:
+            if self.method not in READS:
+                fence.check()
+            return await super().send(conn)
+
+        async def write_bytes(
+            self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+        ) -> None:
+            if self.method not in READS and not fence.is_open:
+                if conn.protocol is not None:
+                    conn.protocol.set_exception(NotLeading())  # raised where the response is awaited
+                conn.close()
+                return
+            await super().write_bytes(writer, conn, content_length)
+
+    return FencedRequest
