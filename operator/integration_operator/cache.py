@@ -16,7 +16,7 @@ from integration_operator.platforms.address_space import address_space
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import Ref
-from integration_operator.runtime.reflector import Callbacks, Reflector, State
+from integration_operator.runtime.reflector import Callbacks, Reflector, State, refresh
 from integration_operator.runtime.resources import APIResource, Resource
 from integration_operator.runtime.store import Store
 from integration_operator.runtime.writer import Writer
@@ -119,6 +119,10 @@ class Cache:
             for reflector in self.reflectors.values():
                 if self._is_read(reflector.resource):
                     group.create_task(self._run(reflector), name=f"reflector {reflector.resource}")
+
+    async def refresh(self) -> None:
+        """List every kind again; return when each store is as new as this call, or its kind counts as out of sync."""
+        await refresh(self.reflectors.values())
 
     async def synced(self) -> None:
         """Return when each kind that is needed is in sync or known to be absent."""

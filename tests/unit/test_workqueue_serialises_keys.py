@@ -256,3 +256,15 @@ async def test_a_key_that_is_added_all_the_time_keeps_to_a_pace(clock: Clock) ->
     assert await queue.get() == "often"
     queue.done("often")
     assert queue.idle
+
+
+async def test_a_paused_queue_takes_nothing(queue: WorkQueue[str], clock: Clock) -> None:
+    """A process that stands by for months must not collect keys."""
+    queue.paused = True
+    queue.add("a")
+    queue.add_after("b", 1)
+    clock.now = 2
+    queue.paused = False
+    queue.add("c")
+    assert await queue.get() == "c"
+    assert len(queue) == 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -108,6 +108,11 @@ class Reflector(Generic[T]):
         self._translate = translate
         self._jitter = jitter
         self._listed = asyncio.Event()
+        self._cycle: asyncio.Timeout | None = None
+        """Ends LIST and WATCH, so that ``run`` begins again."""
+        self._read = asyncio.Event()
+        """Set when this cycle has listed the kind, or could not."""
+        self._read_next = self._read
         self._version = ""
         self._outdated = False
         """True if the result of the last discovery may be outdated."""
@@ -123,13 +128,36 @@ class Reflector(Generic[T]):
         """Wait for the first complete LIST."""
         await self._listed.wait()
 
+    async def refresh(self) -> None:
+        """End the watch and LIST again; return when the store is as new as this call, or the kind is failing.
+
+        A watch may lag behind by any time, and nothing that it delivers shows by how much. A LIST without
+        resourceVersion is answered from etcd's latest state.
+        """
+        if self._cycle is None:
+            return  # it does not run
+        read = self._read_next = asyncio.Event()  # a LIST that is under way was sent too early to count
+        self._outdated = True
+        if not self._cycle.expired():
+            self._cycle.reschedule(asyncio.get_running_loop().time())
+        await read.wait()
+
     async def run(self) -> None:
         """LIST and WATCH until cancelled."""
+        while True:
+            self._read = self._read_next
+            with suppress(TimeoutError):  # of refresh
+                async with asyncio.timeout(None) as self._cycle:
+                    await self._list_and_watch()
+
+    async def _list_and_watch(self) -> None:
+        """LIST and WATCH until cancelled; retry whatever fails."""
         while True:
             try:
                 await self._discover()
                 if not (self._served_now.watchable or self.resource.polled):
                     self._enter(State.UNWATCHED)
+                    self._read.set()
                     await self._pause(ABSENT_POLL_BLIND if self.blind else ABSENT_POLL)
                     self._wake.clear()
                     self._outdated = True
@@ -178,6 +206,7 @@ class Reflector(Generic[T]):
         self._failures = 0
         self._listed.set()
         self._enter(State.SYNCED)
+        self._read.set()
         self._callbacks.on_listed(self.resource)
 
     async def _moved(self) -> bool:
@@ -291,6 +320,7 @@ class Reflector(Generic[T]):
         self.read_from = None
         self.store.replace((), epoch)
         self._enter(State.ABSENT, str(error))
+        self._read.set()
         self._failures = 0
         poll = ABSENT_POLL_BLIND if self.blind else ABSENT_POLL
         await self._pause(poll * (0.9 + 0.2 * self._jitter()))
@@ -304,6 +334,7 @@ class Reflector(Generic[T]):
         if isinstance(error, ApiError) and error.retry_after:
             delay = max(delay, error.retry_after)
         self._enter(State.FAILING, str(error))
+        self._read.set()
         if self._failures in (1, 5) or self._failures % 20 == 0:
             self._log.warning("reflector failed", error=_advice(self.resource, error), retry_in=round(delay, 1))
         await self._pause(delay)
@@ -333,6 +364,11 @@ class Reflector(Generic[T]):
             document["apiVersion"] = self.served.api_version
             document["kind"] = self.resource.kind
         return document
+
+
+async def refresh(reflectors: Iterable[Reflector[Any]]) -> None:
+    """List several kinds again; return when each store is as new as this call, or its kind is failing."""
+    await asyncio.gather(*(reflector.refresh() for reflector in reflectors))
 
 
 def items_of(page: Document, collection: str) -> list[Document]:

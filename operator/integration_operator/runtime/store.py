@@ -88,9 +88,13 @@ class Store(Generic[T]):
         return self._epoch
 
     def read(self, document: Document) -> Report[T]:
-        """Convert one item of a LIST for ``replace``; the document is modified."""
+        """Convert one item of a LIST for ``replace``; the document is modified.
+
+        An object that did not change is kept, so that a LIST needs no memory for a second copy of it.
+        """
         ref, uid, version = _identity(document)
-        return Report(ref, self._convert(document), uid, version)
+        converted, entry = self._convert(document), self._entries.get(ref)
+        return Report(ref, entry.object if entry and entry.object == converted else converted, uid, version)
 
     def replace(self, reports: Iterable[Report[T]], epoch: int) -> list[T]:
         """Replace all objects by those of a LIST, except own writes after ``epoch``. Return the removed objects."""

@@ -62,6 +62,8 @@ class WorkQueue(Generic[K]):
         self._drained = asyncio.Event()
         self._drained.set()
         self._shut_down = False
+        self.paused = False
+        """True if the queue takes no keys: this process stands by, and adds all keys when it leads."""
 
     def __len__(self) -> int:
         return len(self._ready) + len(self._again) + sum(map(len, self._parked.values()))
@@ -78,7 +80,7 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K) -> None:
         """Queue the key for the next free worker."""
-        if self._shut_down or key in self._paced:
+        if self._shut_down or self.paused or key in self._paced:
             return
         self._due.pop(key, None)
         if key in self._working:
@@ -91,7 +93,7 @@ class WorkQueue(Generic[K]):
     def add_after(self, key: K, seconds: float) -> None:
         """Queue the key after ``seconds``; ``add`` in the meantime replaces the delay."""
         due = self._clock() + seconds
-        if self._shut_down or self._due.get(key, due + 1) <= due:
+        if self._shut_down or self.paused or self._due.get(key, due + 1) <= due:
             return
         self._due[key] = due
         self._sequence += 1
