@@ -23,6 +23,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from integration_operator.runtime.client import Client
+from integration_operator.runtime.lease import LeaderElector, LeadershipLost
 from integration_operator.runtime.reflector import Reflector
 from integration_operator.runtime.text import sanitized
 from integration_operator.runtime.workqueue import WorkQueue
@@ -56,6 +57,7 @@ class Hosted(Protocol):
     """The controllers of a process. ``stopped`` is set if a part of it stopped unexpectedly."""
 
     client: Client
+    elector: LeaderElector | None
     stopped: asyncio.Event
 
     @property
@@ -76,7 +78,7 @@ class Hosted(Protocol):
 async def serve(process: Hosted, settings: Settings) -> None:
     """Run a process, whose client is open, until a signal ends it.
 
-    Raises ``ProcessFailed`` for a defect, and ``CannotListen`` before the start.
+    Raises ``ProcessFailed`` for a defect, ``LeadershipLost``, and ``CannotListen`` before the start.
     """
     check_ports(settings)
     hosted, stop = asyncio.Event(), asyncio.Event()
@@ -87,6 +89,8 @@ async def serve(process: Hosted, settings: Settings) -> None:
         ending = asyncio.create_task(_end_with(process, hosted))
         try:
             await _host(process, settings, hosted, stop)
+            if process.elector is not None and process.elector.lost:
+                raise LeadershipLost("another process leads, or may lead; this one has to be started again")
             if process.stopped.is_set():
                 raise ProcessFailed("a part of the process stopped unexpectedly; see the log")
         finally:

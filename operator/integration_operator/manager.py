@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import structlog
 
@@ -18,11 +20,14 @@ from integration_operator.backends.limits import Limits
 from integration_operator.backends.syndesis.backend import ConfigMaps, SyndesisBackend
 from integration_operator.backends.syndesis.connection_services import ConnectionServices
 from integration_operator.cache import Cache
+from integration_operator.controllers.connection.controller import MANAGER as CONNECTION_CONTROLLER
 from integration_operator.controllers.connection.controller import ConnectionController
 from integration_operator.controllers.integration.controller import IntegrationController, Options
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import NotFound
+from integration_operator.runtime.lease import LeaderElector, LeadershipLost, unique_identity
+from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -30,19 +35,42 @@ log = structlog.get_logger(__name__)
 MAX_CONNECTION_WORKERS = 8
 """A Syndesis server answers slowly to many requests at once, and there is one for many Connections."""
 
+OPERATOR_LEASE = names.FIELD_MANAGER
+CONNECTION_CONTROLLER_LEASE = CONNECTION_CONTROLLER
+"""The names of the Leases. The roles in deploy/ name them, too."""
+
+
+class LedController(Protocol):
+    """A controller that reconciles while its process leads."""
+
+    def stand_by(self) -> None:
+        """Write nothing until ``lead``."""
+
+    async def lead(self) -> None:
+        """Reconcile everything from now on, with stores that show all that was written before."""
+
+    async def run(self) -> None:
+        """Run the workers until cancelled."""
+
+    async def stop(self) -> bool:
+        """Hand out no more keys; return once everything that runs has finished, False if something was cut off."""
+
 
 class Operator:
-    """The process of ``run``: it offers and delivers pairs."""
+    """The process of ``run``: it offers and delivers pairs. With an ``elector`` it stands by until it leads."""
 
-    def __init__(self, client: Client, templates: TemplateFiles, settings: Settings) -> None:
+    def __init__(
+        self, client: Client, templates: TemplateFiles, settings: Settings, elector: LeaderElector | None = None
+    ) -> None:
         self.client = client
+        self.elector = elector
         self.cache = Cache(
             client,
             read_spaces=settings.address_spaces,
             poll=settings.poll_seconds,
             enmasse_namespace=settings.enmasse_namespace,
         )
-        self.remote_backends = remote_backends(self.cache, settings)
+        self.remote_backends = remote_backends(self.cache, settings, elector)
         self.controller = IntegrationController(
             self.cache,
             templates,
@@ -67,23 +95,24 @@ class Operator:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run reflectors and workers."""
-        async with _running({"controller": self.controller.run, "cache": self.cache.run}, self.stopped):
-            try:
-                yield
-            finally:
-                await self.controller.stop()
+        async with _running(self.controller, self.cache.run, self.elector, self.stopped):
+            yield
         for backend in self.remote_backends.values():
             await backend.close()
 
 
 class ConnectionOperator:
-    """The process of ``connection-controller``: it takes Connections to Syndesis's servers."""
+    """The process of ``connection-controller``: it takes Connections to Syndesis's servers.
 
-    def __init__(self, client: Client, settings: Settings) -> None:
+    With an ``elector`` it stands by until it leads.
+    """
+
+    def __init__(self, client: Client, settings: Settings, elector: LeaderElector | None = None) -> None:
         self.client = client
+        self.elector = elector
         self.controller = ConnectionController(
             client,
-            _connection_services(settings),
+            _connection_services(settings, elector),
             workers=min(settings.workers, MAX_CONNECTION_WORKERS),
             verification=settings.verification_seconds,
         )
@@ -96,23 +125,56 @@ class ConnectionOperator:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run reflectors and workers."""
-        async with _running({"controller": self.controller.run}, self.stopped):
-            try:
-                yield
-            finally:
-                await self.controller.stop()
+        async with _running(self.controller, self.controller.watch, self.elector, self.stopped):
+            yield
+
+
+@asynccontextmanager
+async def election(settings: Settings, lease: str) -> AsyncIterator[LeaderElector | None]:
+    """Yield what elects this process or another one, None if the settings do not ask for it.
+
+    It has a client of its own: neither the rate limit nor workers that wait for the API server delay a renewal.
+    """
+    if not settings.leader_elect:
+        yield None
+        return
+    async with _client(settings, user_agent=f"{names.FIELD_MANAGER}/leader-election") as client:
+        yield LeaderElector(
+            client,
+            Ref(settings.lease_namespace or client.namespace, lease),
+            unique_identity(),
+            duration=settings.lease_seconds,
+            on_change=metrics.LEADER.set,
+        )
 
 
 @asynccontextmanager
 async def _running(
-    parts: Mapping[str, Callable[[], Coroutine[Any, Any, None]]], stopped: asyncio.Event
+    controller: LedController,
+    watch: Callable[[], Coroutine[Any, Any, None]],
+    elector: LeaderElector | None,
+    stopped: asyncio.Event,
 ) -> AsyncIterator[None]:
-    """Run parts that do not end by themselves; set ``stopped`` if one does."""
+    """Run reflectors, election and workers; set ``stopped`` if one of them ends by itself.
+
+    On exit, wait for running work and release the Lease. A process that lost its Lease stops everything at once.
+    """
+    parts = {"controller": controller.run, "reflectors": watch}
+    if elector is None:
+        metrics.LEADER.set(1)
+    else:
+        controller.stand_by()
+        parts |= {"election": elector.run, "leader": partial(_lead, elector, controller)}
 
     def ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, LeadershipLost):
+            for other in tasks:
+                other.cancel()
+        else:
             log.error("stopped unexpectedly", part=task.get_name(), exc_info=error)
-            stopped.set()
+        stopped.set()
 
     tasks = [asyncio.create_task(run(), name=name) for name, run in parts.items()]
     for task in tasks:
@@ -121,14 +183,38 @@ async def _running(
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        try:
+            await _stop(elector, controller)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
 
-def remote_backends(cache: Cache, settings: Settings) -> dict[str, RemoteBackend]:
+async def _lead(elector: LeaderElector, controller: LedController) -> None:
+    """Let the workers begin once this process leads.
+
+    The watches of a process that stands by may lag behind what the last leader wrote, and an object that is not in a
+    store yet would be created a second time, with another password. So every kind is listed once more, as at a start.
+    """
+    await elector.leading()
+    began = time.monotonic()
+    await controller.lead()
+    log.info("workers started", refresh_seconds=round(time.monotonic() - began, 3))
+
+
+async def _stop(elector: LeaderElector | None, controller: LedController) -> None:
+    """Wait for running work, then release the Lease, unless a request was cut off: it may still take effect."""
+    if elector is not None and elector.lost:
+        return  # nothing that runs can write
+    finished = await controller.stop()
+    if elector is not None and finished:
+        await elector.release()
+
+
+def remote_backends(cache: Cache, settings: Settings, elector: LeaderElector | None = None) -> dict[str, RemoteBackend]:
     """Return all backends over REST, by the name of their delivery."""
-    services = _connection_services(settings)
+    services = _connection_services(settings, elector)
     cache.syndesises.subscribe(services.syndesis_changed)
     return {
         "aggregated": AggregatedBackend(cache),
@@ -137,23 +223,30 @@ def remote_backends(cache: Cache, settings: Settings) -> dict[str, RemoteBackend
             settings.enmasse_namespace,
             url=settings.keycloak_url,
             release=settings.enmasse_release,
-            limits=_limits(settings),
+            limits=_limits(settings, elector),
         ),
         "rest": SyndesisBackend(services, cache.secret_values, _config_maps(cache.client)),
     }
 
 
-def client_of(settings: Settings) -> Client:
-    """Return the client for the cluster that the settings name. Raises ``ClusterNotFound``."""
-    limits: dict[str, Any] = {
-        "max_in_flight": settings.workers,
-        "rate": settings.qps,
-        "burst": settings.burst,
-        "page_bytes": settings.page_bytes,
-        "user_agent": names.FIELD_MANAGER,
-        "observe": metrics.CLIENT.observe_request,
-    }
-    return Client.find(settings.kubeconfig, settings.context, **limits)
+def client_of(settings: Settings, elector: LeaderElector | None = None) -> Client:
+    """Return the client for the cluster that the settings name. Raises ``ClusterNotFound``.
+
+    With an ``elector`` it writes only while this process leads.
+    """
+    return _client(
+        settings,
+        max_in_flight=settings.workers,
+        rate=settings.qps,
+        burst=settings.burst,
+        page_bytes=settings.page_bytes,
+        user_agent=names.FIELD_MANAGER,
+        fence=elector.fence if elector is not None else None,
+    )
+
+
+def _client(settings: Settings, **limits: Any) -> Client:
+    return Client.find(settings.kubeconfig, settings.context, observe=metrics.CLIENT.observe_request, **limits)
 
 
 def _config_maps(client: Client) -> ConfigMaps:
@@ -166,12 +259,13 @@ def _config_maps(client: Client) -> ConfigMaps:
     return data
 
 
-def _connection_services(settings: Settings) -> ConnectionServices:
+def _connection_services(settings: Settings, elector: LeaderElector | None) -> ConnectionServices:
     return ConnectionServices(
         lambda namespace: settings.syndesis_url.format(namespace=namespace),
-        limits=_limits(settings),
+        limits=_limits(settings, elector),
     )
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(settings.answer_bytes, settings.list_bytes, settings.answer_seconds)
+def _limits(settings: Settings, elector: LeaderElector | None) -> Limits:
+    fence = elector.fence if elector is not None else None
+    return Limits(settings.answer_bytes, settings.list_bytes, settings.answer_seconds, fence)

@@ -29,6 +29,11 @@ from integration_operator.domain.policies.pairing import DEFAULT_RULES, rules_na
 from integration_operator.runtime.text import sanitized
 from integration_operator.runtime.yaml_documents import UnreadableFile, display_name, documents, read_text
 
+LEASE_SECONDS = 10
+"""A process that stands by takes over at most this long after the last renewal that it saw, plus a few requests: less
+than 15 s after a SIGKILL. A leader renews every 2 s and stops 6.7 s after the last renewal, so that an API server may
+be gone for about 5 s without a change of leader."""
+
 
 class SettingsError(Exception):
     """A setting is invalid. The message names its source (file and line, variable or flag) and the reason."""
@@ -122,6 +127,19 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
         description="Share of AddressSpaces or Syndesis that may be missing in a LIST before deletion is held.",
+    )
+    leader_elect: bool = Field(
+        False,
+        description="Elect a leader among several processes. Without it, run one process only.",
+    )
+    lease_namespace: str | None = Field(
+        None, description="Namespace of the Lease. Default: that of the pod or of the kubeconfig's context."
+    )
+    lease_seconds: int = Field(
+        LEASE_SECONDS,
+        ge=3,
+        le=300,
+        description="Seconds after the last renewal until another process may lead. Set it alike in all processes.",
     )
     probe_port: int = Field(8080, ge=0, le=65535, description="Port of /healthz. 0: none.")
     metrics_port: int = Field(8081, ge=0, le=65535, description="Port of /metrics and /readyz. 0: none.")

@@ -25,6 +25,8 @@ NO_CLUSTER = 4
 """The cluster cannot be reached, or refuses the request."""
 UNFINISHED = 5
 """The operation was not finished in time, and continues."""
+LEADERSHIP_LOST = 6
+"""The process led and lost its Lease. It has to be started again."""
 
 
 def fail(message: object, code: int) -> NoReturn:

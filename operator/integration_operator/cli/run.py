@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from integration_operator.cli.failure import DEFECT, WRONG_INPUT, fail, one_line
+from integration_operator.cli.failure import DEFECT, LEADERSHIP_LOST, WRONG_INPUT, fail, one_line
 from integration_operator.settings import Settings
 
 CONNECTION_CONTROLLER_SETTINGS = (
@@ -14,6 +14,9 @@ CONNECTION_CONTROLLER_SETTINGS = (
     "workers",
     "verification_seconds",
     "syndesis_url",
+    "leader_elect",
+    "lease_namespace",
+    "lease_seconds",
     "probe_port",
     "metrics_port",
     "bind_address",
@@ -38,21 +41,21 @@ def connection_controller(settings: Settings) -> None:
 
 async def _operator(settings: Settings) -> None:
     from integration_operator.host import serve
-    from integration_operator.manager import Operator, client_of
+    from integration_operator.manager import OPERATOR_LEASE, Operator, client_of, election
     from integration_operator.rendering.templates import TemplateFiles
 
     templates = TemplateFiles(settings.templates)
     templates.check()
-    async with client_of(settings) as client:
-        await serve(Operator(client, templates, settings), settings)
+    async with election(settings, OPERATOR_LEASE) as elector, client_of(settings, elector) as client:
+        await serve(Operator(client, templates, settings, elector), settings)
 
 
 async def _connection_controller(settings: Settings) -> None:
     from integration_operator.host import serve
-    from integration_operator.manager import ConnectionOperator, client_of
+    from integration_operator.manager import CONNECTION_CONTROLLER_LEASE, ConnectionOperator, client_of, election
 
-    async with client_of(settings) as client:
-        await serve(ConnectionOperator(client, settings), settings)
+    async with election(settings, CONNECTION_CONTROLLER_LEASE) as elector, client_of(settings, elector) as client:
+        await serve(ConnectionOperator(client, settings, elector), settings)
 
 
 def _serve(settings: Settings, process: Callable[[Settings], Awaitable[None]]) -> None:
@@ -61,6 +64,7 @@ def _serve(settings: Settings, process: Callable[[Settings], Awaitable[None]]) -
         # The clients' libraries are slow to load: not for a wrong flag.
         from integration_operator.host import CannotListen, ProcessFailed
         from integration_operator.runtime import logs
+        from integration_operator.runtime.lease import LeadershipLost
 
         logs.configure(settings.log_level, settings.log_format)
 
@@ -73,3 +77,5 @@ def _serve(settings: Settings, process: Callable[[Settings], Awaitable[None]]) -
             fail(error, WRONG_INPUT)
         except ProcessFailed as error:
             fail(error, DEFECT)
+        except LeadershipLost as error:
+            fail(error, LEADERSHIP_LOST)

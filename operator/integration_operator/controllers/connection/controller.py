@@ -38,7 +38,7 @@ from integration_operator.runtime.controller import Controller, Result
 from integration_operator.runtime.errors import Failure, NotFound
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import Ref
-from integration_operator.runtime.reflector import Callbacks, Reflector, State
+from integration_operator.runtime.reflector import Callbacks, Reflector, State, refresh
 from integration_operator.runtime.resources import Resource
 from integration_operator.runtime.store import Store
 from integration_operator.runtime.token_bucket import TokenBuckets
@@ -100,6 +100,8 @@ class ConnectionController:
         self._verification = verification
         self._verified_until: dict[str, float] = {}
         self._synced = asyncio.Event()
+        self._leading = asyncio.Event()
+        self._leading.set()
         self._now = now
         self._log = structlog.get_logger(__name__)
         stores: list[tuple[Resource, Store[Any]]] = [
@@ -116,7 +118,7 @@ class ConnectionController:
             self.reconcile,
             self.queue,
             workers=workers,
-            synced=self._synced.wait,
+            synced=self._ready,
             metrics=metrics.CONTROLLER,
             clock=self._clock,
         )
@@ -166,17 +168,33 @@ class ConnectionController:
         self._verified_until[connection.uid] = self._clock() + self._verification
         return Result(self._verification)
 
-    async def run(self) -> None:
-        """Run reflectors and workers until cancelled."""
+    async def watch(self) -> None:
+        """Run the reflectors until cancelled."""
         async with asyncio.TaskGroup() as group:
             for reflector in self.reflectors.values():
                 group.create_task(reflector.run(), name=f"reflector {reflector.resource}")
-            await self._controller.run()
 
-    async def stop(self) -> None:
-        """Hand out no more keys; return once everything that runs has finished."""
+    async def run(self) -> None:
+        """Run the workers until cancelled."""
+        await self._controller.run()
+
+    def stand_by(self) -> None:
+        """Reconcile nothing until ``lead``: another process does that."""
+        self.queue.paused = True
+        self._leading.clear()
+
+    async def lead(self) -> None:
+        """Reconcile every Connection from now on, with stores that show all that was written before."""
+        await refresh(self.reflectors.values())
+        self.queue.paused = False
+        self._enqueue_all()
+        self._leading.set()
+
+    async def stop(self) -> bool:
+        """Hand out no more keys; return True once everything that runs has finished."""
         await self._controller.stop()
         await self._services.close()
+        return True
 
     def unsynced(self) -> dict[str, str]:
         """Return the kinds that are neither in sync nor absent, with what is wrong."""
@@ -277,8 +295,16 @@ class ConnectionController:
     def _state_changed(self, resource: Resource, state: State) -> None:
         if not self.unsynced():
             self._synced.set()
-            for connection in self.connections:
-                self.queue.add(connection.ref)
+            self._enqueue_all()
+
+    def _enqueue_all(self) -> None:
+        for connection in self.connections:
+            self.queue.add(connection.ref)
+
+    async def _ready(self) -> None:
+        """Return when this process leads and all kinds are in sync."""
+        await self._leading.wait()
+        await self._synced.wait()
 
 
 def _evidence(connection: LiveObject) -> ConnectionEvidence:

@@ -114,12 +114,15 @@ class IntegrationController:
             self.reconcile,
             self.queue,
             workers=options.workers,
-            synced=cache.synced,
+            synced=self._ready,
             metrics=metrics.CONTROLLER,
             clock=self._clock,
         )
         self._first_seen: dict[str, float] = {}
-        Watches(cache, self._gatherer, self.queue).start()
+        self._leading = asyncio.Event()
+        self._leading.set()
+        self._watches = Watches(cache, self._gatherer, self.queue)
+        self._watches.start()
         cache.integrations.subscribe(self._integration_deleted)
 
     async def reconcile(self, key: Key) -> Result:
@@ -158,11 +161,24 @@ class IntegrationController:
             group.create_task(self._resync(), name="resync")
             await self._controller.run()
 
-    async def stop(self) -> None:
-        """Hand out no more keys; return once everything that runs has finished."""
+    def stand_by(self) -> None:
+        """Reconcile nothing, and remember nothing of what changes, until ``lead``: another process does that."""
+        self.queue.paused = True
+        self._leading.clear()
+
+    async def lead(self) -> None:
+        """Reconcile everything from now on, with stores that show all that was written before."""
+        await self._cache.refresh()
+        self.queue.paused = False
+        self._watches.enqueue_all()
+        self._leading.set()
+
+    async def stop(self) -> bool:
+        """Hand out no more keys; return once everything that runs has finished, False if something was cut off."""
         await self._controller.stop()
-        await self._remote_calls.stop(CALLS_TIMEOUT)
-        await self._events.drain()
+        calls = await self._remote_calls.stop(CALLS_TIMEOUT)
+        events = await self._events.drain()
+        return calls and events
 
     async def _report(self, integration: Integration, plan: Plan, failed: Iterable[Condition] = ()) -> float:
         """Write the conditions, once, if they changed, and record the Event that the change is worth.
@@ -198,6 +214,11 @@ class IntegrationController:
                 await self._report(integration, plan_unpaired(reason))
         return Result()
 
+    async def _ready(self) -> None:
+        """Return when this process leads and the cache is in sync."""
+        await self._leading.wait()
+        await self._cache.synced()
+
     async def _resync(self) -> None:
         """Requeue everything in each period, spread over it, so that what was missed is caught."""
         while True:
@@ -208,6 +229,9 @@ class IntegrationController:
     def _integration_deleted(self, old: Integration | None, new: Integration | None) -> None:
         """Forget an Integration that is gone, unless its state over REST still exists."""
         if old is None or new is not None:
+            return
+        if self.queue.paused:  # the leader deletes the state over REST
+            self._forget(old)
             return
         pair = self._gatherer.key_of(old)
         readable = self._cache.cluster_facts().is_known("Integration")

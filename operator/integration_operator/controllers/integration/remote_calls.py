@@ -77,6 +77,8 @@ class RemoteCalls:
         self._sides: dict[tuple[str, ChildKind], _Side] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._deleting_since: dict[str, float] = {}
+        self._cut_off = False
+        """True if a call was cancelled: it may still take effect."""
         self._log = structlog.get_logger(__name__)
         for delivery, backend in backends.items():
             backend.on_recovery(lambda namespace, delivery=delivery: self._recovered(delivery, namespace))  # type: ignore[misc]
@@ -128,8 +130,8 @@ class RemoteCalls:
         for key in [key for key in self._sides if key[0] == integration.live.uid]:
             self._sides.pop(key).cancel_timer()
 
-    async def stop(self, seconds: float) -> None:
-        """Wait for calls to finish, and cancel those that do not in time."""
+    async def stop(self, seconds: float) -> bool:
+        """Wait for calls to finish, and cancel those that do not in time; return True if all have finished."""
         for side in self._sides.values():
             side.cancel_timer()
         if self._tasks:
@@ -138,6 +140,7 @@ class RemoteCalls:
             task.cancel()
         if self._tasks:
             await asyncio.wait(set(self._tasks))
+        return not self._cut_off
 
     async def _run(self, integration: Integration, side: _Side) -> None:
         call = side.call
@@ -149,6 +152,7 @@ class RemoteCalls:
         except Failure as error:
             self._fail(side, error, log)
         except asyncio.CancelledError:
+            self._cut_off = True
             self._remote_states.doubt(integration, call.kind, call.delivery, call.username)
             raise
         except Exception as error:  # a defect in one call must not stop the others

@@ -55,7 +55,7 @@ class Watches:
         for key in keys:
             self._queue.add(key)
 
-    def _enqueue_all(self) -> None:
+    def enqueue_all(self) -> None:
         """Requeue everything, at the start and when a kind is in sync again."""
         for kind in ("AddressSpace", "Syndesis"):
             self._update_guard(kind)
@@ -82,7 +82,7 @@ class Watches:
         self._enqueue_old_and_new(self._gatherer.pairs_of_syndesis)(old, new)
 
     def _integration_changed(self, old: Integration | None, new: Integration | None) -> None:
-        if old is not None and new is None:
+        if old is not None and new is None and not self._queue.paused:  # else the leader may have deleted it
             self._gatherer.observe_deletion(old)
         if old is not None and old.unanswered and not (new and new.unanswered):
             self._enqueue_offers(old.ref.namespace)
@@ -111,7 +111,7 @@ class Watches:
     def _state_changed(self, resource: Resource, state: State) -> None:
         metrics.KIND_SYNCED.labels(resource.kind).set(state is State.SYNCED)
         if resource.kind in DECISIVE_KINDS and not self._cache.unsynced():
-            self._enqueue_all()
+            self.enqueue_all()
 
     def _listed(self, resource: Resource) -> None:
         self._update_guard("AddressSpace" if resource is SPACE_CONFIG_MAP else resource.kind)
