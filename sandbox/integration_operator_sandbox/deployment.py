@@ -1,18 +1,20 @@
 """Install the operator's kinds and permissions in a cluster, and run the operator.
 
 This is what ``kubectl apply -k deploy/kustomize/crds`` and ``kubectl apply -k deploy/kustomize/base`` do, except for
-namespace and Deployment. The permissions are exactly those that are deployed.
+the Deployment. The permissions are exactly those that are deployed.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from integration_operator.runtime.client import Client
+from integration_operator.runtime.errors import AlreadyExists
 from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.platforms.crd import FIELD_MANAGER, install_crds, platform_crds, run_blocking
@@ -42,7 +44,7 @@ def operator_crds() -> list[Document]:
 
 
 def grant_permissions(kubeconfig: Path, deployment: str = "base") -> None:
-    """Apply the roles and bindings of one directory of deploy/kustomize."""
+    """Apply the roles and bindings of one directory of deploy/kustomize, and create the namespaces that they are in."""
     directory = shipped_directory("deploy") / deployment
     files = [file for file in PERMISSIONS if (directory / file).is_file()]
     run_blocking(_grant(kubeconfig, {file: yaml.safe_load((directory / file).read_text()) for file in files}))
@@ -66,6 +68,9 @@ async def _grant(kubeconfig: Path, documents: dict[str, Document]) -> None:
     async with Client.from_kubeconfig(kubeconfig) as admin:
         for file, document in documents.items():
             namespace = document["metadata"].get("namespace")
+            if namespace:
+                with suppress(AlreadyExists):
+                    await admin.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
             inside = f"{RBAC}/namespaces/{namespace}" if namespace else RBAC
             path = f"{inside}/{PERMISSIONS[file]}/{document['metadata']['name']}"
             await admin.apply(path, document, manager=FIELD_MANAGER, force=True)

@@ -1,6 +1,7 @@
 """Users of a local control plane, their tokens and their kubeconfigs.
 
-Each user acts under a name of its own, so that the audit log tells them apart. The operator and the connection
+Each user acts under a name or a uid of its own, so that the audit log tells them apart: the second process of the
+operator has the service account of the first. The operator and the connection
 controller have the permissions that RBAC grants to the service accounts they are deployed with, and no others.
 """
 
@@ -33,13 +34,14 @@ USERS = {
     "syndesis": User("syndesis"),
     "controller-manager": User("system:kube-controller-manager"),
     "operator": User(SERVICE_ACCOUNT, SERVICE_ACCOUNT_GROUPS),
+    "operator-2": User(SERVICE_ACCOUNT, SERVICE_ACCOUNT_GROUPS),
     "connection-controller": User(f"system:serviceaccount:{NAMESPACE}:connection-controller", SERVICE_ACCOUNT_GROUPS),
 }
 """Users by the name that ``ControlPlane.kubeconfig`` takes."""
 
 
 def token_file(tokens: Mapping[str, str]) -> str:
-    """Return the content of kube-apiserver's ``--token-auth-file`` for the tokens of ``USERS``."""
+    """Return the content of kube-apiserver's ``--token-auth-file`` for the tokens of ``USERS``; the key is the uid."""
     rows = (f'{token},{USERS[key].name},{key},"{",".join(USERS[key].groups)}"' for key, token in tokens.items())
     return "\n".join(rows) + "\n"
 

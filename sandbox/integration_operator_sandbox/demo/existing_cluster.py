@@ -72,9 +72,8 @@ class ExistingCluster:
                     )
 
     async def _make_service_account(self) -> None:
-        """Create namespace and service account as deploy/ does, and a kubeconfig with a token of it."""
+        """Create the service account as deploy/ does, in its namespace, and a kubeconfig with a token of it."""
         async with Client.from_kubeconfig(self._given) as admin:
-            await admin.post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
             accounts = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
             await admin.post(accounts, {"metadata": {"name": SERVICE_ACCOUNT}})
             request = {
