@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.support.control_planes",
     "tests.support.keycloak_fixtures",
     "tests.support.operator_log",
+    "tests.support.replicas",
     "tests.support.syndesis_fixtures",
 ]
 

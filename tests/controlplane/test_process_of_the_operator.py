@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from integration_operator.shipped import shipped_directory
+from tests.support.probes import answer
 from tests.support.world import World
 
 
@@ -31,18 +31,6 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
-
-
-async def answer(port: int, path: str) -> tuple[int, str]:
-    until = time.monotonic() + 15
-    async with aiohttp.ClientSession() as session:
-        while True:
-            try:
-                async with session.get(f"http://127.0.0.1:{port}{path}") as response:
-                    return response.status, await response.text()
-            except aiohttp.ClientError:
-                assert time.monotonic() < until, f"{path} does not answer"
-                await asyncio.sleep(0.1)
 
 
 async def test_it_serves_probes_and_metrics_and_ends_on_sigterm(world: World) -> None:
