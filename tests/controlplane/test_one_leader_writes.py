@@ -9,12 +9,20 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
-from integration_operator.domain.model import naming
+from integration_operator.api import names
 from integration_operator.domain.model.pair import Pair
+from integration_operator.manager import OPERATOR_LEASE, Operator, election
+from integration_operator.rendering.templates import TemplateFiles
+from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
+from integration_operator.settings import Settings
+from integration_operator_sandbox.controlplane.users import NAMESPACE
 from integration_operator_sandbox.localhost.machine import free_port
+from tests.support.documents import Document
 from tests.support.probes import answer
 from tests.support.replicas import Replica, Replicas, Wire, holder, one_after_the_other
 from tests.support.world import World
@@ -188,34 +196,77 @@ async def test_a_user_deletes_the_lease(world: World, replicas: Replicas) -> Non
     assert one_after_the_other(world) == [leader.user]
 
 
-async def test_the_new_leader_does_not_create_what_the_old_one_created(world: World, replicas: Replicas) -> None:
-    """A leader that is stopped in the middle of 40 deliveries leaves Secrets that the other one has not seen yet.
+class LateClient(Client):
+    """A client whose watches of some kinds deliver nothing any more, as those of an API server that lags behind."""
 
-    Each credential stays as it was created, because the new leader lists before it writes.
-    """
+    late: frozenset[str] = frozenset()
+
+    async def watch(self, path: str, query: Any, **options: Any) -> AsyncIterator[Document]:
+        async for event in super().watch(path, query, **options):
+            if path.rpartition("/")[2] in self.late:
+                await asyncio.Event().wait()
+            yield event
+
+
+async def test_a_new_leader_does_not_trust_its_watches(world: World, replicas: Replicas) -> None:
+    """It has seen the AddressSpace, and nothing of what the old leader made for it: it writes nothing all the same."""
     namespace = await world.namespace("shop")
     await world.syndesis(namespace)
-    leader, standby = await replicas.leader_and_standby("--enable-new")
-    pairs = await spaces(world, namespace, [f"space-{number}" for number in range(40)])
+    kubeconfig = world.control_plane.kubeconfig("operator-2")
+    settings = Settings(
+        kubeconfig=kubeconfig, leader_elect=True, lease_namespace=NAMESPACE, lease_seconds=3, enable_new=True
+    )
+    old = replicas.start("operator", "--enable-new")
+    await old.logs("workers started")
+    async with election(settings, OPERATOR_LEASE) as elector:
+        assert elector is not None
+        async with LateClient.from_kubeconfig(kubeconfig, fence=elector.fence) as client:
+            new = Operator(client, TemplateFiles(), settings, elector)
+            async with new.running():
+                await new.cache.synced()
+                client.late = frozenset({"secrets", "messagingusers", "connections"})
+                (pair,) = await spaces(world, namespace, ["orders"])
+                before = await world.delivered(pair)
+                await world.audit.quiet()
 
-    async def some() -> bool:
-        return len(await world.items("Secret", namespace)) >= 5
+                async def seen() -> bool:
+                    return new.cache.spaces.get(pair.space) is not None and len(new.cache.integrations) == 1
 
-    await world.eventually("some are delivered", some, every=0.005)
+                await world.eventually("the new leader has seen the AddressSpace", seen)
+                assert len(new.cache.secrets) == len(new.cache.users) == len(new.cache.connections) == 0
+                old.send(signal.SIGTERM)
+                await asyncio.wait_for(elector.leading(), 5)
+                await world.eventually("it has reconciled", lambda: _is_settled(new))
+                await world.audit.quiet()
+                assert await world.children(pair) == before
+    assert one_after_the_other(world) == ["operator", "operator-2"]
+    assert {
+        e["objectRef"]["resource"]
+        for e in world.audit.requests()
+        if e["user"]["uid"] == "operator-2" and e["verb"] not in ("get", "list")
+    } == {"leases"}
+
+
+async def _is_settled(operator: Operator) -> bool:
+    return not operator.queue.paused and operator.queue.idle and len(operator.queue) == 0
+
+
+async def test_what_the_leader_deletes_is_no_refusal_of_a_user(world: World, replicas: Replicas) -> None:
+    """An offer that a user deletes is not made again; a process that stands by cannot know who deleted it."""
+    pair = await world.pair(across=True)
+    leader, standby = await replicas.leader_and_standby()
+    await world.offered(pair)
+    allowed = {names.ALLOWED_NAMESPACES: pair.syndesis.namespace}
+    await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": dict.fromkeys(allowed)}})
+
+    async def withdrawn() -> bool:
+        return await world.integration(pair) is None
+
+    await world.eventually("the offer is withdrawn", withdrawn)
     leader.send(signal.SIGTERM)
-    passwords: dict[str, set[str]] = {}
-
-    async def note() -> bool:
-        for secret in await world.items("Secret", namespace):
-            passwords.setdefault(secret["metadata"]["name"], set()).add(secret["data"]["password"])
-        return len(await world.items("Connection", namespace)) == len(pairs)
-
-    await world.eventually("all are delivered", note, every=0.02)
-    await delivered(world, pairs)
-    await note()
-    assert {naming.secret_ref(pair).name for pair in pairs} == set(passwords)
-    assert all(len(seen) == 1 for seen in passwords.values()), "a credential was created twice"
-    assert one_after_the_other(world)[-1] == standby.user
+    await standby.logs("workers started")
+    await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": allowed}})
+    await world.offered(pair)
 
 
 async def test_the_connection_controller_has_a_lease_of_its_own(world: World, replicas: Replicas) -> None:
