@@ -252,10 +252,10 @@ async def _is_settled(operator: Operator) -> bool:
 
 
 async def test_what_the_leader_deletes_is_no_refusal_of_a_user(world: World, replicas: Replicas) -> None:
-    """An offer that a user deletes is not made again; a process that stands by cannot know who deleted it."""
+    """An offer that a user deleted is not enabled again. A process that stands by cannot know who deleted it."""
     pair = await world.pair(across=True)
-    leader, standby = await replicas.leader_and_standby()
-    await world.offered(pair)
+    leader, standby = await replicas.leader_and_standby("--enable-new")
+    await world.delivered(pair)
     allowed = {names.ALLOWED_NAMESPACES: pair.syndesis.namespace}
     await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": dict.fromkeys(allowed)}})
 
@@ -266,7 +266,7 @@ async def test_what_the_leader_deletes_is_no_refusal_of_a_user(world: World, rep
     leader.send(signal.SIGTERM)
     await standby.logs("workers started")
     await world.patch("AddressSpace", pair.space, {"metadata": {"annotations": allowed}})
-    await world.offered(pair)
+    await world.delivered(pair)
 
 
 async def test_the_connection_controller_has_a_lease_of_its_own(world: World, replicas: Replicas) -> None:

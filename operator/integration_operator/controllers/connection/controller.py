@@ -100,8 +100,6 @@ class ConnectionController:
         self._verification = verification
         self._verified_until: dict[str, float] = {}
         self._synced = asyncio.Event()
-        self._leading = asyncio.Event()
-        self._leading.set()
         self._now = now
         self._log = structlog.get_logger(__name__)
         stores: list[tuple[Resource, Store[Any]]] = [
@@ -118,7 +116,7 @@ class ConnectionController:
             self.reconcile,
             self.queue,
             workers=workers,
-            synced=self._ready,
+            synced=self._synced.wait,
             metrics=metrics.CONTROLLER,
             clock=self._clock,
         )
@@ -181,14 +179,12 @@ class ConnectionController:
     def stand_by(self) -> None:
         """Reconcile nothing until ``lead``: another process does that."""
         self.queue.paused = True
-        self._leading.clear()
 
     async def lead(self) -> None:
         """Reconcile every Connection from now on, with stores that show all that was written before."""
         await refresh(self.reflectors.values())
         self.queue.paused = False
         self._enqueue_all()
-        self._leading.set()
 
     async def stop(self) -> bool:
         """Hand out no more keys; return True once everything that runs has finished."""
@@ -300,11 +296,6 @@ class ConnectionController:
     def _enqueue_all(self) -> None:
         for connection in self.connections:
             self.queue.add(connection.ref)
-
-    async def _ready(self) -> None:
-        """Return when this process leads and all kinds are in sync."""
-        await self._leading.wait()
-        await self._synced.wait()
 
 
 def _evidence(connection: LiveObject) -> ConnectionEvidence:

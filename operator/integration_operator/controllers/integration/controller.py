@@ -114,13 +114,11 @@ class IntegrationController:
             self.reconcile,
             self.queue,
             workers=options.workers,
-            synced=self._ready,
+            synced=cache.synced,
             metrics=metrics.CONTROLLER,
             clock=self._clock,
         )
         self._first_seen: dict[str, float] = {}
-        self._leading = asyncio.Event()
-        self._leading.set()
         self._watches = Watches(cache, self._gatherer, self.queue)
         self._watches.start()
         cache.integrations.subscribe(self._integration_deleted)
@@ -164,14 +162,12 @@ class IntegrationController:
     def stand_by(self) -> None:
         """Reconcile nothing, and remember nothing of what changes, until ``lead``: another process does that."""
         self.queue.paused = True
-        self._leading.clear()
 
     async def lead(self) -> None:
         """Reconcile everything from now on, with stores that show all that was written before."""
         await self._cache.refresh()
         self.queue.paused = False
         self._watches.enqueue_all()
-        self._leading.set()
 
     async def stop(self) -> bool:
         """Hand out no more keys; return once everything that runs has finished, False if something was cut off."""
@@ -213,11 +209,6 @@ class IntegrationController:
             if isinstance(reason, Check):
                 await self._report(integration, plan_unpaired(reason))
         return Result()
-
-    async def _ready(self) -> None:
-        """Return when this process leads and the cache is in sync."""
-        await self._leading.wait()
-        await self._cache.synced()
 
     async def _resync(self) -> None:
         """Requeue everything in each period, spread over it, so that what was missed is caught."""
