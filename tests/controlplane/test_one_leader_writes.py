@@ -63,6 +63,7 @@ async def test_two_that_start_together(world: World, replicas: Replicas) -> None
     for replica, leads in ((leader, "1.0"), (standby, "0.0")):
         _, metrics = await answer(ports[replica.user], "/metrics")
         assert f"integration_operator_leader {leads}" in metrics
+        assert ("integration_operator_reconciles_total{" in metrics) == (replica is leader)
         assert "integration_operator_queue_depth 0.0" in metrics
     await world.audit.quiet()
     world.audit.mark()
@@ -270,6 +271,8 @@ async def test_what_the_leader_deletes_is_no_refusal_of_a_user(world: World, rep
 
 
 async def test_the_connection_controller_has_a_lease_of_its_own(world: World, replicas: Replicas) -> None:
+    fuse = await world.namespace("fuse")
+    await world.create("Connection", fuse, "first", spec={"connectorId": "amqp"})
     started = [replicas.start("connection-controller", command="connection-controller", seconds=0) for _ in range(2)]
 
     async def elected() -> list[Replica]:
@@ -284,3 +287,9 @@ async def test_the_connection_controller_has_a_lease_of_its_own(world: World, re
     await standby.logs("workers started")
     assert time.monotonic() - began < 2
     assert await leader.ends() == 0
+    await world.create("Connection", fuse, "second", spec={"connectorId": "amqp"})
+
+    async def reported() -> bool:
+        return all(item.get("status") for item in await world.items("Connection", fuse))
+
+    await world.eventually("both are reported on", reported)
