@@ -54,11 +54,11 @@ async def test_two_that_start_together(world: World, replicas: Replicas) -> None
     await delivered(world, pairs)
     (leader,) = [replica for replica in both if replica.events("leading")]
     (standby,) = [replica for replica in both if replica is not leader]
+    await standby.logs("standing by")
     await standby.synced()
     assert one_after_the_other(world) == [leader.user]
-    assert (
-        (await holder(world)) == leader.events("leading")[0]["identity"] == standby.events("standing by")[0]["holder"]
-    )
+    identity = leader.events("leading")[0]["identity"]
+    assert identity == await holder(world) == standby.events("standing by")[0]["holder"]
     assert await answer(ports[standby.user], "/readyz") == (200, "ok\n")
     for replica, leads in ((leader, "1.0"), (standby, "0.0")):
         _, metrics = await answer(ports[replica.user], "/metrics")
