@@ -14,11 +14,12 @@ import yaml
 from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
-from integration_operator.manager import ConnectionOperator
+from integration_operator.manager import CONNECTION_CONTROLLER_LEASE, OPERATOR_LEASE, ConnectionOperator, election
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
 from integration_operator.shipped import shipped_directory
+from integration_operator_sandbox.controlplane.users import NAMESPACE
 from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
@@ -43,10 +44,11 @@ class Use(NamedTuple):
 
 
 def granted(directory: str) -> set[Use]:
-    """Return what the role of a directory of deploy/kustomize grants."""
-    file = next(file for name in ("cluster-role.yaml", "role.yaml") if (file := DEPLOY / directory / name).is_file())
+    """Return what the roles of a directory of deploy/kustomize grant."""
+    files = [file for name in ("cluster-role.yaml", "role.yaml") if (file := DEPLOY / directory / name).is_file()]
     return {
         Use(group, resource, verb, name)
+        for file in files
         for rule in yaml.safe_load(file.read_text())["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
@@ -70,6 +72,24 @@ def uses(requests: list[Document]) -> set[Use]:
         if entry["verb"] == "patch" and entry["responseStatus"].get("code") == 201:
             found.add(use._replace(verb="create"))
     return found
+
+
+async def elect(world: World, user: str, lease: str) -> None:
+    """Elect a process, and another one when the first releases the Lease."""
+    settings = Settings(
+        kubeconfig=world.control_plane.kubeconfig(user), leader_elect=True, lease_namespace=NAMESPACE, lease_seconds=3
+    )
+    async with election(settings, lease) as first, election(settings, lease) as second:
+        assert first is not None
+        assert second is not None
+        tasks = [asyncio.create_task(first.run())]
+        await asyncio.wait_for(first.leading(), 10)
+        tasks.append(asyncio.create_task(second.run()))
+        await asyncio.sleep(0.5)
+        await first.release()
+        await asyncio.wait_for(second.leading(), 10)
+        await second.release()
+        await asyncio.wait_for(asyncio.gather(*tasks), 10)
 
 
 def refused(requests: list[Document]) -> list[str]:
@@ -111,6 +131,7 @@ async def test_of_the_operator(world: World, syndesis_server: SyndesisServer, tm
             return await world.integration(pair) is None
 
         await world.eventually("the offer is withdrawn", withdrawn)
+    await elect(world, "operator", OPERATOR_LEASE)
     requests = entries(world, OPERATOR)
     assert refused(requests) == []
     assert granted("base") - uses(requests) == set(), "nothing uses this"
@@ -143,6 +164,7 @@ async def test_of_the_connection_controller(world: World, syndesis_server: Synde
             return found is not None and (found.get("status") or {}).get("phase") == "Ready"
 
         await world.eventually("it is Ready", ready)
+    await elect(world, "connection-controller", CONNECTION_CONTROLLER_LEASE)
     requests = entries(world, CONTROLLER)
     assert refused(requests) == []
     assert granted("connection-controller") - uses(requests) == set(), "nothing uses this"

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from integration_operator.backends.keycloak.access import KeycloakAccess
@@ -72,8 +75,8 @@ async def server() -> AsyncIterator[Server]:
 
 def fence(most: float) -> tuple[Fence, Looks]:
     looks = Looks(most)
-    made = Fence(looks)
-    made.open(100.0, 150.0)
+    made = Fence(50.0, looks)
+    made.open(100.0)
     return made, looks
 
 
@@ -127,7 +130,7 @@ async def test_to_the_api_server(server: Server, tmp_path: Path, write: str) -> 
 
 
 async def test_reads_pass(server: Server, tmp_path: Path) -> None:
-    async with api_server(server.port, tmp_path, Fence()) as client:
+    async with api_server(server.port, tmp_path, Fence(1.0)) as client:
         await client.get("/x")
     assert server.began == ["GET"]
 
@@ -141,14 +144,40 @@ async def test_a_write_has_to_end_before_another_process_may_lead(tmp_path: Path
 
     listening = await asyncio.start_server(silent, "127.0.0.1", 0)
     loop = asyncio.get_running_loop()
-    limited = Fence(loop.time)
-    limited.open(loop.time() + 0.1, loop.time() + 0.3)
+    limited = Fence(0.2, loop.time)
+    limited.open(loop.time() + 0.1)
     async with api_server(listening.sockets[0].getsockname()[1], tmp_path, limited) as client:
         began = loop.time()
         with pytest.raises(Exception, match="NoAnswer"):
             await client.post("/x", {"a": 1})
         assert loop.time() - began < 2
     listening.close()
+
+
+def patience_of(port: int) -> set[int]:
+    """Return the milliseconds for which the kernel tries to deliver what this process sends to a port."""
+    options = set()
+    for connection in psutil.Process().net_connections("tcp4"):
+        if connection.raddr and connection.raddr.port == port:
+            with socket.socket(fileno=os.dup(connection.fd)) as copy:
+                options.add(copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+    return options
+
+
+async def test_the_kernel_gives_up_before_another_process_may_lead(server: Server, tmp_path: Path) -> None:
+    """Otherwise it would deliver a write minutes later, when a partition heals."""
+    opened, _ = fence(math.inf)
+    async with api_server(server.port, tmp_path, opened) as client:
+        await client.get("/x")
+        assert patience_of(server.port) == {50_000}
+    limits = Limits(fence=opened)
+    services = ConnectionServices(lambda namespace: f"http://127.0.0.1:{server.port}", limits=limits)
+    await services.of("fuse")._client.delete("i-1")
+    assert patience_of(server.port) == {50_000}
+    await services.close()
+    async with keycloak_client(httpx.create_ssl_context(), 1, limits) as keycloak:
+        await keycloak.get(f"http://127.0.0.1:{server.port}/x")
+        assert patience_of(server.port) == {50_000}
 
 
 async def test_to_a_syndesis_server(server: Server) -> None:

@@ -47,6 +47,7 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,applica
 PATH = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._:~-]+)+")
 """A path whose segments are names; ``..`` in one would be resolved before the request is sent."""
 
+POOL = 128  # connections; each watch takes one, too
 CONNECT_TIMEOUT = 5.0
 ERROR_BYTES = 256 * 1024  # of a Status; for a refused document it lists the errors, not the document
 SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
@@ -88,6 +89,7 @@ class Client:
         self._observe = observe
         self._fence = fence
         self._api: ApiClient | None = None
+        self._connector: aiohttp.TCPConnector | None = None
         self.namespace = "default"
         """The default namespace of commands."""
 
@@ -149,15 +151,18 @@ class Client:
             "auto_decompress": False,
             "read_bufsize": READ_BUFFER,
         }
-        if self._fence is not None:
-            configuration.client_session_kwargs["request_class"] = fenced_request(self._fence)
-        configuration.connection_pool_maxsize = 128
+        configuration.connection_pool_maxsize = POOL
         configuration.retries = None
         try:
             self._api = ApiClient(configuration)
         except OSError as error:  # ssl.SSLError is one
             raise KubeconfigInvalid(f"certificate or key of the kubeconfig: {sanitized(error)}") from error
         self._api.user_agent = self._user_agent
+        if self._fence is not None:
+            context = self._api.rest_client.ssl_context
+            self._connector = aiohttp.TCPConnector(limit=POOL, ssl=context, socket_factory=self._fence.socket)
+            configuration.client_session_kwargs["connector"] = self._connector
+            configuration.client_session_kwargs["request_class"] = fenced_request(self._fence)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -168,6 +173,8 @@ class Client:
         if self._api is not None:
             await self._api.close()
             self._api = None
+        if self._connector is not None:
+            await self._connector.close()
 
     @property
     def server(self) -> str:

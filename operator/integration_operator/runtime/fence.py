@@ -4,14 +4,18 @@ A task that cancels the workers is not enough. A process that was stopped (SIGST
 machine) runs whatever its event loop had queued when it continues, in any order. So each request that writes passes the
 fence in the same step of the event loop in which its bytes are handed to the kernel.
 
-What remains is a stop between this check and the system call, a few dozen microseconds, and a request that is under way
-in the network or in the server. No client can take those back. They do no harm to objects: uid and resourceVersion are
+What was handed to the kernel is sent at once, or, if the network loses it, again and again for minutes, also when the
+process has ended. So the kernel gives up on it after the grace of the fence (``TCP_USER_TIMEOUT``).
+
+What remains is a stop between the check and the system call, a few dozen microseconds, and a request that waits in a
+proxy or in the server. No client can take those back. They do no harm that lasts: uids and resourceVersions are
 preconditions, server-side apply creates nothing twice, and the leader's watch shows a field that went back in time.
 """
 
 from __future__ import annotations
 
 import math
+import socket
 import time
 from collections.abc import Callable
 
@@ -41,16 +45,19 @@ class NotLeading(Failure):
 
 
 class Fence:
-    """Lets writes pass until a time of its clock. It is closed at first."""
+    """Lets writes pass until a time of its clock. It is closed at first.
 
-    def __init__(self, clock: Callable[[], float] = boot_time) -> None:
+    ``grace`` are the seconds from that time until another process may lead.
+    """
+
+    def __init__(self, grace: float, clock: Callable[[], float] = boot_time) -> None:
+        self.grace = grace
         self._clock = clock
         self._open_until = -math.inf
-        self._answers_until = -math.inf
 
-    def open(self, until: float, answers_until: float) -> None:
-        """Let writes pass until a time; ``answers_until`` is the time by which their requests have to end."""
-        self._open_until, self._answers_until = until, answers_until
+    def open(self, until: float) -> None:
+        """Let writes pass until a time."""
+        self._open_until = until
 
     def close(self) -> None:
         """Let no write pass any more."""
@@ -69,7 +76,19 @@ class Fence:
     def seconds(self) -> float:
         """Return the seconds in which a write has to end that is sent now. Raises ``NotLeading``."""
         self.check()
-        return self._answers_until - self._clock()
+        return self._open_until + self.grace - self._clock()
+
+    @property
+    def socket_option(self) -> tuple[int, int, int]:
+        """The option of a socket whose peer does not confirm what was sent: level, option and milliseconds."""
+        return (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(self.grace * 1000))
+
+    def socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        """Return a new socket with the option; the ``socket_factory`` of aiohttp's connectors."""
+        family, kind, protocol, _, _ = address
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(*self.socket_option)
+        return made
 
 
 def fenced_request(fence: Fence) -> type[aiohttp.ClientRequest]:

@@ -122,7 +122,7 @@ class LeaderElector:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.identity = identity
-        self.fence = Fence(clock)
+        self.fence = Fence(duration * (1 - DEADLINE), clock)
         self.lost = False
         """True if this process led and lost the Lease."""
         self._client = client
@@ -292,7 +292,7 @@ class LeaderElector:
         self._failures = 0
         if not self._released:
             self._deadline = began + self._duration * DEADLINE
-            self.fence.open(self._deadline, began + self._duration)
+            self.fence.open(self._deadline)
 
     def _is_free(self, record: Record) -> bool:
         self._observe(record)

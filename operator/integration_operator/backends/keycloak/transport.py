@@ -20,7 +20,9 @@ from integration_operator.runtime.text import sanitized
 
 def client(context: ssl.SSLContext, in_flight: int, limits: Limits) -> httpx.AsyncClient:
     """Return a client with limited answers. It ignores proxies in the environment, as all clients here do."""
-    inner = httpx.AsyncHTTPTransport(verify=context, limits=httpx.Limits(max_connections=in_flight))
+    options = [limits.fence.socket_option] if limits.fence is not None else None
+    pool = httpx.Limits(max_connections=in_flight)
+    inner = httpx.AsyncHTTPTransport(verify=context, limits=pool, socket_options=options)
     return httpx.AsyncClient(
         transport=_Bounded(inner, limits),
         headers=IDENTITY_ENCODING,

@@ -47,7 +47,8 @@ class ConnectionServices:
             fence = self._limits.fence
             self._session = aiohttp.ClientSession(
                 request_class=aiohttp.ClientRequest if fence is None else fenced_request(fence),
-                connector=aiohttp.TCPConnector(limit=0),  # each circuit breaker has its own limit
+                # Each circuit breaker has its own limit.
+                connector=aiohttp.TCPConnector(limit=0, socket_factory=None if fence is None else fence.socket),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,
