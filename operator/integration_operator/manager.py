@@ -207,8 +207,8 @@ async def _stop(elector: LeaderElector | None, controller: LedController) -> Non
     """Wait for running work, then release the Lease, unless a request was cut off: it may still take effect."""
     if elector is not None and elector.lost:
         return  # nothing that runs can write
-    finished = await controller.stop()
-    if elector is not None and finished:
+    is_complete = await controller.stop()
+    if elector is not None and is_complete:
         await elector.release()
 
 

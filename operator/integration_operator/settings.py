@@ -32,7 +32,7 @@ from integration_operator.runtime.yaml_documents import UnreadableFile, display_
 LEASE_SECONDS = 10
 """A process that stands by takes over at most this long after the last renewal that it saw, plus a few requests: less
 than 15 s after a SIGKILL. A leader renews every 2 s and stops 6.7 s after the last renewal, so that an API server may
-be gone for about 5 s without a change of leader."""
+be gone for about 4 s without a change of leader."""
 
 
 class SettingsError(Exception):

@@ -15,16 +15,12 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.domain.model.pair import Pair
-from integration_operator.manager import OPERATOR_LEASE, Operator, election
-from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.ref import Ref
-from integration_operator.settings import Settings
-from integration_operator_sandbox.controlplane.users import NAMESPACE
 from integration_operator_sandbox.localhost.machine import free_port
 from tests.support.documents import Document
 from tests.support.probes import answer
-from tests.support.replicas import Replica, Replicas, Wire, holder, one_after_the_other
+from tests.support.replicas import READS, Replica, Replicas, Wire, holder, led, one_after_the_other, reconciled
 from tests.support.world import World
 
 LEADERSHIP_LOST = 6
@@ -213,43 +209,28 @@ async def test_a_new_leader_does_not_trust_its_watches(world: World, replicas: R
     """It has seen the AddressSpace, and nothing of what the old leader made for it: it writes nothing all the same."""
     namespace = await world.namespace("shop")
     await world.syndesis(namespace)
-    kubeconfig = world.control_plane.kubeconfig("operator-2")
-    settings = Settings(
-        kubeconfig=kubeconfig, leader_elect=True, lease_namespace=NAMESPACE, lease_seconds=3, enable_new=True
-    )
     old = replicas.start("operator", "--enable-new")
     await old.logs("workers started")
-    async with election(settings, OPERATOR_LEASE) as elector:
-        assert elector is not None
-        async with LateClient.from_kubeconfig(kubeconfig, fence=elector.fence) as client:
-            new = Operator(client, TemplateFiles(), settings, elector)
-            async with new.running():
-                await new.cache.synced()
-                client.late = frozenset({"secrets", "messagingusers", "connections"})
-                (pair,) = await spaces(world, namespace, ["orders"])
-                before = await world.delivered(pair)
-                await world.audit.quiet()
+    async with led(world, "operator-2", LateClient, enable_new=True) as new:
+        assert isinstance(new.client, LateClient)
+        new.client.late = frozenset({"secrets", "messagingusers", "connections"})
+        (pair,) = await spaces(world, namespace, ["orders"])
+        before = await world.delivered(pair)
+        await world.audit.quiet()
 
-                async def seen() -> bool:
-                    return new.cache.spaces.get(pair.space) is not None and len(new.cache.integrations) == 1
+        async def seen() -> bool:
+            return new.cache.spaces.get(pair.space) is not None and len(new.cache.integrations) == 1
 
-                await world.eventually("the new leader has seen the AddressSpace", seen)
-                assert len(new.cache.secrets) == len(new.cache.users) == len(new.cache.connections) == 0
-                old.send(signal.SIGTERM)
-                await asyncio.wait_for(elector.leading(), 5)
-                await world.eventually("it has reconciled", lambda: _is_settled(new))
-                await world.audit.quiet()
-                assert await world.children(pair) == before
+        await world.eventually("the new leader has seen the AddressSpace", seen)
+        assert len(new.cache.secrets) == len(new.cache.users) == len(new.cache.connections) == 0
+        old.send(signal.SIGTERM)
+        await reconciled(world, new)
+        await world.audit.quiet()
+        assert await world.children(pair) == before
     assert one_after_the_other(world) == ["operator", "operator-2"]
-    assert {
-        e["objectRef"]["resource"]
-        for e in world.audit.requests()
-        if e["user"]["uid"] == "operator-2" and e["verb"] not in ("get", "list")
-    } == {"leases"}
-
-
-async def _is_settled(operator: Operator) -> bool:
-    return not operator.queue.paused and operator.queue.idle and len(operator.queue) == 0
+    requests = [entry for entry in world.audit.requests() if entry["user"]["uid"] == "operator-2"]
+    writes = {entry["objectRef"]["resource"] for entry in requests if entry["verb"] not in READS}
+    assert writes == {"leases"}
 
 
 async def test_what_the_leader_deletes_is_no_refusal_of_a_user(world: World, replicas: Replicas) -> None:

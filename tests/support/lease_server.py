@@ -27,6 +27,8 @@ class LeaseServer:
     def __init__(self) -> None:
         self.lease: Document | None = None
         self.version = 0
+        self.has_namespace = True
+        """False if the namespace of the Lease does not exist."""
         self.writes: list[tuple[str, str]] = []
         """Verb and holder of each write that succeeded."""
         self._watches: set[asyncio.Queue[Document]] = set()
@@ -42,6 +44,8 @@ class LeaseServer:
         return {**self.lease}
 
     def post(self, body: Document) -> Document:
+        if not self.has_namespace:
+            raise NotFound(404, "NotFound", "no namespace")
         if self.lease is not None:
             raise AlreadyExists(409, "AlreadyExists", "there is a Lease")
         return self._store("POST", body)
@@ -95,6 +99,8 @@ class Network:
         """True if nothing arrives, and nobody is told."""
         self.refused = False
         """True if the server refuses connections."""
+        self.ends_watches = False
+        """True if each watch ends at once."""
         self.lose_answers = 0
         """How many of the next writes succeed without an answer."""
         self.requests: list[str] = []
@@ -113,6 +119,8 @@ class Network:
     async def watch(self, path: str, query: dict[str, str]) -> AsyncIterator[Document]:
         self.requests.append("WATCH")
         await self._travel()
+        if self.ends_watches:
+            return
         events = self._server.subscribe()
         seen = int(query["resourceVersion"] or 0)
         if self._server.lease is not None and self._server.version > seen:

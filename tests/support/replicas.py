@@ -16,7 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
+from integration_operator.manager import OPERATOR_LEASE, Operator, election
+from integration_operator.rendering.templates import TemplateFiles
+from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import NotFound
+from integration_operator.settings import Settings
 from integration_operator_sandbox.controlplane.users import NAMESPACE
 from tests.support.documents import Document
 from tests.support.world import World
@@ -137,6 +141,30 @@ class Replicas:
         """Kill what still runs."""
         for replica in self._started:
             replica.kill()
+
+
+@asynccontextmanager
+async def led(world: World, user: str, client_class: type[Client] = Client, **settings: Any) -> AsyncIterator[Operator]:
+    """Run an operator in this process that leads or stands by; it has released its Lease at the end."""
+    kubeconfig = world.control_plane.kubeconfig(user)
+    lease = {"leader_elect": True, "lease_namespace": NAMESPACE, "lease_seconds": 3}
+    chosen = Settings(kubeconfig=kubeconfig, **lease, **settings)
+    async with election(chosen, OPERATOR_LEASE) as elector:
+        assert elector is not None
+        async with client_class.from_kubeconfig(kubeconfig, fence=elector.fence) as client:
+            operator = Operator(client, TemplateFiles(), chosen, elector)
+            async with operator.running():
+                await operator.cache.synced()
+                yield operator
+
+
+async def reconciled(world: World, operator: Operator) -> None:
+    """Wait until an operator leads and has reconciled everything."""
+
+    async def idle() -> bool:
+        return not operator.queue.paused and operator.queue.idle and len(operator.queue) == 0
+
+    await world.eventually("it leads and has reconciled", idle)
 
 
 async def forget_leases(world: World) -> None:

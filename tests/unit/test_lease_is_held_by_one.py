@@ -52,6 +52,22 @@ def test_the_standby_asks_nothing_while_the_leader_renews() -> None:
     run(scenario())
 
 
+def test_a_proxy_that_ends_each_watch_is_not_asked_without_a_pause() -> None:
+    async def scenario() -> None:
+        leader, standby = await two(LeaseServer())
+        standby.network.ends_watches = True
+        standby.network.is_cut = True  # ends the watch that it has
+        await asyncio.sleep(12)
+        standby.network.is_cut = False
+        before = len(standby.network.requests)
+        await asyncio.sleep(60)
+        assert 30 < len(standby.network.requests) - before < 150
+        await leader.elector.release()
+        assert await standby.leads(within=5) <= 2.1
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("ahead", [-DAY, -60.0, 60.0, DAY], ids=lambda ahead: f"{ahead:+g} s")
 def test_a_wrong_wall_clock_does_not_matter(ahead: float) -> None:
     """A dead leader is replaced when its record has not changed for its duration, and not earlier."""
@@ -218,6 +234,20 @@ def test_a_deleted_lease_is_created_by_its_holder() -> None:
         assert await standby.leads(within=15) > DURATION - 0.1
 
     run(scenario())
+
+
+def test_a_lease_that_cannot_be_created_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as one in a namespace that does not exist."""
+
+    async def scenario() -> None:
+        server = LeaseServer()
+        server.has_namespace = False
+        only = Candidate(server, "only")
+        await asyncio.sleep(60)
+        assert not only.may_write
+
+    run(scenario())
+    assert "lease not available" in capsys.readouterr().out
 
 
 def test_a_lease_that_a_user_edits() -> None:

@@ -86,9 +86,9 @@ class Fence:
     def socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
         """Return a new socket with the option; the ``socket_factory`` of aiohttp's connectors."""
         family, kind, protocol, _, _ = address
-        made = socket.socket(family, kind, protocol)
-        made.setsockopt(*self.socket_option)
-        return made
+        connection = socket.socket(family, kind, protocol)
+        connection.setsockopt(*self.socket_option)
+        return connection
 
 
 def fenced_request(fence: Fence) -> type[aiohttp.ClientRequest]:

@@ -150,7 +150,7 @@ class LeaderElector:
 
     async def run(self) -> None:
         """Stand by until this process leads, then renew the Lease. Raises ``LeadershipLost`` when it is lost."""
-        while not await self._acquired():
+        while not await self._acquire():
             await self._stand_by()
         self._on_change(True)
         self._log.info("leading")
@@ -179,9 +179,8 @@ class LeaderElector:
             with suppress(ApiError, TimeoutError):
                 async with asyncio.timeout(RELEASE_SECONDS):
                     await self._give_up()
-                    self._log.info("lease released")
 
-    async def _acquired(self) -> bool:
+    async def _acquire(self) -> bool:
         """Take the Lease if it is free; return True if this process leads."""
         began = self._clock()
         try:
@@ -193,12 +192,12 @@ class LeaderElector:
                 if record is None and self._is_held_by_another():
                     return False
                 began = self._clock()
-                self._record = await self._write(record, self._taken(record))
-        except (Conflict, NotFound):  # another process took it, or a user deleted it, at the same moment
+                self._record = await self._write(record, self._spec_to_take(record))
+        except Conflict:  # another process took it at the same moment
             await self._pause()
             return False
         except (ApiError, TimeoutError) as error:
-            self._failed("lease not available", error)
+            self._log_failure("lease not available", error)
             await self._pause()
             return False
         self._extend(began)
@@ -206,10 +205,10 @@ class LeaderElector:
 
     async def _stand_by(self) -> None:
         """Watch the Lease until it is free, or until the watch ends."""
-        left = self._seconds_held()
+        began, left = self._clock(), self._seconds_held()
         query = {
             "fieldSelector": f"metadata.name={self._lease.name}",
-            "resourceVersion": self._record.version if self._record is not None else "0",
+            "resourceVersion": self._record.version if self._record is not None else "",
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         try:
@@ -217,15 +216,18 @@ class LeaderElector:
                 async for event in self._client.watch(self._collection, query):
                     if event["type"] == "ERROR":
                         raise watch_error(event["object"])
-                    self._observe(None if event["type"] == "DELETED" else self._parsed(event["object"]))
+                    self._observe(None if event["type"] == "DELETED" else self._parse(event["object"]))
                     if (left := self._seconds_held()) <= 0:
                         return
                     limit.reschedule(asyncio.get_running_loop().time() + left)
         except TimeoutError:
             return  # the record is as old as its duration
         except ApiError as error:
-            self._failed("lease watch ended", error)
+            self._log_failure("lease watch ended", error)
             await self._pause()
+        else:
+            if self._clock() - began < self._duration * RENEWAL:  # a proxy that ends each watch at once
+                await self._pause()
 
     async def _hold(self) -> str:
         """Renew the Lease until it is released or lost; return why it was lost."""
@@ -248,11 +250,11 @@ class LeaderElector:
         began = self._clock()
         try:
             async with asyncio.timeout(max(0.0, self._deadline - began) * ATTEMPT):
-                self._record = await self._write(self._record, self._renewed())
+                self._record = await self._write(self._record, self._spec_to_renew())
         except (Conflict, NotFound):
             return await self._read_holder()
         except (ApiError, TimeoutError) as error:
-            self._failed("lease not renewed", error)
+            self._log_failure("lease not renewed", error)
         else:
             self._extend(began)
         return self.identity
@@ -270,9 +272,9 @@ class LeaderElector:
                 if record is not None and record.holder != self.identity:
                     return record.holder
                 began = self._clock()
-                self._record = await self._write(record, self._renewed())
+                self._record = await self._write(record, self._spec_to_renew())
         except (ApiError, TimeoutError) as error:
-            self._failed("lease not renewed", error)
+            self._log_failure("lease not renewed", error)
         else:
             self._extend(began)
         return self.identity
@@ -281,7 +283,8 @@ class LeaderElector:
         """Write that nobody holds the Lease, unless another process does."""
         for _ in range(2):
             with suppress(Conflict):
-                await self._write(self._record, self._empty())
+                await self._write(self._record, self._spec_to_release())
+                self._log.info("lease released")
                 return
             self._record = await self._read()
             if self._record is None or self._record.holder != self.identity:
@@ -324,7 +327,7 @@ class LeaderElector:
 
     async def _read(self) -> Record | None:
         try:
-            return self._parsed(await self._client.get(self._path))
+            return self._parse(await self._client.get(self._path))
         except NotFound:
             return None
 
@@ -333,13 +336,13 @@ class LeaderElector:
         if record is None or not record.version:
             metadata = self._lease._asdict()
             body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
-            return self._parsed(await self._client.post(self._collection, body))
-        return self._parsed(await self._client.put(self._path, {**record.document, "spec": spec}))
+            return self._parse(await self._client.post(self._collection, body))
+        return self._parse(await self._client.put(self._path, {**record.document, "spec": spec}))
 
-    def _parsed(self, document: Document) -> Record:
+    def _parse(self, document: Document) -> Record:
         return Record.of(document, self._duration)
 
-    def _taken(self, record: Record | None) -> Document:
+    def _spec_to_take(self, record: Record | None) -> Document:
         before = record or self._record
         now = self._timestamp()
         return {
@@ -350,7 +353,7 @@ class LeaderElector:
             "leaseTransitions": before.transitions + 1 if before is not None else 0,
         }
 
-    def _renewed(self) -> Document:
+    def _spec_to_renew(self) -> Document:
         assert self._record is not None
         spec = self._record.document.get("spec") or {}
         return {
@@ -360,7 +363,7 @@ class LeaderElector:
             "renewTime": self._timestamp(),
         }
 
-    def _empty(self) -> Document:
+    def _spec_to_release(self) -> Document:
         assert self._record is not None
         spec = self._record.document.get("spec") or {}
         return {**spec, "holderIdentity": "", "renewTime": self._timestamp()}
@@ -368,7 +371,7 @@ class LeaderElector:
     def _timestamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
-    def _failed(self, event: str, error: Exception) -> None:
+    def _log_failure(self, event: str, error: Exception) -> None:
         """Log the first failures in a row, and then every twentieth."""
         self._failures += 1
         if self._failures in (1, 5) or self._failures % 20 == 0:
