@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-from integration_operator.api import names
+from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
+from tests.support.documents import reason
 from tests.support.replicas import forget_leases, led, reconciled
 from tests.support.rest_delivery import deliver_over_rest, stored_connection
 from tests.support.world import World
@@ -30,16 +31,17 @@ async def test_what_is_delivered_and_what_is_deleted(world: World, syndesis_serv
         await old.enter_async_context(led(world, "operator", syndesis_url=syndesis_server.url))
         new = await outer.enter_async_context(led(world, "operator-2", syndesis_url=syndesis_server.url))
         kept = await pair_across(world)
+        fuse = kept.syndesis.namespace
         connection = await deliver_over_rest(world, syndesis_server, kept)
-        other = await world.space(kept.space.namespace, "other", allowed=kept.syndesis.namespace)
-        withdrawn = Pair(other, kept.syndesis)
-        await deliver_over_rest(world, syndesis_server, withdrawn)
-        await world.patch("AddressSpace", other, {"metadata": {"annotations": {names.ALLOWED_NAMESPACES: None}}})
+        deleted = Pair(await world.space(kept.space.namespace, "other", allowed=fuse), kept.syndesis)
+        await deliver_over_rest(world, syndesis_server, deleted)
+        await world.delete("Integration", Ref(fuse, naming.integration_name(deleted)))
 
-        async def gone() -> bool:
-            return await world.integration(withdrawn) is None and stored_connection(syndesis_server, withdrawn) is None
+        async def offered_again() -> bool:
+            offer = await world.integration(deleted)
+            return offer is not None and reason(offer) == "NotEnabled" and len(syndesis_server.stored()) == 1
 
-        await world.eventually("what lost its consent is deleted", gone)
+        await world.eventually("a user has deleted it", offered_again)
         await world.has_reason(kept, "Verified", "ConnectionVerified")
         await world.audit.quiet()
         before = len(syndesis_server.requests)
@@ -51,7 +53,7 @@ async def test_what_is_delivered_and_what_is_deleted(world: World, syndesis_serv
 
         await world.enable(kept, enabled=False)
 
-        async def deleted() -> bool:
+        async def nothing() -> bool:
             return not syndesis_server.stored()
 
-        await world.eventually("the new leader deletes what the old one created", deleted)
+        await world.eventually("the new leader deletes what the old one created", nothing)
