@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from integration_operator.manager import CONNECTION_CONTROLLER_LEASE, OPERATOR_LEASE
 from integration_operator.runtime.client import APPLY
 from integration_operator.runtime.errors import AlreadyExists
 from tests.support.documents import Document
@@ -93,6 +94,20 @@ async def test_the_directory_of_the_kinds_can_be_applied_as_it_is(world: World) 
         path = f"{COLLECTIONS[document['kind']]}/{document['metadata']['name']}"
         query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "kubectl", "force": "true"}
         assert (await world.kubectl.patch(path, document, query, content_type=APPLY))["kind"] == document["kind"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lease"), [("base", OPERATOR_LEASE), ("connection-controller", CONNECTION_CONTROLLER_LEASE)]
+)
+def test_two_replicas_elect_a_leader_by_the_lease_that_they_may_write(name: str, lease: str) -> None:
+    documents = resources(DEPLOY / name)
+    (deployment,) = [d for d in documents if d["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert deployment["spec"]["replicas"] == 2
+    assert "--leader-elect" in container["args"]
+    (role,) = [d for d in documents if d["kind"] == "Role"]
+    assert [rule["resourceNames"] for rule in role["rules"] if "resourceNames" in rule] == [[lease]]
+    assert role["metadata"]["namespace"] == deployment["metadata"]["namespace"]
 
 
 @pytest.mark.parametrize("name", OPERATORS)

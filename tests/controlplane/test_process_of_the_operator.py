@@ -55,6 +55,7 @@ async def test_it_serves_probes_and_metrics_and_ends_on_sigterm(world: World) ->
             r'integration_operator_requests_total\{code="201",resource="connections",verb="PATCH"\} 1', shown
         )
         assert 'integration_operator_kind_synced{kind="Syndesis"} 1.0' in shown
+        assert "integration_operator_leader 1.0" in shown, "one process alone leads"
     finally:
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
