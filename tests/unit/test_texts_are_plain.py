@@ -47,7 +47,7 @@ FACT_ENOUGH = {
 """Reasons whose message needs no next step, and why."""
 
 NEXT_STEP = re.compile(
-    r"\b(set|add|delete|rename|create|label|release|choose|enable|install|ask for|must|stop|limit|annotate)\b"
+    r"\b(set|add|delete|rename|create|label|release|choose|enable|install|ask for|must|stop|limit|annotate|publish)\b"
     r"|\b(name a|kubectl)\b"
     r"|: \{…\}$",
     re.IGNORECASE,

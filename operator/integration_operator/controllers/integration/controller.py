@@ -92,6 +92,7 @@ class IntegrationController:
             options.plan,
             self._remote_states,
             self._is_overdue,
+            now=now,
             offers=self.offers,
         )
         self.queue: WorkQueue[Key] = WorkQueue(
@@ -144,6 +145,7 @@ class IntegrationController:
         if facts.integration is not None:
             patience = await self._report(facts.integration, plan, outcome.conditions)
             waits += [patience, self._remote_states.seconds_until_due(facts.integration)]
+            waits += [max(1.0, (plan.wake_at - self._now()).total_seconds())] if plan.wake_at else []
             for duplicate in facts.duplicates:
                 await self._report(duplicate, plan_duplicate(facts.integration))
         if facts.holds.offers_exhausted and facts.syndesis is not None:
@@ -178,7 +180,9 @@ class IntegrationController:
             patience = PATIENCE - self._seconds_known(current)
             if patience > 0:
                 return patience
-        status = integration_status(current, conditions, plan.delivered, plan.host, self._timestamp())
+        status = integration_status(
+            current, conditions, plan.delivered, plan.host, self._timestamp(), rotation=plan.rotation
+        )
         if self._cache.served("Integration") is None or not status_changed(current.status, status):
             return 0.0
         writer = self._cache.writer("Integration", names.FIELD_MANAGER)

@@ -206,7 +206,7 @@ class Executor:
     def _release(self, pair: Pair, action: Release) -> None:
         """Stop tracking one side over REST; emit an Event if it is orphaned."""
         integration = self._integration_of(pair)
-        self._remote_states.note(integration, action.kind, RemoteState())
+        self._remote_states.note(integration, action.kind, RemoteState(), username=action.username)
         if action.orphaned:
             server = "EnMasse" if action.kind == "MessagingUser" else "Syndesis"
             left = f"{action.kind} {action.ref} stays in {server}, which did not answer for too long; delete it there"

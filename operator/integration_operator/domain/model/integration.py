@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from integration_operator.api import names
 from integration_operator.api.integration import IntegrationSpec
+from integration_operator.domain.model.rotation import parse_time
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import ObjectReference, Ref
 
@@ -87,6 +89,19 @@ class Integration:
         connection = self.delivered.get("connection")
         uri = connection.get("uri") if isinstance(connection, dict) else None
         return uri if isinstance(uri, str) else None
+
+    @property
+    def delivered_username(self) -> str | None:
+        """The user name of the delivered connection."""
+        user = self.delivered.get("user")
+        username = user.get("username") if isinstance(user, dict) else None
+        return username if isinstance(username, str) else None
+
+    @property
+    def moved_at(self) -> datetime | None:
+        """Since when the connection has the user that it has now, if an earlier one remains."""
+        rotation = self.status.get("rotation")
+        return parse_time(rotation.get("movedAt")) if isinstance(rotation, dict) else None
 
     @property
     def space_source(self) -> str | None:
