@@ -26,7 +26,8 @@ class Apply:
     With ``uid`` the object exists, and the apply takes our fields back from other managers. Without, the object is new,
     and the apply does not force: a foreign object of the same name that the cache does not show yet is not overwritten.
     ``first`` means that nothing else may be created for the pair before this is done. ``only_if`` is the object that
-    the document was made from: any other version of it must not be changed.
+    the document was made from: any other version of it must not be changed. ``rotation`` means that the action is part
+    of a rotation, here and in the actions below: its failure is no failure of the user in use.
     """
 
     kind: OwnKind
@@ -35,6 +36,7 @@ class Apply:
     uid: str | None = None
     first: bool = False
     only_if: LiveObject | None = field(default=None, repr=False)
+    rotation: bool = False
 
     @property
     def ref(self) -> Ref:
@@ -51,6 +53,7 @@ class Delete:
     ref: Ref
     uid: str
     why: str
+    rotation: bool = False
 
     @classmethod
     def of(cls, kind: OwnKind, live: LiveObject, why: str) -> Delete:
@@ -80,6 +83,7 @@ class EnsureRemote:
     verify: bool = False
     platform: str = ""
     adopted_id: str | None = None
+    rotation: bool = False
 
     @property
     def confirmed(self) -> bool:
@@ -115,6 +119,7 @@ class DeleteRemote:
     username: str | None = None
     space: AddressSpace | None = None
     login: str | None = None
+    rotation: bool = False
 
 
 @dataclass(frozen=True, slots=True)

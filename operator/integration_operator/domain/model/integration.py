@@ -93,9 +93,13 @@ class Integration:
     @property
     def delivered_username(self) -> str | None:
         """The user name of the delivered connection."""
-        user = self.delivered.get("user")
-        username = user.get("username") if isinstance(user, dict) else None
-        return username if isinstance(username, str) else None
+        return self._username_of("user")
+
+    @property
+    def delivered_usernames(self) -> frozenset[str]:
+        """The names of all users that were delivered; there are two during a rotation."""
+        usernames = (self._username_of("user"), self._username_of("secondUser"))
+        return frozenset(username for username in usernames if username is not None)
 
     @property
     def moved_at(self) -> datetime | None:
@@ -113,6 +117,11 @@ class Integration:
     def deletion_confirmed(self) -> bool:
         """True if a user released it from the guard against mass deletion."""
         return self.live.annotations.get(names.CONFIRM_DELETION) == "true"
+
+    def _username_of(self, key: str) -> str | None:
+        user = self.delivered.get(key)
+        username = user.get("username") if isinstance(user, dict) else None
+        return username if isinstance(username, str) else None
 
     def equals_without_status(self, other: Integration) -> bool:
         """Check if the two differ in nothing but their status."""

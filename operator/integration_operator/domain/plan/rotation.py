@@ -20,7 +20,14 @@ from datetime import datetime
 
 from integration_operator.api.integration import RotationStatus
 from integration_operator.domain.model import naming
-from integration_operator.domain.model.actions import Action, Delete, DeleteRemote, apply_if_changed
+from integration_operator.domain.model.actions import (
+    Action,
+    Delete,
+    DeleteRemote,
+    Release,
+    SetFinalizer,
+    apply_if_changed,
+)
 from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.facts import DeliverablePair
 from integration_operator.domain.model.remote_state import RemoteState, applied_hash
@@ -51,14 +58,20 @@ def plan_rotation(
     pair: DeliverablePair, credential: Credential, delivery: UserDelivery, templates: Templates, *, settled: bool
 ) -> RotationPlan:
     """Plan the next step. ``settled`` means that everything else is as desired. Raises ``TemplateRefused``."""
-    previous = rotation.previous_users(pair)
+    previous, following = rotation.previous_users(pair), pair.facts.login.rotation.next
     if previous:
-        return _end(pair, previous, delivery, templates, settled=settled)
-    if pair.facts.login.rotation.next is not None:
-        return _prepare(pair, pair.facts.login.rotation.next, delivery, templates, settled=settled)
-    if pair.integration.spec.credentials_secret_ref is not None:
-        return _provided(pair)
-    return _idle(pair, credential, templates, settled=settled)
+        step = _end(pair, previous, delivery, templates, settled=settled)
+    elif following is not None:
+        step = _prepare(pair, following, delivery, templates, settled=settled)
+    elif pair.integration.spec.credentials_secret_ref is not None:
+        step = _provided(pair)
+    else:
+        step = _idle(pair, credential, templates, settled=settled)
+    return replace(step, actions=tuple(_of_rotation(action) for action in step.actions))
+
+
+def _of_rotation(action: Action) -> Action:
+    return action if isinstance(action, (Release, SetFinalizer)) else replace(action, rotation=True)
 
 
 def _idle(pair: DeliverablePair, credential: Credential, templates: Templates, *, settled: bool) -> RotationPlan:
@@ -136,7 +149,7 @@ def _end(
     now = pair.facts.now
     moved_at = min(pair.integration.moved_at or now, now)
     until = moved_at + rotation.overlap(pair.integration)
-    early = rotation.ends_early(previous, delivery)
+    early = rotation.ends_early(pair, previous, delivery)
     status = _status(record, moved_at=moved_at)
     if early is None and until > now:
         message = (

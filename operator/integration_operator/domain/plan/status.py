@@ -92,14 +92,18 @@ def _user(facts: Facts) -> DeliveredUser | None:
 
 
 def _second_user(facts: Facts) -> DeliveredUser | None:
-    """Return the user beside the one that the connection has."""
+    """Return the user beside the one that the connection has: the next one, or the one that it had before."""
     first = _user(facts)
     if first is None:
         return None
+    following = facts.login.rotation.next
+    usernames = set(facts.integration.delivered_usernames if facts.integration else ())
+    usernames |= {following.username} if following else set()
     for remote in (facts.remote.user, facts.remote.second_user):
         if not remote.absent and remote.id is not None and remote.id != first.username:
             return _remote_user(remote, remote.id)
-    return next((_native_user(user) for user in facts.children.other_users if user.ref.name != first.name), None)
+    others = map(_native_user, facts.children.other_users)
+    return next((user for user in others if user.username in usernames - {first.username}), None)
 
 
 def _remote_user(remote: RemoteState, username: str) -> DeliveredUser:

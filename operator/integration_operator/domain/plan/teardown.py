@@ -43,14 +43,17 @@ def plan_teardown(facts: Facts, why: str, templates: Templates, *, withdraw: boo
 
 
 def _deletable(facts: Facts, why: str, *, withdraw: bool, with_secret: bool) -> Iterator[Action]:
-    """Yield the deletions of the pair's objects, without those that are retained: of several users the one in use."""
-    own = facts.children
+    """Yield the deletions of the pair's objects, without those that are retained.
+
+    Of several users only the one in use is retained; the Secret says which that is. One that a user chose has none of
+    ours.
+    """
+    own, may_retain = facts.children, _may_retain(facts, withdraw=withdraw)
     for user in own.other_users:
-        if not user.deleting:
+        if not user.deleting and not (may_retain and is_retained(user) and own.secret is None):
             yield Delete.of("MessagingUser", user, why)
     children: list[tuple[OwnKind, LiveObject | None]] = [("MessagingUser", own.user), ("Connection", own.connection)]
     children += [("Secret", own.secret)] if with_secret else []
-    may_retain = _may_retain(facts, withdraw=withdraw)
     for kind, live in children:
         if live is not None and not live.deleting and not (may_retain and is_retained(live)):
             yield Delete.of(kind, live, why)

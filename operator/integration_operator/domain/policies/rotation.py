@@ -89,7 +89,13 @@ def excess(pair: DeliverablePair, previous: PreviousUsers) -> str | None:
     return None
 
 
-def ends_early(previous: PreviousUsers, delivery: str) -> str | None:
-    """Return why there is no overlap: an earlier user of another delivery is left from a change of the delivery."""
+def ends_early(pair: DeliverablePair, previous: PreviousUsers, delivery: str) -> str | None:
+    """Return why there is no overlap.
+
+    An earlier user of another delivery is left from a change of the delivery. One that the status does not name is left
+    from another Integration, which is gone, and its login must not outlive it.
+    """
     made_by = {"native" for _ in previous.resources} | {state.delivery for state in previous.remote}
-    return "the login has another name now" if made_by - {delivery} else None
+    if made_by - {delivery} or set(previous.usernames) - pair.integration.delivered_usernames:
+        return "the login has another name now"
+    return None
