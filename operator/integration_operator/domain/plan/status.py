@@ -94,16 +94,15 @@ def _user(facts: Facts) -> DeliveredUser | None:
 def _second_user(facts: Facts) -> DeliveredUser | None:
     """Return the user beside the one that the connection has: the next one, or the one that it had before."""
     first = _user(facts)
-    if first is None:
-        return None
+    in_use = first.username if first is not None else facts.login.username
     following = facts.login.rotation.next
     usernames = set(facts.integration.delivered_usernames if facts.integration else ())
     usernames |= {following.username} if following else set()
     for remote in (facts.remote.user, facts.remote.second_user):
-        if not remote.absent and remote.id is not None and remote.id != first.username:
+        if not remote.absent and remote.id is not None and remote.id != in_use:
             return _remote_user(remote, remote.id)
     others = map(_native_user, facts.children.other_users)
-    return next((user for user in others if user.username in usernames - {first.username}), None)
+    return next((user for user in others if user.username in usernames - {in_use}), None)
 
 
 def _remote_user(remote: RemoteState, username: str) -> DeliveredUser:
