@@ -10,6 +10,7 @@ from integration_operator.cli.explain import explain
 from integration_operator.cli.flags import command_with_settings
 from integration_operator.cli.migrate import migrate
 from integration_operator.cli.render import render
+from integration_operator.cli.rotate import rotate
 from integration_operator.cli.run import CONNECTION_CONTROLLER_SETTINGS, connection_controller, run
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app.command()(command_with_settings(connection_controller, CONNECTION_CONTROLLER
 app.command()(render)
 app.command()(explain)
 app.command()(migrate)
+app.command()(rotate)
 app.command()(crds)
 
 

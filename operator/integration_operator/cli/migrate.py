@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from integration_operator.api.integration import DeliveryChoice
-from integration_operator.cli.failure import NO_PAIR, UNFINISHED, WRONG_INPUT, fail, one_line
+from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import (
     Config,
     ConnectionDelivery,
@@ -22,6 +22,7 @@ from integration_operator.cli.flags import (
     UserDelivery,
 )
 from integration_operator.cli.flags import Templates as TemplatesFlag
+from integration_operator.cli.following import described_condition, follow
 from integration_operator.cli.output import say
 from integration_operator.domain.model.actions import (
     Action,
@@ -53,9 +54,6 @@ DELIVERIES: dict[Target, dict[str, str]] = {
 }
 """``spec.delivery`` for each target. A user stays a MessagingUser if the kind is served: Keycloak is the last choice,
 and a user makes it."""
-
-POLL = 0.5
-"""Seconds between two requests for an Integration that is being migrated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,40 +258,14 @@ def described(action: Action) -> str:
 
 async def _drive(client: Client, served: APIResource, integration: Integration, way: Way, request: Request) -> None:
     """Write ``spec.delivery``, and wait until the operator reports that it is done."""
-    from integration_operator.runtime.errors import NotFound
-
     path = served.item(*integration.ref)
     requested = parse_integration(await client.patch(path, {"spec": {"delivery": way.delivery}}))
-    printed = ""
-    try:
-        async with asyncio.timeout(request.within):
-            while True:
-                try:
-                    current = parse_integration(await client.get(path))
-                except NotFound:
-                    fail(f"Integration {integration.ref} was deleted meanwhile", NO_PAIR)
-                connection = (current.status.get("delivered") or {}).get("connection") or {}
-                now = f"connection {connection.get('delivery')} {connection.get('id', '')}: {_ready(current)}"
-                if now != printed:
-                    say(f"… {now}", indent=2)
-                    printed = now
-                if _done(current, connection, request.to, requested.generation):
-                    say("done", indent=2)
-                    return
-                await asyncio.sleep(POLL)
-    except TimeoutError:
-        fail(
-            f"{integration.ref}: not done within {request.within:.0f} s; last: {printed}. Is the operator running?",
-            UNFINISHED,
-        )
 
+    def look(current: Integration) -> tuple[str, bool]:
+        connection = (current.status.get("delivered") or {}).get("connection") or {}
+        ready = described_condition(current, "Ready")
+        observed = (current.status.get("observedGeneration") or 0) >= requested.generation
+        done = observed and connection.get("delivery") == request.to and ready.startswith("Ready")
+        return f"connection {connection.get('delivery')} {connection.get('id', '')}: {ready}", done
 
-def _done(integration: Integration, connection: dict[str, Any], to: Target, generation: int) -> bool:
-    current = (integration.status.get("observedGeneration") or 0) >= generation
-    return current and connection.get("delivery") == to and _ready(integration).startswith("Ready")
-
-
-def _ready(integration: Integration) -> str:
-    conditions = integration.status.get("conditions") or ()
-    ready: dict[str, Any] = next((c for c in conditions if c["type"] == "Ready"), {})
-    return f"{ready.get('reason', '')}: {ready.get('message', '')}"
+    await follow(client, path, integration.ref, look, within=request.within)
