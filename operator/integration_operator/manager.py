@@ -54,6 +54,7 @@ class Operator:
                 verification=settings.verification_seconds,
                 give_up=settings.give_up_seconds,
                 max_offers=settings.most_offers,
+                teardowns_per_minute=settings.teardowns_per_minute,
             ),
             remote_backends=self.remote_backends,
         )

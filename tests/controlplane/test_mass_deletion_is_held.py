@@ -52,3 +52,27 @@ async def test_spaces_that_vanished_while_away(world: World) -> None:
 async def _ready_again(world: World) -> bool:
     found = [i for i in await world.items("Integration") if i["spec"]["addressSpaceRef"]["name"] == "space-11"]
     return bool(found) and reason(found[0]) == "UserPending"
+
+
+async def test_only_so_many_are_taken_down_in_a_minute(world: World) -> None:
+    shop, fuse = await world.namespace("shop"), await world.namespace("fuse")
+    syndesis = await world.syndesis(fuse)
+    refs = [await world.space(shop, f"space-{n}", allowed=fuse) for n in range(4)]
+    pairs = [Pair(ref, syndesis) for ref in refs]
+    async with world.operator(enable_new=True, teardowns_per_minute=2):
+        for pair in pairs:
+            await world.delivered(pair)
+        for ref in refs:
+            await world.delete("AddressSpace", ref)
+
+        async def two_wait() -> bool:
+            reasons = sorted(map(reason, await world.items("Integration")))
+            return reasons == ["TeardownPostponed"] * 2
+
+        await world.eventually("two are gone, and two wait", two_wait)
+        assert len(await world.items("Connection")) == 2
+
+        async def one_is_left() -> bool:
+            return len(await world.items("Connection")) == 1
+
+        await world.eventually("the turn of the next comes", one_is_left, within=45)

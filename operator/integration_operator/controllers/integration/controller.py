@@ -19,7 +19,12 @@ from integration_operator.backends.kubernetes import KubernetesBackend
 from integration_operator.cache import Cache
 from integration_operator.controllers.integration.execute import Executor
 from integration_operator.controllers.integration.gather import Gatherer, Key
-from integration_operator.controllers.integration.guards import MAX_OFFERS, MassDeletionGuard, OfferLimit
+from integration_operator.controllers.integration.guards import (
+    MAX_OFFERS,
+    MassDeletionGuard,
+    OfferLimit,
+    TeardownLimit,
+)
 from integration_operator.controllers.integration.remote_calls import RemoteCalls
 from integration_operator.controllers.integration.remote_state import RemoteStateStore
 from integration_operator.controllers.integration.watches import Watches
@@ -30,7 +35,7 @@ from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.platforms import Syndesis
 from integration_operator.domain.plan.manifests import Identity, TemplateName, Templates
-from integration_operator.domain.plan.plan import Plan, plan_duplicate, plan_pair, plan_unpaired
+from integration_operator.domain.plan.plan import Plan, plan_duplicate, plan_pair, plan_unpaired, postponed
 from integration_operator.domain.plan.status import integration_status, status_changed
 from integration_operator.runtime.conditions import Condition, Event
 from integration_operator.runtime.controller import Controller, Result
@@ -62,6 +67,7 @@ class Options:
     verification: float = 600.0
     give_up: float = 3600.0
     max_offers: int = MAX_OFFERS
+    teardowns_per_minute: int = 0
 
 
 class IntegrationController:
@@ -98,6 +104,7 @@ class IntegrationController:
         self.queue: WorkQueue[Key] = WorkQueue(
             clock=self._clock, rate_limit=TokenBuckets(BURST, PER_SECOND, self._clock)
         )
+        self._teardowns = TeardownLimit(options.teardowns_per_minute, self._clock)
         self._events = EventRecorder(cache.client, names.FIELD_MANAGER, clock=self._clock, timestamp=self._timestamp)
         self._remote_calls = RemoteCalls(
             remote_backends or {}, self._remote_states, self.queue.add, self._events.record, clock=self._clock
@@ -136,6 +143,10 @@ class IntegrationController:
             self._settle_lost(key)
             facts = self._gatherer.facts(key)  # from the cache, without a request
             plan = plan_pair(facts, templates)  # pure: the same call answers render and explain
+            if not plan.bounded:
+                self._teardowns.forget(key)
+            elif seconds := self._teardowns.wait(key):
+                plan = postponed(plan, facts, seconds)
             outcome = await self._executor.execute(key, plan.actions)  # the only place that writes
             if not outcome.again:
                 break

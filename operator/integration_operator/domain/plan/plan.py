@@ -8,7 +8,7 @@ connection that uses it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from integration_operator.api.integration import Delivered, RotationStatus
@@ -52,7 +52,8 @@ class Plan:
 
     ``because`` is the condition that explains why the pair is not delivered. ``conditions`` None reports nothing,
     because nothing is known for sure. ``delivered`` is what exists for the pair, ``host`` the messaging endpoint that
-    the connection leads to. ``wake_at`` is when something is to be done although nothing changes.
+    the connection leads to. ``wake_at`` is when something is to be done although nothing changes. ``bounded`` means
+    that only so many such plans a minute are carried out.
     """
 
     step: Step
@@ -63,6 +64,7 @@ class Plan:
     because: Condition | None = None
     rotation: RotationStatus | None = None
     wake_at: datetime | None = None
+    bounded: bool = False
 
 
 def plan_pair(facts: Facts, templates: Templates) -> Plan:
@@ -74,15 +76,26 @@ def plan_pair(facts: Facts, templates: Templates) -> Plan:
                 return Plan(Step.HOLD, (), conditions, delivered_state(facts), because=because)
             case Offer(space, syndesis):
                 return Plan(Step.OFFER, (offer(facts, space, syndesis, templates),))
-            case TakeDown(because, withdraw):
+            case TakeDown(because, withdraw, bounded):
                 step = Step.WITHDRAW if withdraw else Step.REMOVE
                 actions = plan_teardown(facts, because.message, templates, withdraw=withdraw)
-                return Plan(step, actions, not_ready(facts, because), delivered_state(facts), because=because)
+                conditions = not_ready(facts, because)
+                bounded = bounded and bool(actions)
+                return Plan(step, actions, conditions, delivered_state(facts), because=because, bounded=bounded)
             case Deliver(pair):
                 return plan_delivery(pair, templates)
     except TemplateRefused as error:  # of the Integration; those of its children are reported on their side
         refused = Condition("Paired", "Unknown", "TemplateRefused", str(error))
         return Plan(Step.HOLD, (), (refused,), delivered_state(facts))
+
+
+def postponed(plan: Plan, facts: Facts, seconds: float) -> Plan:
+    """Return the plan for a pair whose teardown waits for its turn."""
+    why = plan.because.message if plan.because is not None else ""
+    message = f"{why}; other pairs are taken down first (setting teardowns_per_minute), to stop it set spec.suspend"
+    held = Condition("Paired", "Unknown", "TeardownPostponed", message)
+    wake_at = facts.now + timedelta(seconds=seconds)
+    return Plan(Step.HOLD, (), (held,), delivered_state(facts), because=held, wake_at=wake_at)
 
 
 def plan_unpaired(check: Check) -> Plan:

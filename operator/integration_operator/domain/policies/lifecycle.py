@@ -30,10 +30,14 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class TakeDown:
-    """Delete what was delivered, and the offer too if ``withdraw``; ``condition`` says why."""
+    """Delete what was delivered, and the offer too if ``withdraw``; ``condition`` says why.
+
+    ``bounded`` means that only so many pairs a minute are taken down for this reason: no user or giver asked for it.
+    """
 
     condition: Condition
     withdraw: bool = False
+    bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,8 @@ def both_exist(facts: Facts) -> LifecycleDecision | None:
         if platform is None:
             return _gone(facts, _unpaired(f"{kind}NotFound", f"{kind} {ref} does not exist"))
         if platform.deleting:
-            return TakeDown(_unpaired(f"{kind}Deleting", f"{kind} {ref} is being deleted"), withdraw=True)
+            deleting = _unpaired(f"{kind}Deleting", f"{kind} {ref} is being deleted")
+            return TakeDown(deleting, withdraw=True, bounded=True)
     return None
 
 
@@ -233,7 +238,9 @@ def _gone(facts: Facts, condition: Condition) -> LifecycleDecision:
     """
     integration = facts.integration
     restored = integration is not None and not integration.disposable and integration.space_source is None
-    return Hold(condition) if restored and facts.remote.absent else TakeDown(condition, withdraw=True)
+    if restored and facts.remote.absent:
+        return Hold(condition)
+    return TakeDown(condition, withdraw=True, bounded=True)
 
 
 def _space_moved(facts: Facts) -> Condition | None:
