@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from integration_operator import __version__
+from integration_operator.cli.confirm_deletion import confirm_deletion
 from integration_operator.cli.crds import crds
 from integration_operator.cli.explain import explain
 from integration_operator.cli.flags import command_with_settings
@@ -26,6 +27,7 @@ app.command()(render)
 app.command()(explain)
 app.command()(migrate)
 app.command()(rotate)
+app.command()(confirm_deletion)
 app.command()(crds)
 
 

@@ -38,7 +38,6 @@ from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.plan.manifests import Templates
 from integration_operator.domain.policies.integrations import parse_integration
-from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -183,6 +182,8 @@ def _setting(integrations: list[Integration], side: str) -> str:
 
 def _chosen(there: list[Integration], names: list[str], namespace: str | None, default: str) -> list[Integration]:
     """Return the enabled Integrations that are named, or all; end the command if a name does not exist."""
+    from integration_operator.cli.reading import ref_of
+
     enabled = sorted((i for i in there if i.enabled), key=lambda i: i.ref)
     hint = f"; enabled ones: {', '.join(str(i.ref) for i in enabled)}" if enabled else "; none is enabled"
     if not names:
@@ -194,8 +195,7 @@ def _chosen(there: list[Integration], names: list[str], namespace: str | None, d
     by_ref = {i.ref: i for i in there}
     chosen = {}
     for name in names:
-        left, slash, right = name.partition("/")
-        ref = Ref(left, right) if slash else Ref(namespace or default, name)
+        ref = ref_of(name, namespace or default)
         if ref not in by_ref:
             fail(f'no Integration "{ref.name}" in namespace {ref.namespace}{hint}', NO_PAIR)
         if not by_ref[ref].enabled:

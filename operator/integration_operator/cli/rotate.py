@@ -46,24 +46,19 @@ def rotate(
 
 async def _rotate(names_: list[str], namespace: str | None, settings: Settings, *, within: float) -> None:
     from integration_operator import resources
-    from integration_operator.cli.reading import connected
+    from integration_operator.cli.reading import connected, ref_of
     from integration_operator.runtime.resources import discover
 
     async with connected(settings.kubeconfig, settings.context) as client:
         served = await discover(client, resources.INTEGRATION)
         if served is None:
             fail("The cluster does not serve Integration: apply the CustomResourceDefinitions first", NO_CLUSTER)
-        refs = [_ref(name, namespace or client.namespace) for name in names_]
+        refs = [ref_of(name, namespace or client.namespace) for name in names_]
         paths = {ref: served.item(*ref) for ref in refs}
         for ref, path in paths.items():  # all are checked before the first one is changed
             _check(await _get(client, path, ref))
         for ref, path in paths.items():
             await _rotate_one(client, ref, path, within)
-
-
-def _ref(name: str, namespace: str) -> Ref:
-    left, slash, right = name.partition("/")
-    return Ref(left, right) if slash else Ref(namespace, name)
 
 
 async def _get(client: Client, path: str, ref: Ref) -> Integration:
