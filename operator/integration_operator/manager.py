@@ -20,6 +20,7 @@ from integration_operator.backends.syndesis.connection_services import Connectio
 from integration_operator.cache import Cache
 from integration_operator.controllers.connection.controller import ConnectionController
 from integration_operator.controllers.integration.controller import IntegrationController, Options
+from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import NotFound
@@ -34,7 +35,9 @@ MAX_CONNECTION_WORKERS = 8
 class Operator:
     """The process of ``run``: it offers and delivers pairs."""
 
-    def __init__(self, client: Client, templates: TemplateFiles, settings: Settings) -> None:
+    def __init__(
+        self, client: Client, templates: TemplateFiles, settings: Settings, *, plan: PlanSettings | None = None
+    ) -> None:
         self.client = client
         self.cache = Cache(
             client,
@@ -47,7 +50,7 @@ class Operator:
             self.cache,
             templates,
             Options(
-                plan=settings.plan_settings,
+                plan=plan or settings.plan_settings,
                 workers=settings.workers,
                 resync=settings.resync_seconds,
                 mass_delete_share=settings.mass_delete_share,

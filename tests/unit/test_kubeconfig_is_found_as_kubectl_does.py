@@ -17,6 +17,7 @@ LIVE_COMMANDS = (
     ["migrate", "--dry-run"],
     ["rotate", "NAME"],
     ["confirm-deletion"],
+    ["uninstall", "--dry-run"],
     ["run"],
     ["connection-controller"],
 )

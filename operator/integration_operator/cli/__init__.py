@@ -13,6 +13,7 @@ from integration_operator.cli.migrate import migrate
 from integration_operator.cli.render import render
 from integration_operator.cli.rotate import rotate
 from integration_operator.cli.run import CONNECTION_CONTROLLER_SETTINGS, connection_controller, run
+from integration_operator.cli.uninstall import uninstall
 
 app = typer.Typer(
     name="integration-operator",
@@ -29,6 +30,7 @@ app.command()(migrate)
 app.command()(rotate)
 app.command()(confirm_deletion)
 app.command()(crds)
+app.command()(uninstall)
 
 
 def _version(show: bool) -> None:

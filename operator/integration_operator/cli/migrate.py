@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from integration_operator.api.integration import DeliveryChoice
+from integration_operator.cli.actions import described
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import (
     Config,
@@ -24,15 +25,7 @@ from integration_operator.cli.flags import (
 from integration_operator.cli.flags import Templates as TemplatesFlag
 from integration_operator.cli.following import described_condition, follow
 from integration_operator.cli.output import say
-from integration_operator.domain.model.actions import (
-    Action,
-    Apply,
-    Delete,
-    DeleteRemote,
-    EnsureRemote,
-    Release,
-    SetFinalizer,
-)
+from integration_operator.domain.model.actions import Action, Release
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
@@ -237,23 +230,6 @@ def steps(dry_run: DryRun, integration: Integration, pair: Pair, way: Way, templ
     noted = (integration.status.get("delivered") or {}).get("user") or {}
     always_native = noted.get("delivery") == "native"
     return [a for a in actions if not (always_native and isinstance(a, Release) and a.kind == "MessagingUser")]
-
-
-def described(action: Action) -> str:
-    """Return a step as a line."""
-    match action:
-        case Apply():
-            return f"apply {action.kind} {action.ref}: {action.why}"
-        case Delete():
-            return f"delete {action.kind} {action.ref}: {action.why}"
-        case EnsureRemote():
-            return f"ensure {action.kind} {action.ref} by {action.delivery}: {action.why}"
-        case DeleteRemote():
-            return f"delete {action.kind} {action.ref} by {action.delivery}: {action.why}"
-        case Release():
-            return f"release {action.kind} {action.ref}: {action.why}"
-        case SetFinalizer():
-            return f"{'add' if action.present else 'remove'} the finalizer: {action.why}"
 
 
 async def _drive(client: Client, served: APIResource, integration: Integration, way: Way, request: Request) -> None:

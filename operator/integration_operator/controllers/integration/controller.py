@@ -165,6 +165,13 @@ class IntegrationController:
             raise outcome.incomplete
         return Result(min((seconds for seconds in waits if seconds), default=0.0))
 
+    def unfinished(self) -> dict[Pair, Plan]:
+        """Return the plans of all pairs that need an action, or whose objects are still being deleted."""
+        pairs = (key for key in self._gatherer.all_keys() if isinstance(key, Pair))
+        facts = {pair: self._gatherer.facts(pair) for pair in pairs}
+        plans = {pair: plan_pair(of_pair, self._templates) for pair, of_pair in facts.items()}
+        return {pair: plan for pair, plan in plans.items() if plan.actions or facts[pair].deleting}
+
     async def run(self) -> None:
         """Reconcile everything once the cache is in sync, then what changes, until cancelled."""
         async with asyncio.TaskGroup() as group:

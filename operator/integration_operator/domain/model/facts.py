@@ -53,7 +53,8 @@ class PlanSettings:
     """The settings that plans depend on.
 
     ``user_delivery`` and ``connection_delivery`` apply unless an Integration says otherwise. ``allow_keycloak`` lets
-    an Integration ask for a user in Keycloak.
+    an Integration ask for a user in Keycloak. ``uninstall`` says what becomes of everything when the operator is
+    uninstalled: it is deleted, or it outlives the operator.
     """
 
     rules: tuple[str, ...] = ()
@@ -61,6 +62,7 @@ class PlanSettings:
     user_delivery: str = "auto"
     connection_delivery: str = "auto"
     allow_keycloak: bool = True
+    uninstall: Literal["delete", "retain"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,14 @@ class Facts:
     terminating: frozenset[str] = frozenset()
     now: datetime = EPOCH
 
+    @property
+    def deleting(self) -> bool:
+        """True if an object of the pair is being deleted, or its state over REST is."""
+        own = self.children
+        objects = (own.secret, own.user, own.connection, *own.other_users)
+        live = self.integration.live if self.integration is not None else None
+        return any(object_ is not None and object_.deleting for object_ in (*objects, live))
+
 
 @dataclass(frozen=True, slots=True)
 class DeliverablePair:
@@ -178,4 +188,4 @@ class DeliverablePair:
     @property
     def retain(self) -> bool:
         """True if the children outlive the Integration (``deletionPolicy: Retain``)."""
-        return self.integration.spec.deletion_policy == "Retain"
+        return self.integration.spec.deletion_policy == "Retain" or self.facts.settings.uninstall == "retain"

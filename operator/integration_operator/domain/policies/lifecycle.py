@@ -81,6 +81,16 @@ def kinds_in_sync(facts: Facts) -> LifecycleDecision | None:
     return Hold() if out_of_sync and not facts.holds.overdue else None
 
 
+def installed(facts: Facts) -> LifecycleDecision | None:
+    """Ensure that an uninstallation takes everything down, whatever a user or a suspended Integration asks for.
+
+    Of pairs whose Integration is gone, what a user retained stays.
+    """
+    if facts.settings.uninstall != "delete":
+        return None
+    return TakeDown(_unpaired("Uninstalling", "The operator is uninstalled"), withdraw=facts.integration is not None)
+
+
 def upgrade_done(facts: Facts) -> LifecycleDecision | None:
     """Ensure that AddressSpaces which vanish from the earlier API during an upgrade of EnMasse do not count as deleted.
 
@@ -180,6 +190,8 @@ def offered(facts: Facts) -> LifecycleDecision | None:
     """Ensure that a pair that is allowed has an Integration, which a user can enable."""
     if facts.integration is not None or facts.space is None or facts.syndesis is None:
         return None
+    if facts.settings.uninstall is not None:
+        return Hold()
     if can_connect(facts.syndesis) and not facts.holds.offers_exhausted:
         return Offer(facts.space, facts.syndesis)
     return Hold()
@@ -204,6 +216,7 @@ def deliverable(facts: Facts) -> LifecycleDecision | None:
 CHECKS: tuple[LifecycleCheck, ...] = (
     consent_stands,
     kinds_in_sync,
+    installed,
     upgrade_done,
     integration_stays,
     platforms_served,
