@@ -12,7 +12,7 @@ from integration_operator.api import names
 from integration_operator.controllers.integration.dry_run import DryRun
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.actions import Action, Apply, Delete, DeleteRemote, EnsureRemote
-from integration_operator.domain.model.credential import credential_of_secret, decode
+from integration_operator.domain.model.credential import Credential, credential_of_secret, decode
 from integration_operator.domain.model.facts import Facts
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.plan.plan import Plan
@@ -35,6 +35,8 @@ class Story:
     delivery: dict[str, str]
     spec: dict[str, Any] = field(default_factory=dict)
     now: datetime = datetime(2024, 1, 1, tzinfo=UTC)
+    logins: dict[str, str] = field(default_factory=dict)
+    """Password by user name of the logins that exist over REST, whatever the operator knows of them."""
     snapshot: DryRun = field(init=False)
     pair: Pair = field(init=False)
     plan: Plan = field(init=False)
@@ -56,12 +58,17 @@ class Story:
         return next(((c.status, c.reason) for c in self.plan.conditions or () if c.type == "Rotating"), ("", ""))
 
     @property
-    def stored(self) -> str:
-        """The user name in the Secret."""
+    def credential(self) -> Credential:
+        """The credential in the Secret."""
         secret = self.facts.children.secret
         credential = credential_of_secret(secret) if secret else None
         assert credential is not None
-        return credential.username
+        return credential
+
+    @property
+    def stored(self) -> str:
+        """The user name in the Secret."""
+        return self.credential.username
 
     @property
     def users(self) -> set[str]:
@@ -83,14 +90,23 @@ class Story:
         assert current is not None
         return current.ref
 
-    def one_pass(self) -> tuple[Action, ...]:
+    def one_pass(self, *, with_status: bool = True) -> tuple[Action, ...]:
         """Plan once, carry out the actions, and write the status."""
         self.plan = self.snapshot.plan(self.pair, TEMPLATES)
         for action in self.plan.actions:
             self.snapshot._execute(self.pair, action)
-        if self.facts.integration is not None:
+            if isinstance(action, EnsureRemote) and action.kind == "MessagingUser":
+                self.logins[action.credential.username] = action.credential.password
+            elif isinstance(action, DeleteRemote) and action.kind == "MessagingUser":
+                self.logins.pop(str(action.username), None)
+        if with_status and self.facts.integration is not None:
             report(self.snapshot, self.pair, self.plan)
         return self.plan.actions
+
+    def restart(self) -> None:
+        """Forget what no object of the cluster says, as a new process does."""
+        assert self.facts.integration is not None
+        self.snapshot.gatherer.remote_states.forget(self.facts.integration)
 
     def settle(self) -> list[Action]:
         actions: list[Action] = []
@@ -194,6 +210,40 @@ def test_the_schedule(story: Story) -> None:
     story.settle()
     assert story.users == {story.stored} != {earlier}
     assert story.plan.wake_at == datetime(2024, 1, 3, tzinfo=UTC), "from the rotation on"
+
+
+@pytest.mark.parametrize("passes", range(8))
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("lost", [False, True], ids=["status of before", "status lost"])
+def test_killed_before_the_status_is_written(story: Story, passes: int, enabled: bool, lost: bool) -> None:
+    """What happened since the rotation began is in the Secret."""
+    earlier = story.stored
+    story.request()
+    for _ in range(passes):
+        story.one_pass(with_status=False)
+    story.restart()
+    if lost:
+        story.snapshot.merge("Integration", story.integration_ref, {"status": None})
+    if not enabled:
+        story.snapshot.merge("Integration", story.integration_ref, {"spec": {"enabled": False}})
+        story.settle()
+        assert not story.logins
+        assert not story.users
+        return
+    for _ in range(12):
+        before = story.credential
+        story.one_pass()
+        assert story.credential == before or story.credential.username != earlier, "the credential is not turned back"
+        assert len(story.logins) <= 2
+        if story.logins:
+            assert story.logins[story.stored] == story.credential.password
+    story.moved([])
+    story.now += timedelta(hours=2)
+    story.settle()
+    assert story.stored != earlier
+    assert story.users == {story.stored}
+    assert set(story.logins) <= {story.stored}
+    assert not story.facts.login.rotation.previous
 
 
 @pytest.mark.parametrize("passes", range(6))

@@ -63,7 +63,7 @@ class Gatherer:
         integration = self.integration_of(pair)
         remote = self.remote_states.of(integration) if integration is not None else RemoteSides()
         children, login_ = self._children_and_login(pair, integration, remote)
-        remote = remote.with_next(login_.rotation)
+        remote = remote.with_login(login_.username, _other_username(children, login_.rotation))
         return Facts(
             pair=pair,
             cluster=cache.cluster_facts(),
@@ -207,11 +207,13 @@ class Gatherer:
         )
         provided_ref = login.provided_secret_ref(integration)
         provided = cache.secrets.get(provided_ref) if provided_ref else None
+        record = RotationRecord() if provided_ref else rotation_record(secret, pair)
         chosen = login.provided_username(integration, provided)
         username = chosen or login.generated_username(
             pair,
             remote=remote,
             secret=secret,
+            rotation=record,
             inherited=self._inherited_username(pair, integration, secret),
             existing=[name for name in naming.usernames(pair) if self._is_own_user(pair, name)],
             noted=integration.delivered_username if integration else None,
@@ -238,7 +240,6 @@ class Gatherer:
             foreign=tuple(foreign.objects),
         )
         taken = chosen is not None and self._is_username_taken(pair, chosen)
-        record = RotationRecord() if provided_ref else rotation_record(secret, pair)
         return children, Login(
             username,
             self.password(),
@@ -282,6 +283,13 @@ class Gatherer:
         own = naming.user_ref(pair, username)
         users = self.cache.users.by("username", (pair.space.namespace, pair.space.name, username))
         return any(user.ref != own for user in users)
+
+
+def _other_username(children: Children, rotation: RotationRecord) -> str | None:
+    """Return the name of the user beside the one in use that may exist over REST: no watch shows it."""
+    users = (children.user, *children.other_users)
+    watched = {(user.document.get("spec") or {}).get("username") for user in users if user is not None}
+    return None if rotation.other_username in watched else rotation.other_username
 
 
 class _ForeignObjects:

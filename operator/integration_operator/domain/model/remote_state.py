@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.credential import Credential
-from integration_operator.domain.model.rotation import RotationRecord
 
 Document = dict[str, Any]
 RemoteDelivery = Literal["aggregated", "keycloak", "rest"]
@@ -104,17 +103,24 @@ class RemoteSides:
         users = (self.user, self.second_user)
         return tuple(user for user in users if not user.absent and user.id is not None and user.id not in usernames)
 
-    def with_next(self, record: RotationRecord) -> RemoteSides:
-        """Return the sides with the next user of a rotation: once it is recorded, it may exist."""
-        following, native = record.next, self.user.absent and self.user.delivery is None
-        if following is None or native or following.username in (self.user.id, self.second_user.id):
+    def with_login(self, username: str, other: str | None) -> RemoteSides:
+        """Return the sides with the users that the Secret names: the one in use, and the ``other`` of a rotation.
+
+        Once a user is recorded there, it may exist. A process that was killed had no time to name it in the status.
+        """
+        if self.user.absent and (self.user.delivery is None or other is None):
             return self
-        return replace(self, second_user=RemoteState(self.user.delivery, Presence.UNKNOWN, id=following.username))
+        sides = self
+        for name in (other, username if self.user.id is not None else None):
+            if name not in (None, sides.user.id, sides.second_user.id) and sides.second_user.absent:
+                sides = replace(sides, second_user=RemoteState(self.user.delivery, Presence.UNKNOWN, id=name))
+        return sides
 
     def with_user(self, username: str | None, state: RemoteState) -> RemoteSides:
         """Return the sides after a call about the user with a name; None means all users."""
         if username is None:
             return replace(self, user=state, second_user=RemoteState())
+        state = replace(state, id=username)
         if self.second_user.id == username or (self.user.id not in (None, username) and not self.user.absent):
             return replace(self, second_user=state)
         if state.absent and not self.second_user.absent:

@@ -24,19 +24,27 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 class RotationRecord:
     """What the Secret records beside the credential in use.
 
-    ``next`` is the credential that comes after it; its user is being created. ``rotated_at`` is the time of the last
-    rotation. ``request`` is the hash of the last request that was followed.
+    ``next`` is the credential that comes after it; its user is being created. ``previous`` is the name of the user
+    that came before it, until that user is deleted. ``rotated_at`` is the time of the last rotation. ``request`` is the
+    hash of the last request that was followed.
     """
 
     next: Credential | None = None
+    previous: str | None = None
     rotated_at: datetime | None = None
     request: str = ""
+
+    @property
+    def other_username(self) -> str | None:
+        """The name of the user that may exist beside the one in use."""
+        return self.next.username if self.next is not None else self.previous
 
     def data(self) -> dict[str, str]:
         """Return the entries of the Secret's ``data``."""
         texts = {
             names.NEXT_USERNAME_KEY: self.next.username if self.next else "",
             names.NEXT_PASSWORD_KEY: self.next.password if self.next else "",
+            names.PREVIOUS_USERNAME_KEY: self.previous or "",
             names.ROTATED_AT_KEY: format_time(self.rotated_at) if self.rotated_at else "",
             names.ROTATION_REQUEST_KEY: self.request,
         }
@@ -44,7 +52,7 @@ class RotationRecord:
 
 
 def rotation_record(secret: LiveObject | None, pair: Pair) -> RotationRecord:
-    """Return the record of a Secret. A user can edit it: a next user that was not generated for the pair is dropped."""
+    """Return the record of a Secret. A user can edit it: the names of users that are not the pair's are dropped."""
     if secret is None or secret.deleting:
         return RotationRecord()
     following = credential_of_secret(secret, username_key=names.NEXT_USERNAME_KEY, password_key=names.NEXT_PASSWORD_KEY)
@@ -53,8 +61,12 @@ def rotation_record(secret: LiveObject | None, pair: Pair) -> RotationRecord:
     if following is not None and (following.username == in_use or following.username not in naming.usernames(pair)):
         following = None
     data = secret.document.get("data") or {}
+    previous = decode(data.get(names.PREVIOUS_USERNAME_KEY)) or ""
+    inherited = naming.space_of_proof_of_concept(previous) == pair.space.name
+    known = previous != in_use and (previous in naming.usernames(pair) or inherited)
     rotated_at = parse_time(decode(data.get(names.ROTATED_AT_KEY)))
-    return RotationRecord(following, rotated_at, decode(data.get(names.ROTATION_REQUEST_KEY)) or "")
+    request = decode(data.get(names.ROTATION_REQUEST_KEY)) or ""
+    return RotationRecord(following, previous if known else None, rotated_at, request)
 
 
 def request_hash(request: str) -> str:

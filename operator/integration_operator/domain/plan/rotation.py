@@ -7,7 +7,7 @@ next one is:
 2. ``Prepare``: its user is created.
 3. ``Move``: once that user can log in, the Secret gets its credential, and the connection follows.
 4. ``Overlap``: once the connection has the new user, the earlier one remains for ``spec.rotation.overlap``.
-5. ``End``: the earlier user is deleted.
+5. ``End``: the earlier user is deleted, and then ``Forget``: the Secret no longer names it.
 
 There are never more than two users, because a rotation begins only when there is one.
 """
@@ -65,6 +65,8 @@ def plan_rotation(
         step = _prepare(pair, following, delivery, templates, settled=settled)
     elif pair.integration.spec.credentials_secret_ref is not None:
         step = _provided(pair)
+    elif pair.facts.login.rotation.previous is not None:
+        step = _forget(pair, credential, templates)
     else:
         step = _idle(pair, credential, templates, settled=settled)
     return replace(step, actions=tuple(_of_rotation(action) for action in step.actions))
@@ -126,7 +128,7 @@ def _prepare(
     if not step.check:
         message = f"User {following.username!r}: {step.check.message}"
         return RotationPlan((Condition("Rotating", "True", step.check.reason, message),), step.actions, status)
-    moved = RotationRecord(rotated_at=pair.facts.now, request=record.request)
+    moved = RotationRecord(None, pair.facts.login.username, pair.facts.now, record.request)
     message = f"The Secret gets the credential of user {following.username!r}"
     return RotationPlan(
         (Condition("Rotating", "True", "Moving", message),),
@@ -160,6 +162,14 @@ def _end(
     why = early or "the overlap of the rotation is over"
     ended = Condition("Rotating", "True", "Ending", f"{users} is being deleted: {why}")
     return RotationPlan((ended,), tuple(_deletions(pair, previous, why)), status)
+
+
+def _forget(pair: DeliverablePair, credential: Credential, templates: Templates) -> RotationPlan:
+    """Remove the name of the earlier user, which is deleted, from the Secret."""
+    record = replace(pair.facts.login.rotation, previous=None)
+    at = rotation.due_at(pair.integration, record, pair.children.secret)
+    actions = _write_secret(pair, credential, record, templates)
+    return RotationPlan(_idle_conditions(record, at), actions, _status(record, next_at=at), at)
 
 
 def _deletions(pair: DeliverablePair, previous: PreviousUsers, why: str) -> Iterator[Action]:

@@ -96,6 +96,7 @@ def ends_early(pair: DeliverablePair, previous: PreviousUsers, delivery: str) ->
     from another Integration, which is gone, and its login must not outlive it.
     """
     made_by = {"native" for _ in previous.resources} | {state.delivery for state in previous.remote}
-    if made_by - {delivery} or set(previous.usernames) - pair.integration.delivered_usernames:
+    recorded = {pair.facts.login.rotation.previous} | pair.integration.delivered_usernames
+    if made_by - {delivery} or set(previous.usernames) - recorded:
         return "the login has another name now"
     return None
