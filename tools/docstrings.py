@@ -20,7 +20,18 @@ def main(directories: list[str]) -> None:
                 if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                     decorators = {ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list}
                     total += ast.get_docstring(node) is not None and not decorators & {"property", "cached_property"}
-    command = ["ruff", "check", "--isolated", "--select", "D401", "--output-format", "concise", "--exit-zero"]
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--select",
+        "D401",
+        "--output-format",
+        "concise",
+        "--exit-zero",
+    ]
     report = subprocess.run([*command, *directories], capture_output=True, text=True, check=True).stdout
     found = sum(": D401" in line for line in report.splitlines())
     print(f"{found} of {total} docstrings of functions do not start with an imperative verb ({found / total:.0%})")

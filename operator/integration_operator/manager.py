@@ -23,6 +23,7 @@ from integration_operator.cache import Cache
 from integration_operator.controllers.connection.controller import MANAGER as CONNECTION_CONTROLLER
 from integration_operator.controllers.connection.controller import ConnectionController
 from integration_operator.controllers.integration.controller import IntegrationController, Options
+from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import NotFound
@@ -60,7 +61,13 @@ class Operator:
     """The process of ``run``: it offers and delivers pairs. With an ``elector`` it stands by until it leads."""
 
     def __init__(
-        self, client: Client, templates: TemplateFiles, settings: Settings, elector: LeaderElector | None = None
+        self,
+        client: Client,
+        templates: TemplateFiles,
+        settings: Settings,
+        elector: LeaderElector | None = None,
+        *,
+        plan: PlanSettings | None = None,
     ) -> None:
         self.client = client
         self.elector = elector
@@ -75,13 +82,14 @@ class Operator:
             self.cache,
             templates,
             Options(
-                plan=settings.plan_settings,
+                plan=plan or settings.plan_settings,
                 workers=settings.workers,
                 resync=settings.resync_seconds,
                 mass_delete_share=settings.mass_delete_share,
                 verification=settings.verification_seconds,
                 give_up=settings.give_up_seconds,
                 max_offers=settings.most_offers,
+                teardowns_per_minute=settings.teardowns_per_minute,
             ),
             remote_backends=self.remote_backends,
         )

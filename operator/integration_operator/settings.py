@@ -93,6 +93,11 @@ class Settings(BaseSettings):
     most_offers: int = Field(
         100, ge=0, description="Maximum number of Integrations in one namespace for AddressSpaces of other namespaces."
     )
+    teardowns_per_minute: int = Field(
+        1000,
+        ge=0,
+        description="Maximum pairs taken down in a minute because their AddressSpace or Syndesis is gone; 0: no limit.",
+    )
     answer_bytes: int = Field(
         2 * 1024 * 1024,
         ge=64 * 1024,

@@ -121,13 +121,11 @@ async def test_a_secret_without_the_label_is_told_how_to_get_it(world: World) ->
         assert command in condition(found, "CredentialsReady")["message"]
 
 
-async def test_what_has_no_effect_is_said_and_suspension_too(world: World) -> None:
+async def test_suspension_is_reported(world: World) -> None:
     async with world.operator():
         pair = await world.pair()
         await world.deliver(pair)
         ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
-        await world.patch("Integration", ref, {"metadata": {"annotations": {names.ROTATE: "now"}}})
-        await world.has_reason(pair, "NotSupported", "RotationReady")
         await world.patch("Integration", ref, {"spec": {"suspend": True}})
         found = await world.has_reason(pair, "Suspended")
         assert condition(found, "Paired")["status"] == "True"

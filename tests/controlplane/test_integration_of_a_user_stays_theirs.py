@@ -152,7 +152,7 @@ async def test_their_secret_is_used_and_followed(world: World) -> None:
         own = Ref(namespace, "brought")
         await world.create("Secret", *own, type="Opaque", data={"login": "YWxpY2U=", "word": "c2VzYW1l"})
         keys = {"name": "brought", "usernameKey": "login", "passwordKey": "word"}
-        await world.patch("Integration", ref, {"spec": {"credentialsSecretRef": keys}})
+        await world.patch("Integration", ref, {"spec": {"credentialsSecretRef": keys, "rotation": {"overlap": "0s"}}})
         await world.has_reason(pair, "SecretNotFound")
         still = await world.children(pair)
         assert still["MessagingUser"]["metadata"]["uid"] == before["MessagingUser"]["metadata"]["uid"]  # type: ignore[index]

@@ -70,6 +70,12 @@ def report(snapshot: DryRun, pair: Pair, decision: Plan) -> None:
     integration = snapshot.facts(pair).integration
     assert integration is not None
     status = integration_status(
-        integration, summarize(decision.conditions or ()), decision.delivered, decision.host, "2024-01-01T00:00:00Z"
+        integration,
+        summarize(decision.conditions or ()),
+        decision.delivered,
+        decision.host,
+        "2024-01-01T00:00:00Z",
+        decision.rotation,
     )
+    snapshot.merge("Integration", integration.ref, {"status": None})
     snapshot.merge("Integration", integration.ref, {"status": status})

@@ -199,10 +199,3 @@ def test_keycloak_is_the_administrators_to_allow() -> None:
     (said,) = [f for f in decision.conditions or () if f.type == "DeliveryChosen"]
     assert (said.status, said.reason) == ("False", "KeycloakNotAllowed")
     assert "allow_keycloak" in said.message
-
-
-def test_what_has_no_effect_is_said() -> None:
-    _, facts = settled(rotation={"every": "720h"})
-    assert reasons(plan_pair(facts, TEMPLATES))["RotationReady"] == "NotSupported"
-    _, plain = settled()
-    assert "RotationReady" not in reasons(plan_pair(plain, TEMPLATES))

@@ -1,4 +1,4 @@
-"""The two bounds on what the operator does by itself."""
+"""The bounds on what the operator does by itself."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from integration_operator.controllers.integration.guards import (
     MassDeletionGuard,
     OfferLimit,
     RepairLimit,
+    TeardownLimit,
 )
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
+from tests.support.clocks import Clock
 
 
 def refs(count: int) -> list[Ref]:
@@ -83,3 +85,20 @@ def test_offers_from_other_namespaces_are_bounded(there: int, exhausted: bool) -
     assert limit.exhausted(Pair(Ref("shop", "orders"), Ref("fuse", "syndesis"))) is exhausted
     assert limit.exhausted_namespaces == ({"fuse"} if exhausted else set())
     assert not limit.exhausted(Pair(Ref("fuse", "orders"), Ref("fuse", "syndesis"))), "its own are not limited"
+
+
+def test_each_pair_has_a_turn_to_be_taken_down() -> None:
+    clock = Clock()
+    limit = TeardownLimit(60, clock)
+    pairs = [Pair(ref, Ref("fuse", "syndesis")) for ref in refs(63)]
+    assert [limit.wait(pair) for pair in pairs] == [0.0] * 60 + [1.0, 2.0, 3.0]
+    assert [limit.wait(pair) for pair in pairs[60:]] == [1.0, 2.0, 3.0], "asking again changes no turn"
+    clock.now = 2.0
+    assert [limit.wait(pair) for pair in pairs[60:]] == [0.0, 0.0, 1.0]
+    limit.forget(pairs[60])
+    assert limit.wait(pairs[60]) > 0, "a pair that came back and went again has a new turn"
+
+
+def test_without_a_limit_none_waits() -> None:
+    limit = TeardownLimit(0, Clock())
+    assert {limit.wait(Pair(ref, ref)) for ref in refs(5000)} == {0.0}

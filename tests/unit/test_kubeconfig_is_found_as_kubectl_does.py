@@ -12,7 +12,15 @@ from typer.testing import CliRunner
 from integration_operator.cli import app
 from integration_operator.runtime.kubeconfig import ClusterNotFound, KubeconfigInvalid, find, load
 
-LIVE_COMMANDS = (["explain"], ["migrate", "--dry-run"], ["run"], ["connection-controller"])
+LIVE_COMMANDS = (
+    ["explain"],
+    ["migrate", "--dry-run"],
+    ["rotate", "NAME"],
+    ["confirm-deletion"],
+    ["uninstall", "--dry-run"],
+    ["run"],
+    ["connection-controller"],
+)
 
 
 def kubeconfig(file: Path, name: str, *, current: str = "", **more: Any) -> Path:

@@ -189,11 +189,11 @@ def test_connections_in_syndesis(stored: dict[str, Any], owner: Owner) -> None:
         assert ownership.judge_syndesis_connection(stored, elsewhere).owner is FOREIGN, "the noted id is another one"
 
 
-def test_a_former_user_matches_its_own_name() -> None:
+def test_another_user_of_the_pair_matches_its_own_name() -> None:
     def former(name: str, username: str, namespace: str = "shop", **shown: Any) -> bool:
         shown = {"applied": True, "names_pair": PAIR, **shown}
         user = made(Ref(namespace, f"orders.{name}"), spec={"username": username}, **shown)
-        return ownership.is_former_user(user, PAIR)
+        return ownership.is_other_user(user, PAIR)
 
     assert former("alice", "alice")
     assert not former("copy", "alice"), "a copy under another name"

@@ -19,6 +19,7 @@ NEVER_SHOWN = {
     "Gone": "a watch starts anew",
     "AlreadyExists": "the object is seen, and judged",
     "NotFound": "the object is seen to be gone",
+    "Conflict": "tried again at once",
     "NotAList": "said in /readyz",
     "Normal": "a type of Event",
     "Warning": "a type of Event",
@@ -97,7 +98,7 @@ def test_reasons_are_found() -> None:
     assert reasons() >= {
         *("SameNamespace", "NamespaceNotAllowed", "SecretGenerated", "AuthorizationNotAllowed", "Suspended"),
         *("KeycloakNotAllowed", "SyndesisStarting", "ConnectorChanged", "RealmForeign", "OffersExhausted"),
-        *("NotSupported", "FieldContested", "TLSNotAvailable", "EnMasseUpgrading", "NoAnswer"),
+        *("Overlap", "FieldContested", "TLSNotAvailable", "EnMasseUpgrading", "NoAnswer"),
     }
 
 
@@ -108,6 +109,6 @@ def test_each_documented_reason_is_one() -> None:
     listed = {reason for row in rows for reason in re.findall(r"`([A-Z]\w+)`", row.split("|")[1])}
     code = "\n".join(file.read_text() for package in PACKAGES for file in (PACKAGE / package).rglob("*.py"))
     composed = ("NotServed", "NotFound", "Deleting")  # of a kind
-    conditions = {"DeliveryChosen", "ConnectionVerified", "RotationReady"}
+    conditions = {"DeliveryChosen", "ConnectionVerified", "Rotating"}
     stale = {reason for reason in listed - conditions if reason not in code and not reason.endswith(composed)}
     assert stale == set()

@@ -38,6 +38,10 @@ CASES = [
         '{{ dict(metadata.labels, owner="x") | tojson }}',
         "a label named 'owner'",
     ),
+    ("another password", "secret", "{{ credential.password | b64encode | tojson }}", "YQ==", "data.password must hold"),
+    ("a fixed user", "secret", "{{ credential.username | b64encode | tojson }}", "YQ==", "data.username must hold"),
+    ("another user", "messaginguser", "{{ credential.username | tojson }}", "root", "spec.username must hold"),
+    ("a password in clear", "messaginguser", "credential.password | b64encode", "credential.password", "password must"),
     ("a status", "connection", "spec:\n", "status: {}\nspec:\n", "status may not be set"),
     ("a finalizer", "secret", "metadata:\n", "metadata:\n  finalizers: [a]\n", "metadata.finalizers may not be set"),
     ("out of the sandbox", "secret", "data:\n", "data:\n  x: {{ ''.__class__.__mro__ }}\n", ""),
@@ -94,6 +98,23 @@ def test_refused(tmp_path: Path, name: str, old: str, new: str, said: str) -> No
     assert first <= int(line) <= first + new.count("\n") + 1, message
     assert "\n" not in message
     assert "sample-password" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "said"),
+    [
+        ("secret", ("  password:",), "data.password must hold the credential"),
+        ("messaginguser", ("    password:",), "spec.authentication.password must hold the credential"),
+        ("connection", ("  - property: password", "secret.passwordKey"), "must take the password from the Secret"),
+    ],
+)
+def test_a_credential_that_is_dropped_is_refused(tmp_path: Path, name: str, lines: tuple[str, ...], said: str) -> None:
+    shipped = (shipped_directory("templates") / f"{name}.yaml.j2").read_text().splitlines(keepends=True)
+    kept = [line for line in shipped if not any(part in line for part in lines)]
+    assert len(kept) == len(shipped) - len(lines)
+    (tmp_path / f"{name}.yaml.j2").write_text("".join(kept))
+    with pytest.raises(TemplateRefused, match=said):
+        TemplateFiles(tmp_path).check()
 
 
 def test_shipped_ones_are_accepted() -> None:

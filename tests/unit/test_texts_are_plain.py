@@ -22,7 +22,12 @@ PACKAGE = ROOT / "operator/integration_operator"
 MESSAGE_OF = {"success": 1, "failure": 1, "blocked": 1, "Condition": 3, "_unpaired": 1, "Event": 2, "Failure": 1}
 """The position of the message in calls that make checks, conditions, Events and failures. The reason is before it."""
 
-PASSES = PROGRESS | CALM | NOT_VERIFIED | {"Ready", "IntegrationDeleting", "NamespaceTerminating", "FinalizerMissing"}
+PASSES = (
+    PROGRESS
+    | CALM
+    | NOT_VERIFIED
+    | {"Ready", "Uninstalling", "IntegrationDeleting", "NamespaceTerminating", "FinalizerMissing"}
+)
 """Reasons that need no user, or that a user chose."""
 
 FACT_ENOUGH = {
@@ -47,7 +52,7 @@ FACT_ENOUGH = {
 """Reasons whose message needs no next step, and why."""
 
 NEXT_STEP = re.compile(
-    r"\b(set|add|delete|rename|create|label|release|choose|enable|install|ask for|must|stop|limit|annotate)\b"
+    r"\b(set|add|delete|rename|create|label|release|choose|enable|install|ask for|must|stop|limit|annotate|publish)\b"
     r"|\b(name a|kubectl)\b"
     r"|: \{…\}$",
     re.IGNORECASE,
@@ -174,7 +179,7 @@ def test_descriptions_of_settings_are_sentences() -> None:
 def test_help_of_commands_is_in_the_imperative() -> None:
     group = typer.main.get_command(app)
     commands = group.commands  # type: ignore[attr-defined]
-    assert {"run", "render", "explain", "migrate", "crds"} <= set(commands)
+    assert {"run", "render", "explain", "migrate", "rotate", "confirm-deletion", "uninstall", "crds"} <= set(commands)
     for name, command in commands.items():
         first = str(command.help).split()[0]
         assert re.fullmatch(r"[A-Z][a-z]+", first), f"{name}: {command.help}"

@@ -131,7 +131,10 @@ class Rotation(Model):
     )
     overlap: Duration | None = Field(
         default=None,
-        description="Time for which the old credential remains valid after a rotation, such as 24h.",
+        description=(
+            "Time for which the earlier user remains once the connection has the new one, such as 24h. An integration "
+            "that runs uses the earlier user until it is published again. Default: 1h."
+        ),
     )
 
     @model_validator(mode="after")
@@ -219,7 +222,11 @@ class IntegrationSpec(Model):
         ),
     )
     rotation: Rotation | None = Field(
-        default=None, description="Rotation of the credential. It has no effect in this version."
+        default=None,
+        description=(
+            "Rotation of the credential: a new user replaces the earlier one. The annotation integreatly.org/rotate "
+            "requests it at any time. The owner of the Secret in credentialsSecretRef rotates its credential."
+        ),
     )
     deletion_policy: Literal["Delete", "Retain"] | None = Field(
         default=None,
@@ -279,11 +286,28 @@ class Delivered(Model):
     """What exists for the pair."""
 
     user: DeliveredUser | None = Field(default=None, description="The messaging user.")
+    second_user: DeliveredUser | None = Field(
+        default=None,
+        description="During a rotation: the user that the connection does not have yet, or no longer has.",
+    )
     connection: DeliveredConnection | None = Field(default=None, description="The connection.")
     secret_name: str | None = Field(default=None, description="The name of the Secret with the credential.")
     source: str | None = Field(
         default=None,
         description="Source of the AddressSpace: crd (watched), aggregated (polled) or configmap.",
+    )
+
+
+class RotationStatus(Model):
+    """The rotation of the credential."""
+
+    rotated_at: str | None = Field(default=None, description="The time of the last rotation.")
+    next_at: str | None = Field(
+        default=None, description="The time at which spec.rotation.every requires the next one."
+    )
+    moved_at: str | None = Field(
+        default=None,
+        description="While the earlier user remains: the time since which the connection has the new one.",
     )
 
 
@@ -313,10 +337,11 @@ class IntegrationStatus(Model):
         description=(
             "Ready summarizes Paired (the pair is allowed), CredentialsReady (the Secret has the credential), "
             "UserReady (the user can log in) and ConnectionReady (Syndesis has the connection). DeliveryChosen, "
-            "ConnectionVerified and RotationReady are informative."
+            "ConnectionVerified and Rotating are informative."
         ),
     )
     delivered: Delivered | None = Field(default=None, description="What exists for the pair.")
+    rotation: RotationStatus | None = Field(default=None, description="The rotation of the credential.")
 
 
 class IntegrationObject(Model):

@@ -85,6 +85,19 @@ HANDED_OVER: Final = "integreatly.org/handed-over"
 USERNAME_KEY: Final = "username"
 PASSWORD_KEY: Final = "password"  # noqa: S105 - the name of a key, not a password
 
+NEXT_USERNAME_KEY: Final = "next-username"
+NEXT_PASSWORD_KEY: Final = "next-password"  # noqa: S105 - the name of a key, not a password
+"""During a rotation, until its user can log in: the credential that replaces the one in use."""
+
+PREVIOUS_USERNAME_KEY: Final = "previous-username"
+"""After the credential changed, until that user is deleted: the user that the credential in use replaced."""
+
+ROTATED_AT_KEY: Final = "rotated-at"
+"""The time of the last rotation (RFC 3339)."""
+
+ROTATION_REQUEST_KEY: Final = "rotation-request"
+"""A hash of the value of `ROTATE` that was followed last."""
+
 # The environment
 
 ENV_PREFIX: Final = "INTEGRATION_OPERATOR_"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from integration_operator.api import names
 from integration_operator.cache import Cache
 from integration_operator.domain.model.actions import Apply, Delete
+from integration_operator.runtime.errors import Conflict
 from integration_operator.runtime.live_object import LiveObject, differences
 
 
@@ -22,8 +23,16 @@ class KubernetesBackend:
         merging. An existing object is applied by uid and with force.
         """
         writer = self._cache.writer(action.kind, names.FIELD_MANAGER)
-        stored = await writer.apply(action.document, uid=action.uid, force=action.uid is not None)
+        version = self._version(action) if action.only_if is not None else None
+        stored = await writer.apply(action.document, uid=action.uid, version=version, force=action.uid is not None)
         return differences(stored if isinstance(stored, LiveObject) else stored.live, action.document)
+
+    def _version(self, action: Apply) -> str:
+        """Return the version of the object that the document was made from. Raises ``Conflict`` if it has changed."""
+        store = self._cache.store(action.kind)
+        if store.get(action.ref) is not action.only_if:
+            raise Conflict(409, "Conflict", f"{action.kind} {action.ref} has changed meanwhile")
+        return store.version(action.ref)
 
     async def delete(self, action: Delete) -> None:
         """Delete the object of this name and uid."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import typer
 
 from integration_operator import __version__
+from integration_operator.cli.confirm_deletion import confirm_deletion
 from integration_operator.cli.crds import crds
 from integration_operator.cli.explain import explain
 from integration_operator.cli.flags import command_with_settings
 from integration_operator.cli.migrate import migrate
 from integration_operator.cli.render import render
+from integration_operator.cli.rotate import rotate
 from integration_operator.cli.run import CONNECTION_CONTROLLER_SETTINGS, connection_controller, run
+from integration_operator.cli.uninstall import uninstall
 
 app = typer.Typer(
     name="integration-operator",
@@ -24,7 +27,10 @@ app.command()(command_with_settings(connection_controller, CONNECTION_CONTROLLER
 app.command()(render)
 app.command()(explain)
 app.command()(migrate)
+app.command()(rotate)
+app.command()(confirm_deletion)
 app.command()(crds)
+app.command()(uninstall)
 
 
 def _version(show: bool) -> None:

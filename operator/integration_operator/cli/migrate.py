@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from integration_operator.api.integration import DeliveryChoice
-from integration_operator.cli.failure import NO_PAIR, UNFINISHED, WRONG_INPUT, fail, one_line
+from integration_operator.cli.actions import described
+from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import (
     Config,
     ConnectionDelivery,
@@ -22,22 +23,14 @@ from integration_operator.cli.flags import (
     UserDelivery,
 )
 from integration_operator.cli.flags import Templates as TemplatesFlag
+from integration_operator.cli.following import described_condition, follow
 from integration_operator.cli.output import say
-from integration_operator.domain.model.actions import (
-    Action,
-    Apply,
-    Delete,
-    DeleteRemote,
-    EnsureRemote,
-    Release,
-    SetFinalizer,
-)
+from integration_operator.domain.model.actions import Action, Release
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.plan.manifests import Templates
 from integration_operator.domain.policies.integrations import parse_integration
-from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -53,9 +46,6 @@ DELIVERIES: dict[Target, dict[str, str]] = {
 }
 """``spec.delivery`` for each target. A user stays a MessagingUser if the kind is served: Keycloak is the last choice,
 and a user makes it."""
-
-POLL = 0.5
-"""Seconds between two requests for an Integration that is being migrated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +175,8 @@ def _setting(integrations: list[Integration], side: str) -> str:
 
 def _chosen(there: list[Integration], names: list[str], namespace: str | None, default: str) -> list[Integration]:
     """Return the enabled Integrations that are named, or all; end the command if a name does not exist."""
+    from integration_operator.cli.reading import ref_of
+
     enabled = sorted((i for i in there if i.enabled), key=lambda i: i.ref)
     hint = f"; enabled ones: {', '.join(str(i.ref) for i in enabled)}" if enabled else "; none is enabled"
     if not names:
@@ -196,8 +188,7 @@ def _chosen(there: list[Integration], names: list[str], namespace: str | None, d
     by_ref = {i.ref: i for i in there}
     chosen = {}
     for name in names:
-        left, slash, right = name.partition("/")
-        ref = Ref(left, right) if slash else Ref(namespace or default, name)
+        ref = ref_of(name, namespace or default)
         if ref not in by_ref:
             fail(f'no Integration "{ref.name}" in namespace {ref.namespace}{hint}', NO_PAIR)
         if not by_ref[ref].enabled:
@@ -241,59 +232,16 @@ def steps(dry_run: DryRun, integration: Integration, pair: Pair, way: Way, templ
     return [a for a in actions if not (always_native and isinstance(a, Release) and a.kind == "MessagingUser")]
 
 
-def described(action: Action) -> str:
-    """Return a step as a line."""
-    match action:
-        case Apply():
-            return f"apply {action.kind} {action.ref}: {action.why}"
-        case Delete():
-            return f"delete {action.kind} {action.ref}: {action.why}"
-        case EnsureRemote():
-            return f"ensure {action.kind} {action.ref} by {action.delivery}: {action.why}"
-        case DeleteRemote():
-            return f"delete {action.kind} {action.ref} by {action.delivery}: {action.why}"
-        case Release():
-            return f"release {action.kind} {action.ref}: {action.why}"
-        case SetFinalizer():
-            return f"{'add' if action.present else 'remove'} the finalizer: {action.why}"
-
-
 async def _drive(client: Client, served: APIResource, integration: Integration, way: Way, request: Request) -> None:
     """Write ``spec.delivery``, and wait until the operator reports that it is done."""
-    from integration_operator.runtime.errors import NotFound
-
     path = served.item(*integration.ref)
     requested = parse_integration(await client.patch(path, {"spec": {"delivery": way.delivery}}))
-    printed = ""
-    try:
-        async with asyncio.timeout(request.within):
-            while True:
-                try:
-                    current = parse_integration(await client.get(path))
-                except NotFound:
-                    fail(f"Integration {integration.ref} was deleted meanwhile", NO_PAIR)
-                connection = (current.status.get("delivered") or {}).get("connection") or {}
-                now = f"connection {connection.get('delivery')} {connection.get('id', '')}: {_ready(current)}"
-                if now != printed:
-                    say(f"… {now}", indent=2)
-                    printed = now
-                if _done(current, connection, request.to, requested.generation):
-                    say("done", indent=2)
-                    return
-                await asyncio.sleep(POLL)
-    except TimeoutError:
-        fail(
-            f"{integration.ref}: not done within {request.within:.0f} s; last: {printed}. Is the operator running?",
-            UNFINISHED,
-        )
 
+    def look(current: Integration) -> tuple[str, bool]:
+        connection = (current.status.get("delivered") or {}).get("connection") or {}
+        ready = described_condition(current, "Ready")
+        observed = (current.status.get("observedGeneration") or 0) >= requested.generation
+        done = observed and connection.get("delivery") == request.to and ready.startswith("Ready")
+        return f"connection {connection.get('delivery')} {connection.get('id', '')}: {ready}", done
 
-def _done(integration: Integration, connection: dict[str, Any], to: Target, generation: int) -> bool:
-    current = (integration.status.get("observedGeneration") or 0) >= generation
-    return current and connection.get("delivery") == to and _ready(integration).startswith("Ready")
-
-
-def _ready(integration: Integration) -> str:
-    conditions = integration.status.get("conditions") or ()
-    ready: dict[str, Any] = next((c for c in conditions if c["type"] == "Ready"), {})
-    return f"{ready.get('reason', '')}: {ready.get('message', '')}"
+    await follow(client, path, integration.ref, look, within=request.within)

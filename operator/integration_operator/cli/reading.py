@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from integration_operator.cli.failure import NO_CLUSTER, fail
+from integration_operator.runtime.ref import Ref
 
 if TYPE_CHECKING:
     from integration_operator.runtime.client import Client
@@ -46,6 +47,12 @@ class Reading:
     def saw(self, namespace: str) -> bool:
         """Check if the objects of a namespace were read."""
         return self.namespaces is None or namespace in self.namespaces
+
+
+def ref_of(name: str, namespace: str) -> Ref:
+    """Return what a user named as NAME, in ``namespace``, or as NAMESPACE/NAME."""
+    left, slash, right = name.partition("/")
+    return Ref(left, right) if slash else Ref(namespace, name)
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """The four templates: loading, rendering and validation.
 
 A template may not change the identity of a document: kind, name, namespace, owners and the labels and annotations of
-the operator must be those of the variables. That is checked on each rendering, and at start with sample variables, so
-that an error ends the start with file, line and reason.
+the operator must be those of the variables. It may not drop the credential either. That is checked on each rendering,
+and at start with sample variables, so that an error ends the start with file, line and reason.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import yaml
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError, UndefinedError, meta
 
 from integration_operator.domain.plan.manifests import Identity, TemplateName, TemplateRefused
+from integration_operator.rendering.credential import Fault, credential_fault
 from integration_operator.rendering.environment import LimitExceeded, environment, render_bounded, strip_marks
 from integration_operator.rendering.samples import SAMPLES, VARIABLES
 from integration_operator.rendering.skeleton import EmbeddedValue, Values, parse_in_full
@@ -62,7 +63,7 @@ class TemplateFiles:
             document = self._document(name, _with_identity(identity, variables))
         except (TemplateError, yaml.YAMLError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError):
             self._explain(name, identity, variables)
-        if _identity_fault(document, identity) is not None:
+        if _fault(name, document, identity, variables) is not None:
             self._explain(name, identity, variables)
         return document
 
@@ -127,7 +128,7 @@ class TemplateFiles:
             raise TemplateRefused(f"{self.file(name)}:{_line(numbers, at)}: not YAML: {error.problem}") from None
         except yaml.YAMLError:
             raise TemplateRefused(f"{self.file(name)}:1: not YAML") from None
-        fault = _identity_fault(document, identity)
+        fault = _fault(name, document, identity, variables)
         if fault is None:
             raise TemplateRefused(f"{self.file(name)}:1: renders differently each time")
         path, reason = fault
@@ -156,8 +157,12 @@ def _with_identity(identity: Identity, variables: Document) -> Document:
     return {**variables, "apiVersion": identity.api_version, "kind": identity.kind, "metadata": metadata}
 
 
-Fault = tuple[tuple[str, ...], str]
-"""Path and reason of an error in a document."""
+def _fault(name: TemplateName, document: object, identity: Identity, variables: Document) -> Fault | None:
+    """Return the first field that a template must not have changed."""
+    fault = _identity_fault(document, identity)
+    if fault is None and isinstance(document, dict):
+        fault = credential_fault(name, document, variables)
+    return fault
 
 
 def _identity_fault(document: object, identity: Identity) -> Fault | None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from integration_operator.runtime.live_object import LiveObject
+from integration_operator.runtime.live_object import LiveObject, Owned
 
 Document = dict[str, Any]
 
@@ -19,6 +19,22 @@ def merged(live: Document, applied: Document) -> Document:
     result = {**live}
     for key, value in applied.items():
         result[key] = merged(live.get(key) or {}, value) if isinstance(value, dict) else value
+    return result
+
+
+def without_former_fields(live: Document, owned: Owned, applied: Document) -> Document:
+    """Return an object without the fields that its manager owned and does not apply any more."""
+    result = {}
+    for key, value in live.items():
+        below, desired = owned.field(key), applied.get(key)
+        if below is None:
+            result[key] = value
+        elif isinstance(value, dict) and (below.fields or isinstance(desired, dict)):
+            rest = without_former_fields(value, below, desired if isinstance(desired, dict) else {})
+            if rest or key in applied:
+                result[key] = rest
+        elif key in applied:
+            result[key] = value
     return result
 
 

@@ -68,6 +68,11 @@ class Store(Generic[T]):
         entry = self._entries.get(ref)
         return entry.object if entry else None
 
+    def version(self, ref: Ref) -> str:
+        """Return the resourceVersion of an object, empty if it is not known."""
+        entry = self._entries.get(ref)
+        return str(entry.version) if entry and entry.version is not None else ""
+
     def __iter__(self) -> Iterator[T]:
         return (entry.object for entry in list(self._entries.values()))
 

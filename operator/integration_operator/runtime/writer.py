@@ -26,14 +26,17 @@ class Writer(Generic[T]):
         self._reflector = reflector
         self._manager = manager
 
-    async def apply(self, document: Document, *, uid: str | None = None, force: bool = False) -> T:
+    async def apply(
+        self, document: Document, *, uid: str | None = None, version: str | None = None, force: bool = False
+    ) -> T:
         """Apply a document and return the stored object.
 
-        ``uid`` is a precondition. Without ``force`` a field that another manager owns raises ``Conflict``.
+        ``uid`` and ``version``, the resourceVersion, are preconditions. Without ``force`` a field that another manager
+        owns raises ``Conflict``.
         """
         ref = Ref(document["metadata"]["namespace"], document["metadata"]["name"])
-        if uid is not None:
-            document = {**document, "metadata": {**document["metadata"], "uid": uid}}
+        preconditions = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}
+        document = {**document, "metadata": {**document["metadata"], **preconditions}}
         return await self._apply(self._served().item(*ref), document, self._manager, force=force)
 
     async def apply_status(self, ref: Ref, uid: str, status: Document) -> T:

@@ -19,7 +19,12 @@ from integration_operator.backends.kubernetes import KubernetesBackend
 from integration_operator.cache import Cache
 from integration_operator.controllers.integration.execute import Executor
 from integration_operator.controllers.integration.gather import Gatherer, Key
-from integration_operator.controllers.integration.guards import MAX_OFFERS, MassDeletionGuard, OfferLimit
+from integration_operator.controllers.integration.guards import (
+    MAX_OFFERS,
+    MassDeletionGuard,
+    OfferLimit,
+    TeardownLimit,
+)
 from integration_operator.controllers.integration.remote_calls import RemoteCalls
 from integration_operator.controllers.integration.remote_state import RemoteStateStore
 from integration_operator.controllers.integration.watches import Watches
@@ -30,7 +35,7 @@ from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.platforms import Syndesis
 from integration_operator.domain.plan.manifests import Identity, TemplateName, Templates
-from integration_operator.domain.plan.plan import Plan, plan_duplicate, plan_pair, plan_unpaired
+from integration_operator.domain.plan.plan import Plan, plan_duplicate, plan_pair, plan_unpaired, postponed
 from integration_operator.domain.plan.status import integration_status, status_changed
 from integration_operator.runtime.conditions import Condition, Event
 from integration_operator.runtime.controller import Controller, Result
@@ -62,6 +67,7 @@ class Options:
     verification: float = 600.0
     give_up: float = 3600.0
     max_offers: int = MAX_OFFERS
+    teardowns_per_minute: int = 0
 
 
 class IntegrationController:
@@ -92,11 +98,13 @@ class IntegrationController:
             options.plan,
             self._remote_states,
             self._is_overdue,
+            now=now,
             offers=self.offers,
         )
         self.queue: WorkQueue[Key] = WorkQueue(
             clock=self._clock, rate_limit=TokenBuckets(BURST, PER_SECOND, self._clock)
         )
+        self._teardowns = TeardownLimit(options.teardowns_per_minute, self._clock)
         self._events = EventRecorder(cache.client, names.FIELD_MANAGER, clock=self._clock, timestamp=self._timestamp)
         self._remote_calls = RemoteCalls(
             remote_backends or {}, self._remote_states, self.queue.add, self._events.record, clock=self._clock
@@ -136,6 +144,10 @@ class IntegrationController:
             self._settle_lost(key)
             facts = self._gatherer.facts(key)  # from the cache, without a request
             plan = plan_pair(facts, templates)  # pure: the same call answers render and explain
+            if not plan.bounded:
+                self._teardowns.forget(key)
+            elif seconds := self._teardowns.wait(key):
+                plan = postponed(plan, facts, seconds)
             outcome = await self._executor.execute(key, plan.actions)  # the only place that writes
             if not outcome.again:
                 break
@@ -145,6 +157,7 @@ class IntegrationController:
         if facts.integration is not None:
             patience = await self._report(facts.integration, plan, outcome.conditions)
             waits += [patience, self._remote_states.seconds_until_due(facts.integration)]
+            waits += [max(1.0, (plan.wake_at - self._now()).total_seconds())] if plan.wake_at else []
             for duplicate in facts.duplicates:
                 await self._report(duplicate, plan_duplicate(facts.integration))
         if facts.holds.offers_exhausted and facts.syndesis is not None:
@@ -152,6 +165,13 @@ class IntegrationController:
         if outcome.incomplete is not None:
             raise outcome.incomplete
         return Result(min((seconds for seconds in waits if seconds), default=0.0))
+
+    def unfinished(self) -> dict[Pair, Plan]:
+        """Return the plans of all pairs that need an action, or whose objects are still being deleted."""
+        pairs = (key for key in self._gatherer.all_keys() if isinstance(key, Pair))
+        facts = {pair: self._gatherer.facts(pair) for pair in pairs}
+        plans = {pair: plan_pair(of_pair, self._templates) for pair, of_pair in facts.items()}
+        return {pair: plan for pair, plan in plans.items() if plan.actions or facts[pair].deleting}
 
     async def run(self) -> None:
         """Reconcile everything once the cache is in sync, then what changes, until cancelled."""
@@ -190,7 +210,9 @@ class IntegrationController:
             patience = PATIENCE - self._seconds_known(current)
             if patience > 0:
                 return patience
-        status = integration_status(current, conditions, plan.delivered, plan.host, self._timestamp())
+        status = integration_status(
+            current, conditions, plan.delivered, plan.host, self._timestamp(), rotation=plan.rotation
+        )
         if self._cache.served("Integration") is None or not status_changed(current.status, status):
             return 0.0
         writer = self._cache.writer("Integration", names.FIELD_MANAGER)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from integration_operator.api import names
@@ -34,7 +36,13 @@ from integration_operator.domain.model.remote_state import Presence, RemoteState
 from integration_operator.domain.plan.manifests import Templates
 from integration_operator.domain.plan.plan import Plan, plan_pair
 from integration_operator.domain.policies.integrations import rank
-from integration_operator.runtime.managed_fields import kept_managed_fields, managed_fields, merged
+from integration_operator.runtime.live_object import owned_fields
+from integration_operator.runtime.managed_fields import (
+    kept_managed_fields,
+    managed_fields,
+    merged,
+    without_former_fields,
+)
 from integration_operator.runtime.ref import Ref
 
 Document = dict[str, Any]
@@ -48,10 +56,18 @@ class DryRun:
     ``share`` is the setting ``mass_delete_share``: 1.0 holds nothing.
     """
 
-    def __init__(self, cache: Cache, settings: PlanSettings, *, share: float = 1.0) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        settings: PlanSettings,
+        *,
+        share: float = 1.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.cache = cache
         self._remote_states = RemoteStateStore(math.inf, lambda: 0.0)
-        self.gatherer = Gatherer(cache, MassDeletionGuard(share), settings, self._remote_states)
+        self.gatherer = Gatherer(cache, MassDeletionGuard(share), settings, self._remote_states, now=now)
+        self._deletions: Counter[tuple[str, Ref]] = Counter()
         if share < 1.0:
             self._hold_vanished()
 
@@ -88,7 +104,10 @@ class DryRun:
         store = self.cache.store(kind)
         cached = store.get(ref)
         live = cached.live if isinstance(cached, Integration) else cached
-        changed = completed(merged(live.document if live else {}, document))
+        before = live.document if live else {}
+        if live is not None and applied is not None:
+            before = without_former_fields(before, owned_fields(live.owned), applied)
+        changed = completed(merged(before, document))
         if applied is not None:
             changed["metadata"]["managedFields"] = managed_fields(applied, names.FIELD_MANAGER)
         else:
@@ -100,21 +119,25 @@ class DryRun:
         match action:
             case Apply():
                 document = {**action.document, **_answer_of_platform(action)}
+                if deletions := self._deletions[action.kind, action.ref]:
+                    again = f"(uid of {action.kind} {action.ref}, created {deletions} times before)"
+                    document["metadata"] = {**document["metadata"], "uid": again}
                 self.merge(action.kind, action.ref, document, applied=action.document)
             case Delete():
                 self.cache.store(action.kind).record_delete(action.ref, action.uid)
+                self._deletions[action.kind, action.ref] += 1
             case SetFinalizer():
                 finalizers = [names.REST_STATE_FINALIZER] if action.present else []
                 self._remote_states.begin(rank(self.gatherer.integrations_of(pair))[0])
                 self.merge(action.kind, action.ref, {"metadata": {"finalizers": finalizers}})
             case EnsureRemote():
-                self._note(pair, action.kind, _ensured(pair, action))
+                self._note(pair, action.kind, _ensured(pair, action), action.username)
             case DeleteRemote() | Release():
-                self._note(pair, action.kind, RemoteState())
+                self._note(pair, action.kind, RemoteState(), action.username)
 
-    def _note(self, pair: Pair, kind: ChildKind, state: RemoteState) -> None:
+    def _note(self, pair: Pair, kind: ChildKind, state: RemoteState, username: str | None) -> None:
         for integration in rank(self.gatherer.integrations_of(pair))[:1]:
-            self._remote_states.note(integration, kind, state, platform=state.platform)
+            self._remote_states.note(integration, kind, state, username=username, platform=state.platform)
 
     def _hold_vanished(self) -> None:
         """Hold the pairs that the operator would hold at its start."""

@@ -206,7 +206,7 @@ class Executor:
     def _release(self, pair: Pair, action: Release) -> None:
         """Stop tracking one side over REST; emit an Event if it is orphaned."""
         integration = self._integration_of(pair)
-        self._remote_states.note(integration, action.kind, RemoteState())
+        self._remote_states.note(integration, action.kind, RemoteState(), username=action.username)
         if action.orphaned:
             server = "EnMasse" if action.kind == "MessagingUser" else "Syndesis"
             left = f"{action.kind} {action.ref} stays in {server}, which did not answer for too long; delete it there"
@@ -237,7 +237,14 @@ class Executor:
         managers = " or ".join(sorted(set(live.rivals))) if live else ""
         rival = f"another field manager ({managers})" if managers else "a client that names no field manager"
         message = f"{action.kind} {action.ref} is changed again and again ({action.why}) by {rival}; stop it from that"
-        return Condition(SIDE_OF[action.kind], "False", "FieldContested", message)
+        return Condition(_condition_of(action), "False", "FieldContested", message)
+
+
+def _condition_of(action: Action) -> ConditionType:
+    """Return the type of the condition that reports on an action."""
+    if not isinstance(action, (Release, SetFinalizer)) and action.rotation:
+        return "Rotating"
+    return SIDE_OF[action.kind]
 
 
 def _needs(action: Action, failed: Action) -> bool:
@@ -284,7 +291,7 @@ def _failed(action: Action, error: Failure) -> Condition:
         reason, message = "NameTaken", f"{_object(action)} exists and is not this pair's; rename or delete it"
     else:
         reason, message = error.reason or "ServerError", f"{_object(action)}: {error.message}"
-    return Condition(SIDE_OF[action.kind], "False", reason, sanitized(message))
+    return Condition(_condition_of(action), "False", reason, sanitized(message))
 
 
 def _object(action: Action) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from integration_operator.cache import Cache
 from integration_operator.controllers.integration.guards import MassDeletionGuard, OfferLimit
@@ -20,7 +21,8 @@ from integration_operator.domain.model.facts import Children, Facts, ForeignObje
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.platforms import AddressSpace, Syndesis
-from integration_operator.domain.model.remote_state import RemoteSides, RemoteState
+from integration_operator.domain.model.remote_state import RemoteSides
+from integration_operator.domain.model.rotation import RotationRecord, rotation_record
 from integration_operator.domain.policies import login, ownership, pairing
 from integration_operator.domain.policies.integrations import rank, resolve_pair
 from integration_operator.domain.policies.ownership import Ownership
@@ -46,6 +48,7 @@ class Gatherer:
     remote_states: RemoteStateStore
     overdue: Callable[[Integration], bool] = lambda integration: False
     password: Callable[[], str] = new_password
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     offers: OfferLimit = field(default_factory=lambda: OfferLimit(lambda namespace: 0))
     lost: dict[Pair, Integration] = field(default_factory=dict)
     """Integrations that are gone although state over REST exists: a tenant removed our finalizer."""
@@ -59,7 +62,8 @@ class Gatherer:
         space, syndesis = cache.spaces.get(pair.space), cache.syndesises.get(pair.syndesis)
         integration = self.integration_of(pair)
         remote = self.remote_states.of(integration) if integration is not None else RemoteSides()
-        children, login_ = self._children_and_login(pair, integration, remote.user)
+        children, login_ = self._children_and_login(pair, integration, remote)
+        remote = remote.with_login(login_.username, _other_username(children, login_.rotation))
         return Facts(
             pair=pair,
             cluster=cache.cluster_facts(),
@@ -81,6 +85,7 @@ class Gatherer:
                 overdue=integration is not None and self.overdue(integration),
             ),
             terminating=frozenset(namespace for namespace in namespaces if cache.is_terminating(namespace)),
+            now=self.now(),
         )
 
     def integrations_of(self, pair: Pair) -> list[Integration]:
@@ -192,7 +197,7 @@ class Gatherer:
         return pairing.denied(pair, self.settings.rules)
 
     def _children_and_login(
-        self, pair: Pair, integration: Integration | None, remote_user: RemoteState
+        self, pair: Pair, integration: Integration | None, remote: RemoteSides
     ) -> tuple[Children, Login]:
         cache, foreign = self.cache, _ForeignObjects()
         secret = foreign.sift(
@@ -202,14 +207,18 @@ class Gatherer:
         )
         provided_ref = login.provided_secret_ref(integration)
         provided = cache.secrets.get(provided_ref) if provided_ref else None
+        record = RotationRecord() if provided_ref else rotation_record(secret, pair)
         chosen = login.provided_username(integration, provided)
         username = chosen or login.generated_username(
             pair,
-            remote_user=remote_user,
+            remote=remote,
             secret=secret,
+            rotation=record,
             inherited=self._inherited_username(pair, integration, secret),
             existing=[name for name in naming.usernames(pair) if self._is_own_user(pair, name)],
+            noted=integration.delivered_username if integration else None,
         )
+        remote_user = remote.user_named(username)
         over_rest = not remote_user.absent and remote_user.id == username
         user = foreign.sift(
             "MessagingUser",
@@ -227,11 +236,29 @@ class Gatherer:
             secret=secret,
             user=user,
             connection=connection,
-            former_users=tuple(self._former_users(pair, username)),
+            other_users=tuple(self._other_users(pair, username)),
             foreign=tuple(foreign.objects),
         )
         taken = chosen is not None and self._is_username_taken(pair, chosen)
-        return children, Login(username, self.password(), provided, username_taken=taken)
+        return children, Login(
+            username,
+            self.password(),
+            provided,
+            username_taken=taken,
+            rotation=record,
+            next_taken=self._next_taken(pair, record),
+        )
+
+    def _next_taken(self, pair: Pair, record: RotationRecord) -> ForeignObject | None:
+        """Return the foreign MessagingUser under the name of the next user."""
+        if record.next is None:
+            return None
+        username, foreign = record.next.username, _ForeignObjects()
+        user = self.cache.users.get(naming.user_ref(pair, username))
+        foreign.sift("MessagingUser", user, lambda live: ownership.judge_user(live, pair, username))
+        for other in foreign.objects:
+            self._waiting_for_name[other.ref] = pair
+        return next(iter(foreign.objects), None)
 
     def _inherited_username(self, pair: Pair, integration: Integration | None, secret: LiveObject | None) -> str | None:
         if integration is None:
@@ -244,11 +271,11 @@ class Gatherer:
         user = self.cache.users.get(naming.user_ref(pair, username))
         return user is not None and ownership.judge_user(user, pair, username).ours
 
-    def _former_users(self, pair: Pair, username: str) -> Iterable[LiveObject]:
-        """Yield the MessagingUsers that were created for this pair under another name than its login has."""
+    def _other_users(self, pair: Pair, username: str) -> Iterable[LiveObject]:
+        """Yield the MessagingUsers that were created for this pair under other names than its login has."""
         current = naming.user_ref(pair, username)
         for user in self.cache.users.by("pair", pair):
-            if user.ref != current and ownership.is_former_user(user, pair):
+            if user.ref != current and ownership.is_other_user(user, pair):
                 yield user
 
     def _is_username_taken(self, pair: Pair, username: str) -> bool:
@@ -256,6 +283,13 @@ class Gatherer:
         own = naming.user_ref(pair, username)
         users = self.cache.users.by("username", (pair.space.namespace, pair.space.name, username))
         return any(user.ref != own for user in users)
+
+
+def _other_username(children: Children, rotation: RotationRecord) -> str | None:
+    """Return the name of the user beside the one in use that may exist over REST: no watch shows it."""
+    users = (children.user, *children.other_users)
+    watched = {(user.document.get("spec") or {}).get("username") for user in users if user is not None}
+    return None if rotation.other_username in watched else rotation.other_username
 
 
 class _ForeignObjects:

@@ -14,6 +14,7 @@ from typing import Any
 
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.token_bucket import TokenBucket
 
 MIN_VANISHED = 10
 """A loss of fewer objects is never held: small clusters change by large shares."""
@@ -95,6 +96,31 @@ class OfferLimit:
             yield True
         finally:
             self._reserved.discard(pair)
+
+
+class TeardownLimit:
+    """Bounds the pairs that are taken down a minute because their AddressSpace or Syndesis is gone.
+
+    It gives an administrator time to stop a mistake. Each pair has its turn, so that none asks again and again.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._bucket = TokenBucket(per_minute / 60.0, per_minute, clock()) if per_minute else None
+        self._turns: dict[Pair, float] = {}
+
+    def wait(self, pair: Pair) -> float:
+        """Return the seconds until a pair may be taken down, 0.0 if it may be now."""
+        if self._bucket is None:
+            return 0.0
+        now = self._clock()
+        if pair not in self._turns:
+            self._turns[pair] = now + self._bucket.reserve(now)
+        return max(0.0, self._turns[pair] - now)
+
+    def forget(self, pair: Pair) -> None:
+        """Forget the turn of a pair that is not to be taken down."""
+        self._turns.pop(pair, None)
 
 
 class RepairLimit:

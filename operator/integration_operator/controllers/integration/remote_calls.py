@@ -74,7 +74,8 @@ class RemoteCalls:
         self._record = record
         self._clock = clock
         self._jitter = jitter
-        self._sides: dict[tuple[str, ChildKind], _Side] = {}
+        self._sides: dict[tuple[str, ChildKind, str | None], _Side] = {}
+        """By the Integration's uid, the kind, and the user name of a user: there may be two."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._deleting_since: dict[str, float] = {}
         self._cut_off = False
@@ -88,7 +89,7 @@ class RemoteCalls:
 
         Return after a moment at most. None means that the call succeeded, or runs.
         """
-        key = integration.live.uid, call.kind
+        key = integration.live.uid, call.kind, call.username if call.kind == "MessagingUser" else None
         side = self._sides.get(key)
         if side is not None and side.task is not None:
             return side.failure
@@ -112,7 +113,7 @@ class RemoteCalls:
     def is_busy(self, integration: Integration) -> bool:
         """Check if a call for an Integration runs."""
         sides = list(self._sides.items())
-        return any(uid == integration.live.uid and side.task is not None for (uid, _), side in sides)
+        return any(uid == integration.live.uid and side.task is not None for (uid, _, _), side in sides)
 
     def seconds_deleting(self, integration: Integration) -> float:
         """Return the seconds for which this process has tried to take down an Integration that is being deleted.
@@ -175,11 +176,11 @@ class RemoteCalls:
             if isinstance(call, EnsureRemote):
                 state, platform = await backend.ensure(call), call.platform
             else:
-                state, warning = RemoteState(), await backend.delete(call)
+                state, warning = RemoteState(call.delivery, id=call.username), await backend.delete(call)
         except Exception:  # a call that is deferred may follow one that was sent
             self._remote_states.doubt(integration, call.kind, call.delivery, call.username)
             raise
-        self._remote_states.note(integration, call.kind, state, platform=platform)
+        self._remote_states.note(integration, call.kind, state, username=call.username, platform=platform)
         if warning is not None:
             self._record(integration.reference, warning)
 

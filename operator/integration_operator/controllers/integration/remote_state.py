@@ -44,16 +44,29 @@ class RemoteStateStore:
         if sides.absent or self._clock() < entry.due_at:
             return sides
         if sides.user.present and (entry.user_next or not sides.connection.present):
-            return replace(sides, user=replace(sides.user, due=True))
+            users = (replace(user, due=user.present) for user in (sides.user, sides.second_user))
+            user, second_user = users
+            return replace(sides, user=user, second_user=second_user)
         return replace(sides, connection=replace(sides.connection, due=True))
 
     def begin(self, integration: Integration) -> None:
         """Note that state over REST is about to be created: until now there is none."""
         self._entries.setdefault(integration.live.uid, self._entry(integration))
 
-    def note(self, integration: Integration, kind: ChildKind, state: RemoteState, *, platform: str = "") -> None:
-        """Note what a call has shown of one side, on the platform with this uid."""
-        self._put(integration, kind, replace(state, due=False, platform=platform))
+    def note(
+        self,
+        integration: Integration,
+        kind: ChildKind,
+        state: RemoteState,
+        *,
+        username: str | None = None,
+        platform: str = "",
+    ) -> None:
+        """Note what a call has shown of one side, on the platform with this uid.
+
+        ``username`` is the user's, None for all users.
+        """
+        self._put(integration, kind, username, replace(state, due=False, platform=platform))
 
     def doubt(self, integration: Integration, kind: ChildKind, delivery: RemoteDelivery, username: str | None) -> None:
         """Note that a call failed, which may have taken effect.
@@ -63,12 +76,13 @@ class RemoteStateStore:
         """
         sides = self._entry(integration).sides
         if kind == "MessagingUser":
-            side = replace(sides.user, id=sides.user.id or username, credentials="")
+            side = sides.user_named(username) if username else sides.user
+            side = replace(side, id=side.id or username, credentials="")
         else:
             side = sides.connection
         presence = Presence.PRESENT if side.present else Presence.UNKNOWN
         doubted = replace(side, delivery=side.delivery or delivery, presence=presence, applied="", due=False)
-        self._put(integration, kind, doubted)
+        self._put(integration, kind, username, doubted)
 
     def seconds_until_due(self, integration: Integration) -> float:
         """Return the seconds until the state is to be read again, 0.0 if there is none.
@@ -91,11 +105,11 @@ class RemoteStateStore:
         """Forget an Integration that is gone."""
         self._entries.pop(integration.live.uid, None)
 
-    def _put(self, integration: Integration, kind: ChildKind, state: RemoteState) -> None:
+    def _put(self, integration: Integration, kind: ChildKind, username: str | None, state: RemoteState) -> None:
         self.begin(integration)
         entry = self._entries[integration.live.uid]
         if kind == "MessagingUser":
-            entry.sides = replace(entry.sides, user=state)
+            entry.sides = entry.sides.with_user(username, state)
         else:
             entry.sides = replace(entry.sides, connection=state)
         entry.user_next = kind == "Connection"

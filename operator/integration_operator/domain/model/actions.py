@@ -25,7 +25,9 @@ class Apply:
 
     With ``uid`` the object exists, and the apply takes our fields back from other managers. Without, the object is new,
     and the apply does not force: a foreign object of the same name that the cache does not show yet is not overwritten.
-    ``first`` means that nothing else may be created for the pair before this is done.
+    ``first`` means that nothing else may be created for the pair before this is done. ``only_if`` is the object that
+    the document was made from: any other version of it must not be changed. ``rotation`` means that the action is part
+    of a rotation, here and in the actions below: its failure is no failure of the user in use.
     """
 
     kind: OwnKind
@@ -33,6 +35,8 @@ class Apply:
     why: str
     uid: str | None = None
     first: bool = False
+    only_if: LiveObject | None = field(default=None, repr=False)
+    rotation: bool = False
 
     @property
     def ref(self) -> Ref:
@@ -49,6 +53,7 @@ class Delete:
     ref: Ref
     uid: str
     why: str
+    rotation: bool = False
 
     @classmethod
     def of(cls, kind: OwnKind, live: LiveObject, why: str) -> Delete:
@@ -78,6 +83,7 @@ class EnsureRemote:
     verify: bool = False
     platform: str = ""
     adopted_id: str | None = None
+    rotation: bool = False
 
     @property
     def confirmed(self) -> bool:
@@ -113,16 +119,21 @@ class DeleteRemote:
     username: str | None = None
     space: AddressSpace | None = None
     login: str | None = None
+    rotation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Stop tracking one side over REST, without a request. ``orphaned`` means that it should have been deleted."""
+    """Stop tracking one side over REST, without a request. ``orphaned`` means that it should have been deleted.
+
+    ``username`` is the user's, None for all users.
+    """
 
     kind: ChildKind
     ref: Ref
     why: str
     orphaned: bool = False
+    username: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +152,7 @@ Action = Apply | Delete | EnsureRemote | DeleteRemote | Release | SetFinalizer
 
 def apply_if_changed(
     kind: OwnKind, live: LiveObject | None, desired: dict[str, Any], *, first: bool = False
-) -> tuple[Action, ...]:
+) -> tuple[Apply, ...]:
     """Return the action that makes an object as desired; none if it is."""
     if live is None:
         return (Apply(kind, desired, "it does not exist", first=first),)

@@ -17,7 +17,7 @@ ConditionType = Literal[
     "ConnectionReady",
     "DeliveryChosen",
     "ConnectionVerified",
-    "RotationReady",
+    "Rotating",
 ]
 Document = dict[str, Any]
 
@@ -27,11 +27,19 @@ SIDES: tuple[ConditionType, ...] = ("CredentialsReady", "UserReady", "Connection
 ORDER: tuple[ConditionType, ...] = ("Paired", *SIDES)
 """The conditions that ``Ready`` summarises; each depends on the one before."""
 
-INFORMATIVE: tuple[ConditionType, ...] = ("DeliveryChosen", "ConnectionVerified", "RotationReady")
+INFORMATIVE: tuple[ConditionType, ...] = ("DeliveryChosen", "ConnectionVerified", "Rotating")
 """Conditions that ``Ready`` does not depend on."""
 
-PROGRESS = frozenset({"Waiting", "UserPending", "ConnectionPending", "UserTerminating", "ConnectionTerminating"})
+PROGRESS = frozenset(
+    {
+        *("Waiting", "UserPending", "ConnectionPending", "UserTerminating", "ConnectionTerminating"),
+        *("Preparing", "Moving", "Ending"),
+    }
+)
 """Reasons that pass without a user; no Event reports them."""
+
+ROTATION_EVENTS = {"Overlap": "CredentialRotated", "Rotated": "EarlierUserDeleted"}
+"""Reasons of Rotating, and the reasons of the Events that report them."""
 
 CALM = frozenset({"NotEnabled", "Suspended"})
 """Reasons for not being Ready that a user chose."""
@@ -74,10 +82,20 @@ def summarize(conditions: Iterable[Condition]) -> list[Condition]:
 
 
 def events(conditions: Sequence[Condition], before: Sequence[Document]) -> list[Event]:
-    """Return the Event that a change is worth: one if ``Ready``, the first condition, has a new lasting reason."""
+    """Return the Events that a change is worth: a new lasting reason of ``Ready``, and the steps of a rotation."""
     ready = conditions[0]
-    previous = next((c for c in before if c.get("type") == "Ready"), {})
-    if ready.reason in PROGRESS or (ready.status, ready.reason) == (previous.get("status"), previous.get("reason")):
-        return []
-    calm = ready.status == "True" or ready.reason in CALM
-    return [Event("Normal" if calm else "Warning", ready.reason, sanitized(ready.message))]
+    posted: list[Event] = []
+    if ready.reason not in PROGRESS and (ready.status, ready.reason) != _before("Ready", before):
+        calm = ready.status == "True" or ready.reason in CALM
+        posted.append(Event("Normal" if calm else "Warning", ready.reason, sanitized(ready.message)))
+    for rotating in (condition for condition in conditions if condition.type == "Rotating"):
+        reason = ROTATION_EVENTS.get(rotating.reason)
+        if reason is not None and (rotating.status, rotating.reason) != _before("Rotating", before):
+            posted.append(Event("Normal", reason, sanitized(rotating.message)))
+    return posted
+
+
+def _before(type_: ConditionType, before: Sequence[Document]) -> tuple[Any, Any]:
+    """Return status and reason that a condition had."""
+    previous = next((c for c in before if c.get("type") == type_), {})
+    return previous.get("status"), previous.get("reason")

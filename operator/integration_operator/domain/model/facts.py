@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 from integration_operator.domain.model.actions import ChildKind
@@ -12,12 +13,14 @@ from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.platforms import AddressSpace, Syndesis
 from integration_operator.domain.model.remote_state import RemoteSides
+from integration_operator.domain.model.rotation import RotationRecord
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import Ref
 
 SpaceSource = Literal["crd", "aggregated", "configmap"]
 
 SOURCE_KINDS = ("AddressSpace", "Syndesis", "Integration")
+EPOCH = datetime.fromtimestamp(0, UTC)
 CHILD_KINDS = ("Secret", "MessagingUser", "Connection")
 
 
@@ -50,7 +53,8 @@ class PlanSettings:
     """The settings that plans depend on.
 
     ``user_delivery`` and ``connection_delivery`` apply unless an Integration says otherwise. ``allow_keycloak`` lets
-    an Integration ask for a user in Keycloak.
+    an Integration ask for a user in Keycloak. ``uninstall`` says what becomes of everything when the operator is
+    uninstalled: it is deleted, or it outlives the operator.
     """
 
     rules: tuple[str, ...] = ()
@@ -58,6 +62,7 @@ class PlanSettings:
     user_delivery: str = "auto"
     connection_delivery: str = "auto"
     allow_keycloak: bool = True
+    uninstall: Literal["delete", "retain"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,14 @@ class ForeignObject:
 class Children:
     """The pair's own objects (policies/ownership.py).
 
-    ``former_users`` were created for the pair under an earlier user name. ``foreign`` are objects of other owners under
-    the names that the pair needs.
+    ``other_users`` were created for the pair under other user names than its login has. ``foreign`` are objects of
+    other owners under the names that the pair needs.
     """
 
     secret: LiveObject | None = None
     user: LiveObject | None = None
     connection: LiveObject | None = None
-    former_users: tuple[LiveObject, ...] = ()
+    other_users: tuple[LiveObject, ...] = ()
     foreign: tuple[ForeignObject, ...] = ()
 
     def foreign_object(self, kind: ChildKind) -> ForeignObject | None:
@@ -109,13 +114,16 @@ class Login:
 
     ``username`` is its user name. ``provided`` is the Secret that ``spec.credentialsSecretRef`` names;
     ``username_taken`` means that another MessagingUser of the AddressSpace has the user name in it. ``new_password`` is
-    a fresh password, used only if no copy of the pair's password is left.
+    a fresh password, used for a rotation, or if no copy of the pair's password is left. ``rotation`` is what the pair's
+    own Secret records; ``next_taken`` is the foreign MessagingUser that has the name of the next user.
     """
 
     username: str
     new_password: str = field(repr=False)
     provided: LiveObject | None = None
     username_taken: bool = False
+    rotation: RotationRecord = field(default_factory=RotationRecord)
+    next_taken: ForeignObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +132,7 @@ class Facts:
 
     ``pairing`` says whether the pair is allowed. ``integration`` is the one that is used, ``duplicates`` are the others
     for the same pair. ``remote`` is what is known of state over REST. ``terminating`` are the namespaces of the pair
-    that are being deleted.
+    that are being deleted. ``now`` is the time, in UTC.
     """
 
     pair: Pair
@@ -141,6 +149,15 @@ class Facts:
     remote: RemoteSides = field(default_factory=RemoteSides)
     holds: Holds = field(default_factory=Holds)
     terminating: frozenset[str] = frozenset()
+    now: datetime = EPOCH
+
+    @property
+    def deleting(self) -> bool:
+        """True if an object of the pair is being deleted, or its state over REST is."""
+        own = self.children
+        objects = (own.secret, own.user, own.connection, *own.other_users)
+        live = self.integration.live if self.integration is not None else None
+        return any(object_ is not None and object_.deleting for object_ in (*objects, live))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +188,4 @@ class DeliverablePair:
     @property
     def retain(self) -> bool:
         """True if the children outlive the Integration (``deletionPolicy: Retain``)."""
-        return self.integration.spec.deletion_policy == "Retain"
+        return self.integration.spec.deletion_policy == "Retain" or self.facts.settings.uninstall == "retain"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from integration_operator.api import names
 from integration_operator.api.integration import IntegrationSpec
+from integration_operator.domain.model.rotation import parse_time
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import ObjectReference, Ref
 
@@ -89,6 +91,23 @@ class Integration:
         return uri if isinstance(uri, str) else None
 
     @property
+    def delivered_username(self) -> str | None:
+        """The user name of the delivered connection."""
+        return self._username_of("user")
+
+    @property
+    def delivered_usernames(self) -> frozenset[str]:
+        """The names of all users that were delivered; there are two during a rotation."""
+        usernames = (self._username_of("user"), self._username_of("secondUser"))
+        return frozenset(username for username in usernames if username is not None)
+
+    @property
+    def moved_at(self) -> datetime | None:
+        """Since when the connection has the user that it has now, if an earlier one remains."""
+        rotation = self.status.get("rotation")
+        return parse_time(rotation.get("movedAt")) if isinstance(rotation, dict) else None
+
+    @property
     def space_source(self) -> str | None:
         """How the AddressSpace was read when the pair was reconciled last."""
         source = self.delivered.get("source")
@@ -98,6 +117,11 @@ class Integration:
     def deletion_confirmed(self) -> bool:
         """True if a user released it from the guard against mass deletion."""
         return self.live.annotations.get(names.CONFIRM_DELETION) == "true"
+
+    def _username_of(self, key: str) -> str | None:
+        user = self.delivered.get(key)
+        username = user.get("username") if isinstance(user, dict) else None
+        return username if isinstance(username, str) else None
 
     def equals_without_status(self, other: Integration) -> bool:
         """Check if the two differ in nothing but their status."""

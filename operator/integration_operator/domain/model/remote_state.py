@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Literal
@@ -41,10 +42,10 @@ class Presence(Enum):
 class RemoteState:
     """The state of one side over REST.
 
-    ``id`` is the connection's id, or the user's name. ``applied`` and ``credentials`` are hashes of what was confirmed,
-    on the platform with the identity ``platform`` (uid of the Syndesis, id of the realm). ``stored`` is a hash of the
-    ciphertext that Syndesis stores for the password. ``verified`` is the result of Syndesis's verification. ``due``
-    means that it is time to read the object again.
+    ``id`` is the connection's id, or the user's name; an absent user with an ``id`` was deleted. ``applied`` and
+    ``credentials`` are hashes of what was confirmed, on the platform with the identity ``platform`` (uid of the
+    Syndesis, id of the realm). ``stored`` is a hash of the ciphertext that Syndesis stores for the password.
+    ``verified`` is the result of Syndesis's verification. ``due`` means that it is time to read the object again.
     """
 
     delivery: RemoteDelivery | None = None
@@ -74,15 +75,57 @@ class RemoteState:
 
 @dataclass(frozen=True, slots=True)
 class RemoteSides:
-    """The state of both sides of a pair."""
+    """The state of both sides of a pair.
+
+    There are two users while a new one replaces an earlier one. Which of them is ``user`` and which ``second_user``
+    means nothing: their ids, the user names, tell them apart.
+    """
 
     user: RemoteState = field(default_factory=RemoteState)
     connection: RemoteState = field(default_factory=RemoteState)
+    second_user: RemoteState = field(default_factory=RemoteState)
 
     @property
     def absent(self) -> bool:
         """True if it is certain that neither side exists."""
-        return self.user.absent and self.connection.absent
+        return self.user.absent and self.second_user.absent and self.connection.absent
+
+    def user_named(self, username: str) -> RemoteState:
+        """Return the state of the user with a name. A user whose name is unknown may be this one."""
+        for state in (self.user, self.second_user):
+            if state.id == username:
+                return state
+        unnamed = (state for state in (self.user, self.second_user) if state.id is None and not state.absent)
+        return next(unnamed, RemoteState())
+
+    def users_except(self, usernames: Collection[str]) -> tuple[RemoteState, ...]:
+        """Return the users that may exist under other names."""
+        users = (self.user, self.second_user)
+        return tuple(user for user in users if not user.absent and user.id is not None and user.id not in usernames)
+
+    def with_login(self, username: str, other: str | None) -> RemoteSides:
+        """Return the sides with the users that the Secret names: the one in use, and the ``other`` of a rotation.
+
+        Once a user is recorded there, it may exist. A process that was killed had no time to name it in the status.
+        """
+        if self.user.absent and (self.user.delivery is None or other is None):
+            return self
+        sides = self
+        for name in (other, username if self.user.id is not None else None):
+            if name not in (None, sides.user.id, sides.second_user.id) and sides.second_user.absent:
+                sides = replace(sides, second_user=RemoteState(self.user.delivery, Presence.UNKNOWN, id=name))
+        return sides
+
+    def with_user(self, username: str | None, state: RemoteState) -> RemoteSides:
+        """Return the sides after a call about the user with a name; None means all users."""
+        if username is None:
+            return replace(self, user=state, second_user=RemoteState())
+        state = replace(state, id=username)
+        if self.second_user.id == username or (self.user.id not in (None, username) and not self.user.absent):
+            return replace(self, second_user=state)
+        if state.absent and not self.second_user.absent:
+            return replace(self, user=self.second_user, second_user=state)
+        return replace(self, user=state)
 
 
 def parse_status(status: Document, *, finalizer: bool) -> RemoteSides:
@@ -98,9 +141,11 @@ def parse_status(status: Document, *, finalizer: bool) -> RemoteSides:
     conditions = status.get("conditions")
     reported = [c for c in conditions if _mapping(c).get("type") == VERIFIED] if isinstance(conditions, list) else []
     checks = [Check(c.get("status") == "True", _text(c, "reason"), _text(c, "message")) for c in reported]
+    second_user = _mapping(delivered.get("secondUser"))
     return RemoteSides(
         _parse_side(_mapping(delivered.get("user")), finalizer, None),
         _parse_side(connection, finalizer, checks[0] if checks else None),
+        _parse_side(second_user, bool(second_user) and finalizer, None),
     )
 
 

@@ -77,7 +77,7 @@ def _plan_native(pair: DeliverablePair, credential: Credential, transport: Trans
         identifier = remote.id or naming.connection_id(pair.pair)
     if identifier is not None:
         document = with_id(document, identifier)
-    actions = apply_if_changed("Connection", connection, document)
+    actions: tuple[Action, ...] = apply_if_changed("Connection", connection, document)
     if connection is None:
         return StepPlan(Check.failure("ConnectionPending", "The Connection is being created"), actions)
     ready = _ready(pair, connection)

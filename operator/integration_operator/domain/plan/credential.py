@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.actions import apply_if_changed
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.credential import Credential, surviving_credential
 from integration_operator.domain.model.facts import DeliverablePair
+from integration_operator.domain.model.rotation import RotationRecord
 from integration_operator.domain.plan.manifests import TemplateRefused, Templates
 from integration_operator.domain.plan.steps import CredentialPlan, check_name, identity_in_syndesis_namespace, variables
 from integration_operator.domain.policies.provided_credential import provided_credential
+from integration_operator.domain.policies.rotation import requested
 
 
 def plan_credential(pair: DeliverablePair, user_delivery: str, serving: Check, templates: Templates) -> CredentialPlan:
@@ -36,17 +41,27 @@ def _plan_generated(pair: DeliverablePair, serving: Check, templates: Templates)
     surviving = surviving_credential(secret, pair.children.user, username)
     if surviving is None and not serving:
         return CredentialPlan(serving)
-    credential = surviving or Credential(username, pair.facts.login.new_password)
-    ref = naming.secret_ref(pair.pair)
-    identity = identity_in_syndesis_namespace(pair, "v1", "Secret", ref)
+    credential, record = surviving, pair.facts.login.rotation
+    if credential is None:  # a new credential is what earlier requests asked for
+        credential = Credential(username, pair.facts.login.new_password)
+        record = replace(record, request=requested(pair.integration))
     try:
-        document = templates.render("secret", identity, variables(pair, credential=credential))
+        document = secret_document(pair, credential, record, templates)
     except TemplateRefused as error:
         return CredentialPlan(Check.failure("TemplateRefused", str(error)), credential=credential)
     inherited = naming.space_of_proof_of_concept(username) is not None
     replaced = "; the proof of concept kept no password, so it is a new one" if inherited else ""
     return CredentialPlan(
-        Check.success("Stored", f"Credential stored in Secret {ref.name}{replaced}"),
+        Check.success("Stored", f"Credential stored in Secret {naming.secret_name(pair.pair)}{replaced}"),
         apply_if_changed("Secret", secret, document, first=surviving is None),
         credential,
     )
+
+
+def secret_document(
+    pair: DeliverablePair, credential: Credential, record: RotationRecord, templates: Templates
+) -> dict[str, Any]:
+    """Return the pair's own Secret with a credential and the record of its rotation. Raises ``TemplateRefused``."""
+    identity = identity_in_syndesis_namespace(pair, "v1", "Secret", naming.secret_ref(pair.pair))
+    document = templates.render("secret", identity, variables(pair, credential=credential))
+    return {**document, "data": {**(document.get("data") or {}), **record.data()}}

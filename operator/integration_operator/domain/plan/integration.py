@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.actions import Action, Apply, Delete, apply_if_changed
 from integration_operator.domain.model.facts import Facts
@@ -19,7 +18,6 @@ from integration_operator.domain.model.platforms import AddressSpace, Syndesis
 from integration_operator.domain.plan import manifests
 from integration_operator.domain.plan.manifests import Identity, Templates
 from integration_operator.domain.policies.ownership import is_retained
-from integration_operator.runtime.conditions import Condition
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import Ref
 
@@ -60,15 +58,6 @@ def offers_that_give_way(facts: Facts) -> tuple[Action, ...]:
         return ()
     given_way = (other.live for other in facts.duplicates if other.untouched and not other.live.deleting)
     return tuple(Delete.of("Integration", live, f"Integration {used.ref} is used for this pair") for live in given_way)
-
-
-def rotation_not_supported(integration: Integration | None) -> tuple[Condition, ...]:
-    """Return a condition for rotation, which an Integration may ask for and this version does not do."""
-    if integration is None or not (integration.spec.rotation or names.ROTATE in integration.live.annotations):
-        return ()
-    asked_by = "spec.rotation" if integration.spec.rotation else f"the annotation {names.ROTATE}"
-    message = f"{asked_by} has no effect in this version; to get a new credential, set spec.enabled to false, then true"
-    return (Condition("RotationReady", "False", "NotSupported", message),)
 
 
 def _identity(facts: Facts, space: AddressSpace, syndesis: Syndesis) -> Identity:

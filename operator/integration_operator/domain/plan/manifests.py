@@ -66,9 +66,9 @@ def owner_of_integration(pair: Pair, space: AddressSpace, syndesis: Syndesis) ->
     return owner_reference(syndesis.api_version, "Syndesis", syndesis.ref.name, syndesis.uid)
 
 
-def owners_in_syndesis_namespace(integration: Integration) -> tuple[OwnerReference, ...]:
-    """Return the owners of a Secret or Connection: the Integration, unless its children outlive it."""
-    if integration.spec.deletion_policy == "Retain":
+def owners_in_syndesis_namespace(integration: Integration, *, retain: bool) -> tuple[OwnerReference, ...]:
+    """Return the owners of a Secret or Connection: the Integration, unless its children outlive it (``retain``)."""
+    if retain:
         return ()
     document = integration.live.document
     return (owner_reference(document["apiVersion"], "Integration", integration.ref.name, integration.live.uid),)

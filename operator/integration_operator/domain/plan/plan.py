@@ -8,27 +8,31 @@ connection that uses it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum
 
-from integration_operator.api.integration import Delivered
+from integration_operator.api.integration import Delivered, RotationStatus
 from integration_operator.domain.model.actions import Action, Apply, Delete, EnsureRemote, SetFinalizer
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.conditions import SIDES, condition, verification, waiting
+from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.facts import DeliverablePair, Facts
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.plan.connection import plan_connection
 from integration_operator.domain.plan.credential import plan_credential
-from integration_operator.domain.plan.integration import offer, offers_that_give_way, rotation_not_supported, upkeep
+from integration_operator.domain.plan.integration import offer, offers_that_give_way, upkeep
 from integration_operator.domain.plan.manifests import TemplateRefused, Templates
 from integration_operator.domain.plan.remote import remove_finalizer
+from integration_operator.domain.plan.rotation import RotationPlan, plan_rotation
 from integration_operator.domain.plan.status import delivered_state
 from integration_operator.domain.plan.steps import StepPlan
 from integration_operator.domain.plan.teardown import plan_teardown
 from integration_operator.domain.plan.user import plan_user
 from integration_operator.domain.policies import readiness
-from integration_operator.domain.policies.delivery_mode import delivery_mode
+from integration_operator.domain.policies.delivery_mode import UserDelivery, delivery_mode
 from integration_operator.domain.policies.lifecycle import Deliver, Hold, Offer, TakeDown, evaluate
 from integration_operator.domain.policies.readiness import Transport
+from integration_operator.domain.policies.rotation import previous_users
 from integration_operator.runtime.conditions import Condition
 
 
@@ -48,7 +52,8 @@ class Plan:
 
     ``because`` is the condition that explains why the pair is not delivered. ``conditions`` None reports nothing,
     because nothing is known for sure. ``delivered`` is what exists for the pair, ``host`` the messaging endpoint that
-    the connection leads to.
+    the connection leads to. ``wake_at`` is when something is to be done although nothing changes. ``bounded`` means
+    that only so many such plans a minute are carried out.
     """
 
     step: Step
@@ -57,6 +62,9 @@ class Plan:
     delivered: Delivered = field(default_factory=Delivered)
     host: str | None = None
     because: Condition | None = None
+    rotation: RotationStatus | None = None
+    wake_at: datetime | None = None
+    bounded: bool = False
 
 
 def plan_pair(facts: Facts, templates: Templates) -> Plan:
@@ -68,15 +76,26 @@ def plan_pair(facts: Facts, templates: Templates) -> Plan:
                 return Plan(Step.HOLD, (), conditions, delivered_state(facts), because=because)
             case Offer(space, syndesis):
                 return Plan(Step.OFFER, (offer(facts, space, syndesis, templates),))
-            case TakeDown(because, withdraw):
+            case TakeDown(because, withdraw, bounded):
                 step = Step.WITHDRAW if withdraw else Step.REMOVE
                 actions = plan_teardown(facts, because.message, templates, withdraw=withdraw)
-                return Plan(step, actions, not_ready(facts, because), delivered_state(facts), because=because)
+                conditions = not_ready(facts, because)
+                bounded = bounded and bool(actions)
+                return Plan(step, actions, conditions, delivered_state(facts), because=because, bounded=bounded)
             case Deliver(pair):
                 return plan_delivery(pair, templates)
     except TemplateRefused as error:  # of the Integration; those of its children are reported on their side
         refused = Condition("Paired", "Unknown", "TemplateRefused", str(error))
         return Plan(Step.HOLD, (), (refused,), delivered_state(facts))
+
+
+def postponed(plan: Plan, facts: Facts, seconds: float) -> Plan:
+    """Return the plan for a pair whose teardown waits for its turn."""
+    why = plan.because.message if plan.because is not None else ""
+    message = f"{why}; other pairs are taken down first (setting teardowns_per_minute), to stop it set spec.suspend"
+    held = Condition("Paired", "Unknown", "TeardownPostponed", message)
+    wake_at = facts.now + timedelta(seconds=seconds)
+    return Plan(Step.HOLD, (), (held,), delivered_state(facts), because=held, wake_at=wake_at)
 
 
 def plan_unpaired(check: Check) -> Plan:
@@ -108,7 +127,7 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
     if credential.credential is not None:
         user = plan_user(pair, credential.credential, mode.user, serving, templates)
         steps.append(user)
-        if user.check or _login_exists_or_comes(pair, user):
+        if user.check or (_login_exists_or_comes(pair, user) and not previous_users(pair)):
             steps.append(
                 plan_connection(
                     pair,
@@ -122,24 +141,35 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
     actions = [*upkeep(facts, templates), *offers_that_give_way(facts)]
     for step in steps:
         actions += [a for a in step.actions if not isinstance(a, SetFinalizer) or a not in actions]
-    if len(steps) == len(SIDES) and all(step.check for step in steps):
-        actions += _delete_former(pair)
+    ready = len(steps) == len(SIDES) and all(step.check for step in steps)
+    rotation = _rotation(pair, credential.credential, mode.user, templates, settled=ready and not actions)
+    actions += rotation.actions
+    if ready:
+        actions += _delete_own_secret(pair)
     if pair.remote.absent and not any(isinstance(action, EnsureRemote) for action in actions):
         actions += remove_finalizer(pair.integration)
 
     conditions = [condition("Paired", facts.pairing), *_side_conditions(steps), mode.condition]
     if (verified := pair.remote.connection.verified) is not None:
         conditions.append(verification(verified))
-    conditions += rotation_not_supported(pair.integration)
+    conditions += rotation.conditions
     host = transport.host if isinstance(transport, Transport) else None
-    return Plan(Step.DELIVER, tuple(actions), tuple(conditions), delivered_state(facts, transport), host)
+    return Plan(
+        Step.DELIVER,
+        tuple(actions),
+        tuple(conditions),
+        delivered_state(facts, transport),
+        host,
+        rotation=rotation.status,
+        wake_at=rotation.wake_at,
+    )
 
 
 def not_ready(facts: Facts, because: Condition) -> tuple[Condition, ...]:
     """Return all conditions of a pair that is not delivered. Paired may be True; the others have one reason."""
     paired = because if because.type == "Paired" else condition("Paired", facts.pairing)
     sides = tuple(Condition(side, because.status, because.reason, because.message) for side in SIDES)
-    return (paired, *sides, *rotation_not_supported(facts.integration))
+    return (paired, *sides)
 
 
 def _held(facts: Facts, because: Condition | None, *, paired_only: bool) -> tuple[Condition, ...] | None:
@@ -168,14 +198,21 @@ def _was_secure(pair: DeliverablePair) -> bool:
     return any(str(uri or "").startswith("amqps:") for uri in uris)
 
 
-def _delete_former(pair: DeliverablePair) -> tuple[Action, ...]:
-    """Delete what the pair does not use any more: users under earlier names, or our own Secret.
+def _rotation(
+    pair: DeliverablePair, credential: Credential | None, delivery: UserDelivery, templates: Templates, *, settled: bool
+) -> RotationPlan:
+    """Plan the rotation; a template that is refused is reported on its own side."""
+    if credential is None:
+        return RotationPlan()
+    try:
+        return plan_rotation(pair, credential, delivery, templates, settled=settled)
+    except TemplateRefused as error:
+        return RotationPlan((Condition("Rotating", "False", "TemplateRefused", str(error)),))
 
-    This waits until all sides are ready: a user's Secret that is missing for a moment must cost no login.
-    """
-    former = [user for user in pair.children.former_users if not user.deleting]
-    actions: list[Action] = [Delete.of("MessagingUser", user, "the login has another name now") for user in former]
+
+def _delete_own_secret(pair: DeliverablePair) -> tuple[Action, ...]:
+    """Delete our own Secret if the pair uses another, and is ready: one that is missing for a moment costs no login."""
     secret = pair.children.secret
     if pair.integration.spec.credentials_secret_ref and secret and not secret.deleting:
-        actions.append(Delete.of("Secret", secret, "spec.credentialsSecretRef names another"))
-    return tuple(actions)
+        return (Delete.of("Secret", secret, "spec.credentialsSecretRef names another"),)
+    return ()

@@ -10,17 +10,20 @@ from integration_operator.api.integration import (
     DeliveredConnection,
     DeliveredUser,
     IntegrationStatus,
+    RotationStatus,
 )
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.facts import Facts
 from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.model.remote_state import RemoteState
 from integration_operator.domain.policies.readiness import Transport
 from integration_operator.runtime.conditions import MAX_MESSAGE, Condition, condition_documents
+from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.text import sanitized
 
 Document = dict[str, Any]
 
-FIELDS = ("phase", "statusMessage", "observedGeneration", "conditions", "delivered")
+FIELDS = ("phase", "statusMessage", "observedGeneration", "conditions", "delivered", "rotation")
 """The fields of the status that the operator writes, apart from ``metaData``."""
 
 META_DATA = ("msgHost",)
@@ -29,7 +32,12 @@ not among them: it is the giver's, and Integrations are the receiver's."""
 
 
 def integration_status(
-    integration: Integration, conditions: Sequence[Condition], delivered: Delivered, host: str | None, now: str
+    integration: Integration,
+    conditions: Sequence[Condition],
+    delivered: Delivered,
+    host: str | None,
+    now: str,
+    rotation: RotationStatus | None = None,
 ) -> Document:
     """Return the desired status as a document.
 
@@ -46,6 +54,7 @@ def integration_status(
             "conditions": documents,
             "delivered": delivered if delivered != Delivered() else None,
             "meta_data": {"msgHost": host} if host else None,
+            "rotation": rotation if rotation != RotationStatus() else None,
         }
     )
     return status.model_dump(by_alias=True, exclude_none=True, mode="json")
@@ -66,6 +75,7 @@ def delivered_state(facts: Facts, transport: Transport | Check | None = None) ->
     before = integration.space_source if integration else None
     return Delivered(
         user=_user(facts),
+        second_user=_second_user(facts),
         connection=_connection(facts, uri or (integration.delivered_uri if integration else None)),
         secret_name=secret.ref.name if secret else None,
         source=facts.cluster.source if facts.space and facts.pairing else before,
@@ -73,18 +83,40 @@ def delivered_state(facts: Facts, transport: Transport | Check | None = None) ->
 
 
 def _user(facts: Facts) -> DeliveredUser | None:
-    user, remote = facts.children.user, facts.remote.user
-    username = (user.document.get("spec") or {}).get("username") if user else facts.login.username
-    if remote.present:
-        return DeliveredUser(
-            delivery=remote.delivery,
-            username=remote.id or username,
-            applied_hash=remote.applied,
-            credentials_hash=remote.credentials,
-            platform=remote.platform or None,
-        )
-    if user is None:
-        return None
+    user, username = facts.children.user, facts.login.username
+    remote = facts.remote.user_named(username)
+    if not remote.present and user is not None:
+        return _native_user(user)
+    states = (remote, *facts.remote.users_except({username}))
+    return next((_remote_user(state, username) for state in states if state.present), None)
+
+
+def _second_user(facts: Facts) -> DeliveredUser | None:
+    """Return the user beside the one that the connection has: the next one, or the one that it had before."""
+    first = _user(facts)
+    in_use = first.username if first is not None else facts.login.username
+    following = facts.login.rotation.next
+    usernames = set(facts.integration.delivered_usernames if facts.integration else ())
+    usernames |= {following.username} if following else set()
+    for remote in (facts.remote.user, facts.remote.second_user):
+        if not remote.absent and remote.id is not None and remote.id != in_use:
+            return _remote_user(remote, remote.id)
+    others = map(_native_user, facts.children.other_users)
+    return next((user for user in others if user.username in usernames - {in_use}), None)
+
+
+def _remote_user(remote: RemoteState, username: str) -> DeliveredUser:
+    return DeliveredUser(
+        delivery=remote.delivery,
+        username=remote.id or username,
+        applied_hash=remote.applied,
+        credentials_hash=remote.credentials,
+        platform=remote.platform or None,
+    )
+
+
+def _native_user(user: LiveObject) -> DeliveredUser:
+    username = (user.document.get("spec") or {}).get("username")
     return DeliveredUser(delivery="native", namespace=user.ref.namespace, name=user.ref.name, username=username)
 
 

@@ -66,7 +66,7 @@ def check_served(pair: DeliverablePair, kind: Literal["MessagingUser", "Connecti
 
 def identity_in_syndesis_namespace(pair: DeliverablePair, api_version: str, kind: ChildKind, ref: Ref) -> Identity:
     """Return the identity of a Secret or Connection."""
-    owners = manifests.owners_in_syndesis_namespace(pair.integration)
+    owners = manifests.owners_in_syndesis_namespace(pair.integration, retain=pair.retain)
     return manifests.identity(pair.pair, api_version, kind, ref, owners, retain=pair.retain)
 
 

@@ -43,39 +43,43 @@ def plan_teardown(facts: Facts, why: str, templates: Templates, *, withdraw: boo
 
 
 def _deletable(facts: Facts, why: str, *, withdraw: bool, with_secret: bool) -> Iterator[Action]:
-    """Yield the deletions of the pair's objects, without those that are retained."""
-    own = facts.children
-    children: list[tuple[OwnKind, LiveObject | None]] = [("MessagingUser", own.user)]
-    children += [("MessagingUser", user) for user in own.former_users]
-    children.append(("Connection", own.connection))
+    """Yield the deletions of the pair's objects, without those that are retained.
+
+    Of several users only the one in use is retained; the Secret says which that is. One that a user chose has none of
+    ours.
+    """
+    own, may_retain = facts.children, _may_retain(facts, withdraw=withdraw)
+    for user in own.other_users:
+        if not user.deleting and not (may_retain and is_retained(user) and own.secret is None):
+            yield Delete.of("MessagingUser", user, why)
+    children: list[tuple[OwnKind, LiveObject | None]] = [("MessagingUser", own.user), ("Connection", own.connection)]
     children += [("Secret", own.secret)] if with_secret else []
-    may_retain = _may_retain(facts, withdraw=withdraw)
     for kind, live in children:
         if live is not None and not live.deleting and not (may_retain and is_retained(live)):
             yield Delete.of(kind, live, why)
 
 
 def _remote_user(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Action]:
-    """Yield the action that deletes the login over REST.
+    """Yield the actions that delete the logins over REST; there are two during a rotation.
 
     A login whose AddressSpace is gone needs no request. If AddressSpaces are not shown at all, its realm is unknown,
-    and it waits for them. Across namespaces a login over REST is never retained: without its Integration nothing would
-    show that it exists, and the giver could not withdraw it.
+    and it waits for them.
     """
-    integration, remote = facts.integration, facts.remote.user
-    if integration is None or remote.absent:
-        return
-    chosen = delivery_mode(facts).user
-    delivery = remote.delivery or (chosen if chosen != "native" else None)
-    username = remote.id or facts.login.username
-    ref = naming.user_ref(facts.pair, username)
-    overdue = facts.holds.overdue
-    if delivery is None or _is_space_gone(facts):
-        yield Release("MessagingUser", ref, "the user went with its AddressSpace" if delivery else why)
-    elif overdue or (_retains(integration, withdraw=withdraw) and not facts.pair.crosses_namespaces):
-        yield Release("MessagingUser", ref, why, orphaned=overdue)
-    elif facts.space is not None:
-        yield DeleteRemote("MessagingUser", delivery, facts.pair, ref, remote, why, username, facts.space)
+    integration, overdue = facts.integration, facts.holds.overdue
+    for remote in (facts.remote.user, facts.remote.second_user):
+        if integration is None or remote.absent:
+            continue
+        chosen = delivery_mode(facts).user
+        delivery = remote.delivery or (chosen if chosen != "native" else None)
+        username = remote.id or facts.login.username
+        ref = naming.user_ref(facts.pair, username)
+        if delivery is None or _is_space_gone(facts):
+            gone = "the user went with its AddressSpace" if delivery else why
+            yield Release("MessagingUser", ref, gone, username=username)
+        elif overdue or (username == facts.login.username and _retains_user(facts, integration, withdraw=withdraw)):
+            yield Release("MessagingUser", ref, why, orphaned=overdue, username=username)
+        elif facts.space is not None:
+            yield DeleteRemote("MessagingUser", delivery, facts.pair, ref, remote, why, username, facts.space)
 
 
 def _remote_connection(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Action]:
@@ -107,6 +111,11 @@ def _may_retain(facts: Facts, *, withdraw: bool) -> bool:
 def _retains(integration: Integration, *, withdraw: bool) -> bool:
     """Check if the Integration that is being deleted asked to retain what it delivered."""
     return integration.spec.deletion_policy == "Retain" and integration.live.deleting and not withdraw
+
+
+def _retains_user(facts: Facts, integration: Integration, *, withdraw: bool) -> bool:
+    """Check if the login over REST stays: never across namespaces, where the giver could not see that it exists."""
+    return _retains(integration, withdraw=withdraw) and not facts.pair.crosses_namespaces
 
 
 def _is_space_gone(facts: Facts) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.actions import Action, Delete, DeleteRemote, Release, apply_if_changed
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.facts import DeliverablePair
-from integration_operator.domain.model.remote_state import RemoteDelivery
+from integration_operator.domain.model.remote_state import RemoteDelivery, RemoteState
 from integration_operator.domain.plan import manifests
 from integration_operator.domain.plan.manifests import Identity, TemplateRefused, Templates
 from integration_operator.domain.plan.remote import ensure_remote
@@ -32,14 +33,14 @@ def plan_user(
     """Plan the user. ``serving`` says whether the AddressSpace can serve a new login."""
     if not (allowed := authorization.may_ask(pair)):
         return StepPlan(allowed, tuple(_close_logins_that_exceed(pair)))
-    exists = pair.children.user is not None or pair.remote.user.present
+    exists = pair.children.user is not None or _remote(pair).present
     if not exists and not serving:
         return StepPlan(serving)
     if not exists and not (connecting := readiness.can_connect(pair.syndesis)):
         return StepPlan(connecting)  # nothing would use the login
     try:
         if delivery == "native":
-            step = _plan_native(pair, credential, templates)
+            step = _plan_native(pair, pair.children.user, credential, templates)
         else:
             step = _plan_remote(pair, credential, delivery, templates)
     except TemplateRefused as error:
@@ -50,23 +51,37 @@ def plan_user(
     return step
 
 
-def _plan_native(pair: DeliverablePair, credential: Credential, templates: Templates) -> StepPlan:
+def plan_next_user(
+    pair: DeliverablePair, credential: Credential, delivery: UserDelivery, templates: Templates
+) -> StepPlan:
+    """Plan the user that a rotation prepares beside the one in use. Raises ``TemplateRefused``."""
+    if delivery != "native":
+        return _ensure(pair, credential, delivery, templates)
+    if (taken := pair.facts.login.next_taken) is not None:
+        return blocked("NameTaken", f"MessagingUser {taken.ref} is not this pair's ({taken.why}); rename or delete it")
+    ref = naming.user_ref(pair.pair, credential.username)
+    user = next((user for user in pair.children.other_users if user.ref == ref), None)
+    return _plan_native(pair, user, credential, templates)
+
+
+def _plan_native(
+    pair: DeliverablePair, user: LiveObject | None, credential: Credential, templates: Templates
+) -> StepPlan:
     """Plan a MessagingUser. One that EnMasse made of our own user over REST is adopted."""
-    user, kind = pair.children.user, "MessagingUser"
     if not (served := check_served(pair, "MessagingUser")):
         return StepPlan(served)
     if not (name := check_name(pair, "MessagingUser")):
         return StepPlan(name)
     if user is not None and user.deleting:
         return StepPlan(readiness.user_ready(user.document))
-    identity = _identity(pair, pair.cluster.api_versions[kind], credential)
-    document = templates.render("messaginguser", identity, variables(pair, credential=credential))
-    actions = apply_if_changed("MessagingUser", user, document)
+    document = user_document(pair, credential, templates)
+    actions: tuple[Action, ...] = apply_if_changed("MessagingUser", user, document)
     if user is None:
         return StepPlan(Check.failure("UserPending", "The MessagingUser is being created"), actions)
     ready = readiness.user_ready(user.document)
-    if ready and not pair.remote.user.absent:
-        actions += (Release("MessagingUser", user.ref, "EnMasse reconciles it natively now"),)
+    if ready and not pair.remote.user_named(credential.username).absent:
+        why = "EnMasse reconciles it natively now"
+        actions += (Release("MessagingUser", user.ref, why, username=credential.username),)
     return StepPlan(ready, actions)
 
 
@@ -76,13 +91,6 @@ def _plan_remote(
     """Plan a user without a MessagingUser that could be watched."""
     if pair.children.user is not None:
         return _plan_successor(pair, pair.children.user, credential, delivery, templates)
-    remote, username = pair.remote.user, credential.username
-    if not remote.absent and remote.delivery is not None and remote.id not in (None, username):
-        ref = naming.user_ref(pair.pair, remote.id)
-        why = "the login has another name now"
-        delete = DeleteRemote("MessagingUser", remote.delivery, pair.pair, ref, remote, why, remote.id, pair.space)
-        pending = f"User {remote.id!r} is deleted before {username!r} is created"
-        return StepPlan(Check.failure("UserTerminating", pending), (delete,))
     return _ensure(pair, credential, delivery, templates)
 
 
@@ -107,10 +115,8 @@ def _plan_successor(
 
 def _ensure(pair: DeliverablePair, credential: Credential, delivery: RemoteDelivery, templates: Templates) -> StepPlan:
     """Plan a login over REST."""
-    api_version = pair.cluster.api_versions.get("MessagingUser", LATEST_USER_VERSION)
-    identity = _identity(pair, api_version, credential)
-    document = templates.render("messaginguser", identity, variables(pair, credential=credential))
-    remote, platform = pair.remote.user, pair.space.uid
+    document = user_document(pair, credential, templates)
+    remote, platform = pair.remote.user_named(credential.username), pair.space.uid
     confirmed, actions = ensure_remote(pair, "MessagingUser", delivery, document, credential, remote, platform=platform)
     if confirmed:
         check = Check.success("UserReady", f"User {credential.username!r} created by {delivery}")
@@ -119,16 +125,29 @@ def _ensure(pair: DeliverablePair, credential: Credential, delivery: RemoteDeliv
     return StepPlan(check, actions)
 
 
+def user_document(pair: DeliverablePair, credential: Credential, templates: Templates) -> dict[str, Any]:
+    """Return the MessagingUser of a login, also if the cluster does not serve the kind. Raises ``TemplateRefused``."""
+    api_version = pair.cluster.api_versions.get("MessagingUser", LATEST_USER_VERSION)
+    identity = _identity(pair, api_version, credential)
+    return templates.render("messaginguser", identity, variables(pair, credential=credential))
+
+
 def _close_logins_that_exceed(pair: DeliverablePair) -> Iterator[Action]:
     """Delete a login that has more rights than the giver allows. Over REST the rights are unknown."""
-    user, remote = pair.children.user, pair.remote.user
-    if user is not None and not user.deleting and authorization.exceeds(user, pair.space):
-        allowed = ", ".join(sorted(pair.space.allowed_operations)) or "nothing"
-        yield Delete.of("MessagingUser", user, f"the giver allows only {allowed}")
-    if not remote.absent and remote.delivery is not None:
-        username = remote.id or pair.facts.login.username
-        ref, why = naming.user_ref(pair.pair, username), "its rights may exceed what the giver allows"
-        yield DeleteRemote("MessagingUser", remote.delivery, pair.pair, ref, remote, why, username, pair.space)
+    allowed = ", ".join(sorted(pair.space.allowed_operations)) or "nothing"
+    for user in (pair.children.user, *pair.children.other_users):
+        if user is not None and not user.deleting and authorization.exceeds(user, pair.space):
+            yield Delete.of("MessagingUser", user, f"the giver allows only {allowed}")
+    for remote in (pair.remote.user, pair.remote.second_user):
+        if not remote.absent and remote.delivery is not None:
+            username = remote.id or pair.facts.login.username
+            ref, why = naming.user_ref(pair.pair, username), "its rights may exceed what the giver allows"
+            yield DeleteRemote("MessagingUser", remote.delivery, pair.pair, ref, remote, why, username, pair.space)
+
+
+def _remote(pair: DeliverablePair) -> RemoteState:
+    """Return the state over REST of the user in use."""
+    return pair.remote.user_named(pair.facts.login.username)
 
 
 def _identity(pair: DeliverablePair, api_version: str, credential: Credential) -> Identity:

@@ -62,6 +62,28 @@ def delivery_mode(facts: Facts) -> DeliveryMode:
 
 
 def _user(facts: Facts) -> tuple[UserDelivery, str]:
+    delivery, reason = _desired_user(facts)
+    current = _delivery_in_use(facts) if _has_two_users(facts) else None
+    if current is None or current == delivery:
+        return delivery, reason
+    return current, f"a second user exists until the rotation ends, then it changes to {delivery}, because {reason}"
+
+
+def _has_two_users(facts: Facts) -> bool:
+    """Check if a rotation is in progress. A change of the delivery would add a third user."""
+    others = facts.remote.users_except({facts.login.username})
+    return facts.login.rotation.next is not None or bool(facts.children.other_users or others)
+
+
+def _delivery_in_use(facts: Facts) -> UserDelivery | None:
+    """Return the delivery of the user in use, None if there is none."""
+    if facts.children.user is not None:
+        return "native"
+    remote = facts.remote.user_named(facts.login.username)
+    return remote.delivery if remote.present and remote.delivery != "rest" else None
+
+
+def _desired_user(facts: Facts) -> tuple[UserDelivery, str]:
     spec = facts.integration.spec.delivery if facts.integration else None
     from_spec = spec.user if spec and not _is_keycloak_refused(facts) else None
     requested, who = _requested(from_spec, facts.settings.user_delivery, "user")

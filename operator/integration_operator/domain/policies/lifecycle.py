@@ -30,10 +30,14 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class TakeDown:
-    """Delete what was delivered, and the offer too if ``withdraw``; ``condition`` says why."""
+    """Delete what was delivered, and the offer too if ``withdraw``; ``condition`` says why.
+
+    ``bounded`` means that only so many pairs a minute are taken down for this reason: no user or giver asked for it.
+    """
 
     condition: Condition
     withdraw: bool = False
+    bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,16 @@ def kinds_in_sync(facts: Facts) -> LifecycleDecision | None:
     """Ensure that nothing is concluded from a store that is not in sync, unless a deletion has waited for too long."""
     out_of_sync = facts.cluster.out_of_sync & {*SOURCE_KINDS, *CHILD_KINDS, "Namespace"}
     return Hold() if out_of_sync and not facts.holds.overdue else None
+
+
+def installed(facts: Facts) -> LifecycleDecision | None:
+    """Ensure that an uninstallation takes everything down, whatever a user or a suspended Integration asks for.
+
+    Of pairs whose Integration is gone, what a user retained stays.
+    """
+    if facts.settings.uninstall != "delete":
+        return None
+    return TakeDown(_unpaired("Uninstalling", "The operator is uninstalled"), withdraw=facts.integration is not None)
 
 
 def upgrade_done(facts: Facts) -> LifecycleDecision | None:
@@ -167,7 +181,8 @@ def both_exist(facts: Facts) -> LifecycleDecision | None:
         if platform is None:
             return _gone(facts, _unpaired(f"{kind}NotFound", f"{kind} {ref} does not exist"))
         if platform.deleting:
-            return TakeDown(_unpaired(f"{kind}Deleting", f"{kind} {ref} is being deleted"), withdraw=True)
+            deleting = _unpaired(f"{kind}Deleting", f"{kind} {ref} is being deleted")
+            return TakeDown(deleting, withdraw=True, bounded=True)
     return None
 
 
@@ -175,6 +190,8 @@ def offered(facts: Facts) -> LifecycleDecision | None:
     """Ensure that a pair that is allowed has an Integration, which a user can enable."""
     if facts.integration is not None or facts.space is None or facts.syndesis is None:
         return None
+    if facts.settings.uninstall is not None:
+        return Hold()
     if can_connect(facts.syndesis) and not facts.holds.offers_exhausted:
         return Offer(facts.space, facts.syndesis)
     return Hold()
@@ -199,6 +216,7 @@ def deliverable(facts: Facts) -> LifecycleDecision | None:
 CHECKS: tuple[LifecycleCheck, ...] = (
     consent_stands,
     kinds_in_sync,
+    installed,
     upgrade_done,
     integration_stays,
     platforms_served,
@@ -233,7 +251,9 @@ def _gone(facts: Facts, condition: Condition) -> LifecycleDecision:
     """
     integration = facts.integration
     restored = integration is not None and not integration.disposable and integration.space_source is None
-    return Hold(condition) if restored and facts.remote.absent else TakeDown(condition, withdraw=True)
+    if restored and facts.remote.absent:
+        return Hold(condition)
+    return TakeDown(condition, withdraw=True, bounded=True)
 
 
 def _space_moved(facts: Facts) -> Condition | None:

@@ -93,8 +93,8 @@ def judge_user(live: LiveObject, pair: Pair, username: str, *, made_over_rest: b
     return judged
 
 
-def is_former_user(live: LiveObject, pair: Pair) -> bool:
-    """Check if a MessagingUser was created for this pair under an earlier user name.
+def is_other_user(live: LiveObject, pair: Pair) -> bool:
+    """Check if a MessagingUser was created for this pair, under whatever user name.
 
     Only fields that our manager applied count: a copy under another name does not match its own user name.
     """

@@ -1,0 +1,213 @@
+"""The rotation of the credential: a new user beside the earlier one, the connection moves, the earlier user goes.
+
+A rotation goes on only while everything else of the pair is as desired. Each step leaves a state that shows what the
+next one is:
+
+1. ``Begin``: the Secret records the next credential, before any other system sees it.
+2. ``Prepare``: its user is created.
+3. ``Move``: once that user can log in, the Secret gets its credential, and the connection follows.
+4. ``Overlap``: once the connection has the new user, the earlier one remains for ``spec.rotation.overlap``.
+5. ``End``: the earlier user is deleted, and then ``Forget``: the Secret no longer names it.
+
+There are never more than two users, because a rotation begins only when there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from integration_operator.api.integration import RotationStatus
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.actions import (
+    Action,
+    Delete,
+    DeleteRemote,
+    Release,
+    SetFinalizer,
+    apply_if_changed,
+)
+from integration_operator.domain.model.credential import Credential
+from integration_operator.domain.model.facts import DeliverablePair
+from integration_operator.domain.model.remote_state import RemoteState, applied_hash
+from integration_operator.domain.model.rotation import RotationRecord, format_time
+from integration_operator.domain.plan.credential import secret_document
+from integration_operator.domain.plan.manifests import Templates
+from integration_operator.domain.plan.user import plan_next_user, user_document
+from integration_operator.domain.policies import rotation
+from integration_operator.domain.policies.delivery_mode import UserDelivery
+from integration_operator.domain.policies.rotation import PreviousUsers
+from integration_operator.runtime.conditions import Condition
+
+
+@dataclass(frozen=True, slots=True)
+class RotationPlan:
+    """How far the rotation is. ``conditions`` is empty if nothing is to be said of rotation.
+
+    ``wake_at`` is the time of the next step, if it waits for one.
+    """
+
+    conditions: tuple[Condition, ...] = ()
+    actions: tuple[Action, ...] = ()
+    status: RotationStatus | None = None
+    wake_at: datetime | None = None
+
+
+def plan_rotation(
+    pair: DeliverablePair, credential: Credential, delivery: UserDelivery, templates: Templates, *, settled: bool
+) -> RotationPlan:
+    """Plan the next step. ``settled`` means that everything else is as desired. Raises ``TemplateRefused``."""
+    previous, following = rotation.previous_users(pair), pair.facts.login.rotation.next
+    if previous:
+        step = _end(pair, previous, delivery, templates, settled=settled)
+    elif following is not None:
+        step = _prepare(pair, following, delivery, templates, settled=settled)
+    elif pair.integration.spec.credentials_secret_ref is not None:
+        step = _provided(pair)
+    elif pair.facts.login.rotation.previous is not None:
+        step = _forget(pair, credential, templates)
+    else:
+        step = _idle(pair, credential, templates, settled=settled)
+    return replace(step, actions=tuple(_of_rotation(action) for action in step.actions))
+
+
+def _of_rotation(action: Action) -> Action:
+    return action if isinstance(action, (Release, SetFinalizer)) else replace(action, rotation=True)
+
+
+def _idle(pair: DeliverablePair, credential: Credential, templates: Templates, *, settled: bool) -> RotationPlan:
+    """Begin a rotation if one is due, else say when the next one is."""
+    record = pair.facts.login.rotation
+    why, at = rotation.due(pair), rotation.due_at(pair.integration, record, pair.children.secret)
+    status = _status(record, next_at=at)
+    if why is None:
+        return RotationPlan(_idle_conditions(record, at), status=status, wake_at=at)
+    if not settled:
+        message = f"Waits until the pair is Ready: {why}"
+        return RotationPlan((Condition("Rotating", "False", "Waiting", message),), status=status)
+    username = naming.other_username(pair.pair, credential.username)
+    following = Credential(username, pair.facts.login.new_password)
+    begun = replace(record, next=following, request=rotation.requested(pair.integration))
+    return RotationPlan(
+        (Condition("Rotating", "True", "Preparing", f"User {username!r} is being created: {why}"),),
+        _write_secret(pair, credential, begun, templates),
+        status,
+    )
+
+
+def _idle_conditions(record: RotationRecord, at: datetime | None) -> tuple[Condition, ...]:
+    last = f"The credential was rotated at {format_time(record.rotated_at)}" if record.rotated_at else ""
+    following = f"The credential is rotated at {format_time(at)}" if at else ""
+    if not (last or following):
+        return ()
+    reason = "Rotated" if record.rotated_at else "Scheduled"
+    return (Condition("Rotating", "False", reason, "; ".join(filter(None, (last, following)))),)
+
+
+def _provided(pair: DeliverablePair) -> RotationPlan:
+    """Say that the owner of the Secret rotates its credential, if rotation is asked for."""
+    if not (pair.integration.spec.rotation or rotation.requested(pair.integration)):
+        return RotationPlan()
+    reference = pair.integration.spec.credentials_secret_ref
+    name = reference.name if reference else ""
+    message = f"Secret {name} is not the operator's; to rotate, set another user name and password there"
+    return RotationPlan((Condition("Rotating", "False", "ProvidedCredential", message),))
+
+
+def _prepare(
+    pair: DeliverablePair, following: Credential, delivery: UserDelivery, templates: Templates, *, settled: bool
+) -> RotationPlan:
+    """Create the next user; once it can log in, let the Secret have its credential."""
+    record = pair.facts.login.rotation
+    status = _status(record)
+    step = plan_next_user(pair, following, delivery, templates)
+    if not settled:
+        waits = Condition("Rotating", "True", "Waiting", f"User {following.username!r} waits until the pair is Ready")
+        return RotationPlan((waits,), status=status)
+    if not step.check:
+        message = f"User {following.username!r}: {step.check.message}"
+        return RotationPlan((Condition("Rotating", "True", step.check.reason, message),), step.actions, status)
+    moved = RotationRecord(None, pair.facts.login.username, pair.facts.now, record.request)
+    message = f"The Secret gets the credential of user {following.username!r}"
+    return RotationPlan(
+        (Condition("Rotating", "True", "Moving", message),),
+        (*step.actions, *_write_secret(pair, following, moved, templates)),
+        status,
+    )
+
+
+def _end(
+    pair: DeliverablePair, previous: PreviousUsers, delivery: UserDelivery, templates: Templates, *, settled: bool
+) -> RotationPlan:
+    """Delete the earlier users once the connection has had the new one for the overlap."""
+    record, users = pair.facts.login.rotation, ", ".join(map(repr, previous.usernames))
+    if (excess := rotation.excess(pair, previous) or _excess_over_rest(pair, previous, templates)) is not None:
+        ended = Condition("Rotating", "True", "Ending", f"{users} is being deleted: {excess}")
+        return RotationPlan((ended,), tuple(_deletions(pair, previous, excess)), _status(record))
+    if not settled:
+        message = f"The connection changes to user {pair.facts.login.username!r}; {users} remains until then"
+        return RotationPlan((Condition("Rotating", "True", "Moving", message),), status=_status(record))
+    now = pair.facts.now
+    moved_at = min(pair.integration.moved_at or now, now)
+    until = moved_at + rotation.overlap(pair.integration)
+    early = rotation.ends_early(pair, previous, delivery)
+    status = _status(record, moved_at=moved_at)
+    if early is None and until > now:
+        message = (
+            f"The connection has user {pair.facts.login.username!r}; publish integrations that run again before "
+            f"{format_time(until)}, when their user {users} is deleted (spec.rotation.overlap)"
+        )
+        return RotationPlan((Condition("Rotating", "True", "Overlap", message),), status=status, wake_at=until)
+    why = early or "the overlap of the rotation is over"
+    ended = Condition("Rotating", "True", "Ending", f"{users} is being deleted: {why}")
+    return RotationPlan((ended,), tuple(_deletions(pair, previous, why)), status)
+
+
+def _forget(pair: DeliverablePair, credential: Credential, templates: Templates) -> RotationPlan:
+    """Remove the name of the earlier user, which is deleted, from the Secret."""
+    record = replace(pair.facts.login.rotation, previous=None)
+    at = rotation.due_at(pair.integration, record, pair.children.secret)
+    actions = _write_secret(pair, credential, record, templates)
+    return RotationPlan(_idle_conditions(record, at), actions, _status(record, next_at=at), at)
+
+
+def _deletions(pair: DeliverablePair, previous: PreviousUsers, why: str) -> Iterator[Action]:
+    for user in previous.resources:
+        if not user.deleting:
+            yield Delete.of("MessagingUser", user, why)
+    for remote in previous.remote:
+        if remote.delivery is not None and remote.id is not None:
+            ref = naming.user_ref(pair.pair, remote.id)
+            yield DeleteRemote("MessagingUser", remote.delivery, pair.pair, ref, remote, why, remote.id, pair.space)
+
+
+def _excess_over_rest(pair: DeliverablePair, previous: PreviousUsers, templates: Templates) -> str | None:
+    """Return why an earlier user over REST must not remain in another tenant's AddressSpace.
+
+    Its rights cannot be read, so it remains only if it was confirmed with those that a user has now.
+    """
+    if pair.pair.crosses_namespaces and any(not _is_current(pair, user, templates) for user in previous.remote):
+        return "its rights may exceed what the giver allows"
+    return None
+
+
+def _is_current(pair: DeliverablePair, user: RemoteState, templates: Templates) -> bool:
+    document = user_document(pair, Credential(user.id or "", ""), templates)
+    return user.applied == applied_hash(document)
+
+
+def _write_secret(
+    pair: DeliverablePair, credential: Credential, record: RotationRecord, templates: Templates
+) -> tuple[Action, ...]:
+    """Return the write of the Secret, which must not overwrite a version that the plan has not seen."""
+    secret = pair.children.secret
+    actions = apply_if_changed("Secret", secret, secret_document(pair, credential, record, templates))
+    return tuple(replace(action, only_if=secret) for action in actions)
+
+
+def _status(
+    record: RotationRecord, *, next_at: datetime | None = None, moved_at: datetime | None = None
+) -> RotationStatus:
+    times = {"rotated_at": record.rotated_at, "next_at": next_at, "moved_at": moved_at}
+    return RotationStatus(**{key: format_time(time) for key, time in times.items() if time is not None})
