@@ -27,7 +27,8 @@ from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import NotFound
-from integration_operator.runtime.lease import LeaderElector, LeadershipLost, unique_identity
+from integration_operator.runtime.fence import set_alarm
+from integration_operator.runtime.lease import LeaderElector, LeadershipLost, fence_for, unique_identity
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
 
@@ -152,6 +153,7 @@ async def election(settings: Settings, lease: str) -> AsyncIterator[LeaderElecto
             Ref(settings.lease_namespace or client.namespace, lease),
             unique_identity(),
             duration=settings.lease_seconds,
+            fence=fence_for(settings.lease_seconds, alarm=set_alarm),
             on_change=metrics.LEADER.set,
         )
 

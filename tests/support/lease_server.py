@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from integration_operator.runtime.errors import AlreadyExists, Conflict, NotFound, Unavailable
-from integration_operator.runtime.lease import LeaderElector, LeadershipLost
+from integration_operator.runtime.lease import LeaderElector, LeadershipLost, fence_for
 from integration_operator.runtime.ref import Ref
 from tests.support.documents import Document
 
@@ -178,8 +178,8 @@ class Candidate:
             LEASE,
             name,
             duration=duration,
+            fence=fence_for(duration, lambda: started + loop.time() * speed),
             on_change=self.changes.append,
-            clock=lambda: started + loop.time() * speed,
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=loop.time() + ahead),
             jitter=(chance or random.Random(name)).random,
             sleep=sleep,

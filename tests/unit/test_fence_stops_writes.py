@@ -10,7 +10,11 @@ import asyncio
 import json
 import math
 import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -77,6 +81,7 @@ def fence(most: float) -> tuple[Fence, Looks]:
     looks = Looks(most)
     made = Fence(50.0, looks)
     made.open(100.0)
+    looks.number = 0
     return made, looks
 
 
@@ -238,3 +243,39 @@ async def test_a_keycloak_gets_no_body(server: Server) -> None:
         assert [data[:3] for data in answered] == [expected]
         assert b"secret-body" not in b"".join(answered)
     listening.close()
+
+
+TICKING = """
+import sys, time
+from integration_operator.runtime.fence import Fence, boot_time, set_alarm
+
+fence = Fence(0.4, alarm=set_alarm)
+fence.open(boot_time() + 0.4)
+if sys.argv[1:] == ["closed"]:
+    fence.close()
+print("ready", flush=True)
+for _ in range(100):
+    time.sleep(0.01)
+    print("writes", flush=True)
+"""
+
+
+def test_a_process_that_was_stopped_ends_before_its_next_instruction() -> None:
+    """Whatever it was about to do: here, to write with no check of the fence at all."""
+    process = subprocess.Popen([sys.executable, "-c", TICKING], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    time.sleep(0.8)
+    os.set_blocking(process.stdout.fileno(), False)
+    process.stdout.read()
+    os.set_blocking(process.stdout.fileno(), True)
+    process.send_signal(signal.SIGCONT)
+    assert process.stdout.read() == b""
+    assert process.wait() == -signal.SIGALRM
+
+
+def test_a_closed_fence_ends_nothing() -> None:
+    process = subprocess.run([sys.executable, "-c", TICKING, "closed"], capture_output=True, text=True, check=True)
+    assert process.stdout.count("writes") == 100

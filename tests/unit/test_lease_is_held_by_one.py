@@ -6,6 +6,7 @@ All of it happens in virtual time, against a server that keeps one Lease.
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 
 import pytest
@@ -236,7 +237,7 @@ def test_a_deleted_lease_is_created_by_its_holder() -> None:
     run(scenario())
 
 
-def test_a_lease_that_cannot_be_created_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lease_that_cannot_be_created_is_reported(operator_log: io.StringIO) -> None:
     """Such as one in a namespace that does not exist."""
 
     async def scenario() -> None:
@@ -247,7 +248,7 @@ def test_a_lease_that_cannot_be_created_is_reported(capsys: pytest.CaptureFixtur
         assert not only.may_write
 
     run(scenario())
-    assert "lease not available" in capsys.readouterr().out
+    assert "lease not available" in operator_log.getvalue()
 
 
 def test_a_lease_that_a_user_edits() -> None:

@@ -102,10 +102,18 @@ def unique_identity() -> str:
     return f"{socket.gethostname()}_{uuid.uuid4()}"
 
 
+def fence_for(
+    duration: int, clock: Callable[[], float] = boot_time, alarm: Callable[[float], None] = lambda seconds: None
+) -> Fence:
+    """Return the fence for a Lease; ``duration`` is in seconds."""
+    return Fence(duration * (1 - DEADLINE), clock, alarm)
+
+
 class LeaderElector:
     """Elects this process or another one; ``on_change`` is called when this one begins to lead and when it ends.
 
-    ``duration`` is that of the Lease in seconds. ``fence`` is open exactly while this process leads.
+    ``duration`` is that of the Lease in seconds. ``fence`` (``fence_for``) is open exactly while this process leads; the
+    election has its clock.
     """
 
     def __init__(
@@ -115,14 +123,14 @@ class LeaderElector:
         identity: str,
         *,
         duration: int,
+        fence: Fence,
         on_change: Callable[[bool], None] = lambda leading: None,
-        clock: Callable[[], float] = boot_time,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.identity = identity
-        self.fence = Fence(duration * (1 - DEADLINE), clock)
+        self.fence = fence
         self.lost = False
         """True if this process led and lost the Lease."""
         self._client = client
@@ -131,7 +139,7 @@ class LeaderElector:
         self._path = f"{self._collection}/{lease.name}"
         self._duration = duration
         self._on_change = on_change
-        self._clock = clock
+        self._clock = fence.clock
         self._now = now
         self._jitter = jitter
         self._sleep = sleep
