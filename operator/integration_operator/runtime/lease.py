@@ -112,8 +112,8 @@ def fence_for(
 class LeaderElector:
     """Elects this process or another one; ``on_change`` is called when this one begins to lead and when it ends.
 
-    ``duration`` is that of the Lease in seconds. ``fence`` (``fence_for``) is open exactly while this process leads, and
-    its clock is the election's.
+    ``duration`` is that of the Lease in seconds. ``fence`` (see ``fence_for``) is open exactly while this process
+    leads, and its clock is the election's.
     """
 
     def __init__(
