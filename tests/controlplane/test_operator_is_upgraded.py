@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from integration_operator.api import names
+from integration_operator.runtime.errors import AlreadyExists
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.documents import Document, condition, decoded, reason
+from tests.support.earlier_operator import check_out, earlier_operator
 from tests.support.recorded_state import STATES, content, record, restore
 from tests.support.world import World
 
 NAMESPACES = ("recorded-shop", "recorded-fuse")
-STATUS = "patch integrations/status"
+STATUS, RECORD = "patch integrations/status", "patch secrets"
 
 
 @pytest.mark.parametrize("state", sorted(STATES.glob("*.json")), ids=lambda path: path.stem)
 async def test_on_what_an_earlier_version_left(world: World, syndesis_server: SyndesisServer, state: Path) -> None:
-    for namespace in NAMESPACES:
-        await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
+    await make_namespaces(world)
     recorded = json.loads(state.read_text())
     await restore(world, recorded, syndesis_server)
     before = await record(world, syndesis_server, NAMESPACES)
@@ -43,22 +46,67 @@ async def test_on_what_an_earlier_version_left(world: World, syndesis_server: Sy
             await goes_on(world, after)
 
 
+async def test_and_back_again(world: World, syndesis_server: SyndesisServer, tmp_path: Path) -> None:
+    """The earlier version starts on what this one has left, credentials rotated, and then this one again.
+
+    It does not know rotation and removes the record of the requests, so that the annotation is removed first.
+    """
+    (state,) = STATES.glob("*.json")
+    sources = check_out(state.stem, tmp_path)
+    await make_namespaces(world)
+    await restore(world, json.loads(state.read_text()), syndesis_server)
+    async with world.platforms():
+        async with world.operator(syndesis_url=syndesis_server.url):
+            await rotate_all(world)
+            for integration in await world.items("Integration"):
+                ref = Ref(integration["metadata"]["namespace"], integration["metadata"]["name"])
+                await world.patch("Integration", ref, {"metadata": {"annotations": {names.ROTATE: None}}})
+            await world.audit.quiet(seconds=2)
+        left = await record(world, syndesis_server, NAMESPACES)
+        world.audit.mark()
+        async with earlier_operator(world, sources, "--syndesis-url", syndesis_server.url):
+            await world.audit.quiet(seconds=2)
+        assert set(world.audit.writes()) <= {STATUS, RECORD}, "the earlier version does not know the record"
+        earlier = await record(world, syndesis_server, NAMESPACES)
+        assert logins(earlier) == logins(left)
+        assert list(map(uid, earlier["objects"])) == list(map(uid, left["objects"]))
+        assert earlier["connections"] == left["connections"]
+        world.audit.mark()
+        async with world.operator(syndesis_url=syndesis_server.url):
+            await world.audit.quiet(seconds=2)
+            assert set(world.audit.writes()) <= {STATUS, RECORD}
+            now = await record(world, syndesis_server, NAMESPACES)
+            assert logins(now) == logins(left)
+            assert list(map(uid, now["objects"])) == list(map(uid, left["objects"]))
+            assert now["connections"] == left["connections"]
+            await goes_on(world, now)
+
+
+async def make_namespaces(world: World) -> None:
+    """Create the namespaces; those of an earlier test stay."""
+    for namespace in NAMESPACES:
+        with suppress(AlreadyExists):
+            await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
+
+
+def logins(state: Document) -> dict[tuple[str, str, str], Any]:
+    """Return all credentials, by the object that has them."""
+    found: dict[tuple[str, str, str], Any] = {}
+    for item in state["objects"]:
+        if item["kind"] == "Secret":
+            found[name(item)] = {key: item["data"][key] for key in ("username", "password")}
+        elif item["kind"] == "MessagingUser":
+            found[name(item)] = (item["spec"]["username"], item["spec"]["authentication"])
+        elif item["kind"] == "Connection":
+            found[name(item)] = item["spec"]
+    return found
+
+
 async def goes_on(world: World, state: Document) -> None:
-    """Check that the pairs are alive: a credential is rotated, and a disabled pair is taken down."""
-    ready = [integration for integration in integrations_of(state) if reason(integration) == "Ready"]
-    assert len(ready) == 3
-    for integration in ready:
+    """Check that the pairs are alive: credentials are rotated, and disabled pairs are taken down."""
+    await rotate_all(world)
+    for integration in integrations_of(state):
         ref = Ref(integration["metadata"]["namespace"], integration["metadata"]["name"])
-        secret_ref = Ref(ref.namespace, integration["status"]["delivered"]["secretName"])
-        secret = await world.get("Secret", secret_ref)
-        assert secret is not None
-        if secret_ref.name != "own":
-            request = {"annotations": {names.ROTATE: "now"}}
-            await world.patch("Integration", ref, {"metadata": request, "spec": {"rotation": {"overlap": "0s"}}})
-            await rotated(world, ref)
-            now = await world.get("Secret", secret_ref)
-            assert now is not None
-            assert decoded(now)["password"] != decoded(secret)["password"]
         await world.patch("Integration", ref, {"spec": {"enabled": False}})
 
     async def only_their_own() -> bool:
@@ -69,10 +117,29 @@ async def goes_on(world: World, state: Document) -> None:
     await world.eventually("everything is taken down", only_their_own)
 
 
-async def rotated(world: World, ref: Ref) -> None:
+async def rotate_all(world: World) -> None:
+    """Rotate the credentials of all pairs that are Ready, and that the operator has generated."""
+    ready = [integration for integration in await world.items("Integration") if reason(integration) == "Ready"]
+    assert len(ready) == 3
+    for integration in ready:
+        ref = Ref(integration["metadata"]["namespace"], integration["metadata"]["name"])
+        secret_ref = Ref(ref.namespace, integration["status"]["delivered"]["secretName"])
+        if secret_ref.name == "own":
+            continue
+        secret = await world.get("Secret", secret_ref)
+        assert secret is not None
+        request = {"annotations": {names.ROTATE: secret["metadata"]["resourceVersion"]}}
+        await world.patch("Integration", ref, {"metadata": request, "spec": {"rotation": {"overlap": "0s"}}})
+        await rotated(world, ref, decoded(secret)["password"])
+
+
+async def rotated(world: World, ref: Ref, password: str) -> None:
     async def done() -> bool:
         integration = await world.get("Integration", ref)
-        return integration is not None and condition(integration, "Rotating").get("reason") == "Rotated"
+        assert integration is not None
+        secret = await world.get("Secret", Ref(ref.namespace, integration["status"]["delivered"]["secretName"]))
+        changed = secret is not None and decoded(secret)["password"] != password
+        return changed and condition(integration, "Rotating").get("reason") == "Rotated"
 
     await world.eventually(f"{ref} is rotated", done)
 
