@@ -1,0 +1,8 @@
+"""The catalogue of scenarios. A new one is a class in one of these modules, and its name in ``SCENARIOS``."""
+
+from __future__ import annotations
+
+from tests.support.faults.scenario import Scenario
+from tests.support.faults.scenarios import native
+
+SCENARIOS: dict[str, type[Scenario]] = {scenario.name: scenario for scenario in native.SCENARIOS}
