@@ -1,6 +1,6 @@
 """Objects of others beside every run: at least two of each kind, so that a LIST can have pages, and none of a pair.
 
-The operator must never change them.
+The operator must never change them. The Connections are where no Syndesis is, so that nothing else does either.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _documents(spaces: str, fuse: str, name: str) -> list[tuple[str, Ref, dict[s
         ("MessagingUser", Ref(spaces, f"{name}.user"), {"spec": user}),
         ("Syndesis", Ref(f"{fuse}", name), {"spec": {}}),
         ("Secret", Ref(fuse, name), login),
-        ("Connection", Ref(fuse, name), connection),
+        ("Connection", Ref(spaces, name), connection),
         ("Integration", Ref(fuse, name), {"spec": {"enabled": False}}),
     ]
 

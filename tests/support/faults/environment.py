@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from integration_operator.manager import ConnectionOperator
 from integration_operator.runtime.client import Client
+from integration_operator.settings import Settings
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.deployment import install_all
 from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
@@ -24,6 +26,8 @@ from tests.support.faults.platforms import Platforms
 from tests.support.faults.stage import Stage
 
 PLATFORM_WORKERS = 4
+NOWHERE = "http://127.0.0.1:9"
+"""A port on which nothing listens."""
 
 
 @dataclass
@@ -46,8 +50,8 @@ class Plane:
             if "AddressSpace" in kinds:
                 platforms.enmasse = await stack.enter_async_context(simulated_enmasse(control_plane))
             plane = cls(control_plane, admin, platforms)
-            stage = Stage(admin, platforms, secrets.token_hex(4))
-            async with simulated_syndesis(control_plane):
+            stage = Stage(control_plane, admin, platforms, secrets.token_hex(4))
+            async with simulated_syndesis(control_plane), connection_controller(control_plane, NOWHERE):
                 plane.bystanders = await bystanders.create(stage, kinds)
             plane.bystander_namespaces = stage.namespaces
             yield plane
@@ -71,6 +75,16 @@ async def simulated_syndesis(control_plane: ControlPlane) -> AsyncIterator[Simul
         syndesis = SimulatedSyndesis(client, workers=PLATFORM_WORKERS)
         async with _running(syndesis.run):
             yield syndesis
+
+
+@asynccontextmanager
+async def connection_controller(control_plane: ControlPlane, url: str) -> AsyncIterator[None]:
+    """Run the connection controller for the Syndesis server at a URL."""
+    async with (
+        Client.from_kubeconfig(control_plane.kubeconfig("connection-controller")) as client,
+        ConnectionOperator(client, Settings(syndesis_url=url)).running(),
+    ):
+        yield
 
 
 @asynccontextmanager

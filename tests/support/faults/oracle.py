@@ -137,7 +137,7 @@ class _Judge:
         if len(made) != expected:
             yield f"{len(made)} Connections for {wanted.space} in {namespace}, expected {expected}"
             return
-        if wanted.connection == "native":
+        if wanted.connection == "native" and not self._snapshot.rest:
             stored = self._snapshot.reconciled.get(ref_of(made[0]))
             connections = [stored] if stored else []
         else:

@@ -23,6 +23,23 @@ class Platforms:
     realms: list[str] = field(default_factory=list)
     """Realms of the run in Keycloak."""
 
+    def uninstall_server(self) -> None:
+        """Take the Syndesis server away with its database: no request is answered any more."""
+        if self.server is not None:
+            self.server.install_anew()
+            self.server.fail(times=1_000_000, status=0)
+
+    def stored_by_operator(self) -> list[StoredConnection]:
+        """Return the connections that the operator made over REST."""
+        if self.server is None:
+            return []
+        return [
+            StoredConnection(
+                identifier, {**stored["configuredProperties"], "password": self.server.password(identifier) or ""}
+            )
+            for identifier, stored in self.server.stored().items()
+        ]
+
     def show(self, snapshot: Snapshot, namespaces: Iterable[str]) -> None:
         """Add to a snapshot what the platforms have stored for some namespaces."""
         inside = set(namespaces)
@@ -33,9 +50,6 @@ class Platforms:
             for (namespace, name), stored in self.syndesis.connections.items():
                 if namespace in inside:
                     snapshot.reconciled[Ref(namespace, name)] = StoredConnection(stored.id, stored.properties)
-        if self.server is not None:
-            for identifier, stored in self.server.stored().items():
-                properties = {**stored["configuredProperties"], "password": self.server.password(identifier) or ""}
-                snapshot.rest.append(StoredConnection(identifier, properties))
+        snapshot.rest = self.stored_by_operator()
         if self.keycloak is not None:
             snapshot.keycloak = {realm: self.keycloak.users(realm) for realm in self.realms}

@@ -38,6 +38,7 @@ from tests.support.faults.scenario import Scenario
 from tests.support.faults.servers import Servers
 from tests.support.faults.stage import Stage
 from tests.support.faults.traffic import Traffic
+from tests.support.repeatedly import repeatedly
 
 CONVERGED_WITHIN = 45.0
 CALM = 0.25
@@ -130,7 +131,7 @@ class Run:
             else:
                 plane = self._plane.control_plane
                 platforms.syndesis = await stack.enter_async_context(simulated_syndesis(plane))
-            self._stage = Stage(self._plane.admin, platforms, self._tag)
+            self._stage = Stage(self._plane.control_plane, self._plane.admin, platforms, self._tag)
             self._stage.foreign.update(self._plane.bystanders)
             self._stage.neighbours = self._plane.bystander_namespaces
             self._scenario = self._type(self._stage)
@@ -145,6 +146,7 @@ class Run:
             )
             self._injection.kill = self._deployment.kill
             await stack.enter_async_context(self._deployment)
+            await stack.enter_async_context(repeatedly(self._look, every=0.005))
             self._phase("start")
             try:
                 yield self._stage
@@ -208,6 +210,11 @@ class Run:
             self._outcome.problems.append(f"a restart at rest writes: {', '.join(writes)}")
         self._outcome.boundaries += [b for b in self._traffic.boundaries if b.sort == "list"]
         self._phase("restart")
+
+    def _look(self) -> None:
+        """Note what must not be even for a moment."""
+        if (problem := self._scenario.interrupted()) is not None and problem not in self._outcome.problems:
+            self._outcome.problems.append(problem)
 
     def _phase(self, name: str) -> None:
         now = time.monotonic()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from integration_operator_sandbox.controlplane import ControlPlane
 from tests.support.documents import PATHS, path, space_status
 from tests.support.faults.admin import Admin, Document, Refused
 from tests.support.faults.expectation import Ref
@@ -23,7 +24,8 @@ HAS_STATUS = ("Syndesis", "Integration")
 class Stage:
     """The part of a control plane that belongs to one run."""
 
-    def __init__(self, admin: Admin, platforms: Platforms, tag: str) -> None:
+    def __init__(self, control_plane: ControlPlane, admin: Admin, platforms: Platforms, tag: str) -> None:
+        self.control_plane = control_plane
         self.admin = admin
         self.platforms = platforms
         self.tag = tag
@@ -69,9 +71,11 @@ class Stage:
             self.foreign[kind, ref] = written
 
     async def delete(self, kind: str, ref: Ref) -> None:
-        """Delete an object as a user does."""
+        """Delete an object as a user does. A Syndesis takes its server with it."""
         self.foreign.pop((kind, ref), None)
         await self.admin.delete(path(kind, *ref))
+        if kind == "Syndesis":
+            self.platforms.uninstall_server()
 
     async def space(self, namespace: str, name: str = "orders", *, ca: str | None = None, **annotations: str) -> Ref:
         """Create a ready AddressSpace; annotations are given by the end of their name."""

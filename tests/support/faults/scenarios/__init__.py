@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.support.faults.scenario import Scenario
-from tests.support.faults.scenarios import native
+from tests.support.faults.scenarios import native, rest
 
-SCENARIOS: dict[str, type[Scenario]] = {scenario.name: scenario for scenario in native.SCENARIOS}
+SCENARIOS: dict[str, type[Scenario]] = {scenario.name: scenario for scenario in (*native.SCENARIOS, *rest.SCENARIOS)}

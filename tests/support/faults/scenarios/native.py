@@ -1,4 +1,4 @@
-"""Scenarios in which users and connections are delivered as resources."""
+"""What happens to a pair whose user is a resource. The connection is a resource, too, or over REST (``over_rest``)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import base64
 
 from integration_operator_sandbox.localhost.certificates import self_signed
 from tests.support.documents import encoded, space_status
-from tests.support.faults.expectation import Brought, Delivered, Expectation, Offered, Ref
+from tests.support.faults.expectation import Brought, Expectation, Offered, Ref
 from tests.support.faults.scenario import Scenario
-from tests.support.faults.scenarios.pairs import delivered
 
 
 class Create(Scenario):
@@ -21,9 +20,9 @@ class Create(Scenario):
         return Expectation()
 
     async def act(self) -> Expectation:
-        space, syndesis = await self.stage.space(self.shop), await self.stage.syndesis(self.shop)
+        space, syndesis = await self.stage.space(self.shop), await self.syndesis_in(self.shop)
         await self.stage.enable(space, syndesis)
-        return Expectation(delivered=(delivered(space, syndesis),))
+        return Expectation(delivered=(self.as_delivered(space, syndesis),))
 
 
 class DeliveredPair(Scenario):
@@ -35,13 +34,9 @@ class DeliveredPair(Scenario):
         shop = await self.stage.namespace("shop")
         fuse = await self.stage.namespace("fuse") if self.across else shop
         allowed = {"allowed_namespaces": fuse} if self.across else {}
-        self.space, self.syndesis = await self.stage.space(shop, **allowed), await self.stage.syndesis(fuse)
+        self.space, self.syndesis = await self.stage.space(shop, **allowed), await self.syndesis_in(fuse)
         await self.stage.enable(self.space, self.syndesis)
-        return Expectation(delivered=(self.as_delivered(),))
-
-    def as_delivered(self, **changes: object) -> Delivered:
-        """Return the expectation of the pair, with changes."""
-        return delivered(self.space, self.syndesis, **changes)
+        return Expectation(delivered=(self.as_delivered(self.space, self.syndesis),))
 
 
 class Endpoint(DeliveredPair):
@@ -52,7 +47,7 @@ class Endpoint(DeliveredPair):
     async def act(self) -> Expectation:
         host = "messaging-b2.enmasse-infra.svc"
         await self.stage.patch("AddressSpace", self.space, {"status": space_status(host)})
-        return Expectation(delivered=(self.as_delivered(host=host),))
+        return Expectation(delivered=(self.as_delivered(self.space, self.syndesis, host=host),))
 
 
 class Certificate(DeliveredPair):
@@ -64,7 +59,7 @@ class Certificate(DeliveredPair):
         certificate = self_signed().certificate
         status = {"caCert": base64.b64encode(certificate.encode()).decode()}
         await self.stage.patch("AddressSpace", self.space, {"status": status})
-        return Expectation(delivered=(self.as_delivered(certificate=certificate),))
+        return Expectation(delivered=(self.as_delivered(self.space, self.syndesis, certificate=certificate),))
 
 
 class Disable(DeliveredPair):
@@ -88,9 +83,9 @@ class SyndesisAppears(Scenario):
         return Expectation()
 
     async def act(self) -> Expectation:
-        syndesis = await self.stage.syndesis(self.fuse)
+        syndesis = await self.syndesis_in(self.fuse)
         await self.stage.enable(self.space, syndesis)
-        return Expectation(delivered=(delivered(self.space, syndesis),))
+        return Expectation(delivered=(self.as_delivered(self.space, syndesis),))
 
 
 class SyndesisLeaves(DeliveredPair):
@@ -134,9 +129,9 @@ class NamespaceRecreated(DeliveredPair):
     async def act(self) -> Expectation:
         await self.stage.delete_namespace(self.space.namespace)
         shop = await self.stage.namespace("shop")
-        space, syndesis = await self.stage.space(shop), await self.stage.syndesis(shop)
+        space, syndesis = await self.stage.space(shop), await self.syndesis_in(shop)
         await self.stage.enable(space, syndesis)
-        return Expectation(delivered=(self.as_delivered(renewals=1),))
+        return Expectation(delivered=(self.as_delivered(self.space, self.syndesis, renewals=1),))
 
 
 class OwnSecret(DeliveredPair):
@@ -154,7 +149,8 @@ class OwnSecret(DeliveredPair):
         await self.stage.patch("Integration", integration, {"spec": {"credentialsSecretRef": reference}})
         await self.stage.is_ready(integration)
         await self.stage.patch("Secret", secret, {"data": {"word": encoded("second-of-alice")}})
-        return Expectation(delivered=(self.as_delivered(brought=Brought(secret.name, "alice", "second-of-alice")),))
+        brought = Brought(secret.name, "alice", "second-of-alice")
+        return Expectation(delivered=(self.as_delivered(self.space, self.syndesis, brought=brought),))
 
 
 SCENARIOS: tuple[type[Scenario], ...] = (
