@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from base64 import b64decode
 from pathlib import Path
@@ -79,7 +80,8 @@ class Admin:
     ) -> Document:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
         async with self.session.request(verb, self.server + path, json=body, headers=headers) as answer:
-            document: Document = await answer.json(content_type=None)
+            text = await answer.text()
             if answer.status >= 400:
-                raise Refused(answer.status, f"{verb} {path}: {document.get('message')}")
+                raise Refused(answer.status, f"{verb} {path}: {text.strip()}")
+            document: Document = json.loads(text)
             return document

@@ -16,6 +16,7 @@ from integration_operator.settings import Settings
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.deployment import install_all
 from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
+from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
 from tests.support.earlier_enmasse import before_enmasse_031
 from tests.support.faults import bystanders
@@ -23,6 +24,7 @@ from tests.support.faults.admin import Admin, Document
 from tests.support.faults.expectation import Ref
 from tests.support.faults.operator_process import Zygote
 from tests.support.faults.platforms import Platforms
+from tests.support.faults.scenario import Scenario
 from tests.support.faults.stage import Stage
 
 PLATFORM_WORKERS = 4
@@ -106,6 +108,15 @@ class Environment:
     planes: dict[str, Plane]
     directory: Path
     """Where logs and kubeconfigs of the present run are."""
+    keycloak: Keycloak | None = None
+    """The Keycloak of all runs that need one."""
+
+    async def provide(self, stack: AsyncExitStack, scenario: type[Scenario]) -> None:
+        """Start what a scenario needs and does not run yet; ``stack`` stops it."""
+        if scenario.keycloak and self.keycloak is None:
+            self.keycloak = stack.enter_context(await asyncio.to_thread(Keycloak.start))
+        if scenario.plane not in self.planes:
+            self.planes[scenario.plane] = await stack.enter_async_context(start_plane(scenario.plane))
 
 
 NATIVE_KINDS = frozenset(

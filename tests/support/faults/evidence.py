@@ -12,6 +12,7 @@ from tests.support.faults import sweep
 from tests.support.faults.credentials import CredentialWatch
 from tests.support.faults.expectation import Expectation
 from tests.support.faults.servers import Servers
+from tests.support.faults.snapshot import secret_value
 from tests.support.faults.stage import Stage
 
 
@@ -23,6 +24,27 @@ def renewed(expected: Expectation, credentials: CredentialWatch) -> Iterator[str
         for name, seen in credentials.of(wanted.syndesis.namespace).items():
             if len(seen) > 1 + wanted.renewals and name.endswith("-credentials"):
                 yield f"the credential in Secret {name} changed {len(seen) - 1} times, expected {wanted.renewals}"
+
+
+async def logins(stage: Stage, expected: Expectation, credentials: CredentialWatch) -> list[str]:
+    """Try every credential of the run on Keycloak: those in the Secrets open it, and no others."""
+    keycloak = stage.platforms.keycloak
+    if keycloak is None:
+        return []
+    snapshot, problems = await stage.snapshot(), []
+    current = {
+        (f"{d.space.namespace}-{d.space.name}", secret_value(secret, "password"))
+        for d in expected.delivered
+        for secret in snapshot.objects["Secret"]
+        if secret["metadata"]["namespace"] == d.syndesis.namespace
+    }
+    for realm in stage.platforms.realms:
+        for user in snapshot.keycloak[realm]:
+            for password in credentials.all():
+                opens = await asyncio.to_thread(keycloak.can_log_in, realm, user["username"], password)
+                if opens != ((realm, password) in current):
+                    problems.append(f"a credential {'opens' if opens else 'does not open'} {user['username']}")
+    return problems
 
 
 async def leaked(stage: Stage, servers: Servers, credentials: CredentialWatch) -> list[str]:

@@ -7,8 +7,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -96,6 +96,8 @@ class Deployment:
         self._pid = 0
         self._killed: set[int] = set()
         self._forking = asyncio.Lock()
+        self._may_start = asyncio.Event()
+        self._may_start.set()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -112,6 +114,16 @@ class Deployment:
             self.kill()
             await self._parent.ended(self._pid)
 
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Kill the process, and start the next one after the block."""
+        self._may_start.clear()
+        self.kill()
+        try:
+            yield
+        finally:
+            self._may_start.set()
+
     def kill(self) -> None:
         """Kill the process that runs now with SIGKILL."""
         if self._pid and self._pid not in self._killed:
@@ -121,6 +133,7 @@ class Deployment:
 
     async def _run(self) -> None:
         while True:
+            await self._may_start.wait()
             async with self._forking:
                 arguments = await self._prepare(self.lives)
                 self._pid = await self._parent.fork(arguments, self._log, self._request_seconds)

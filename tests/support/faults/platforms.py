@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -40,7 +41,7 @@ class Platforms:
             for identifier, stored in self.server.stored().items()
         ]
 
-    def show(self, snapshot: Snapshot, namespaces: Iterable[str]) -> None:
+    async def show(self, snapshot: Snapshot, namespaces: Iterable[str]) -> None:
         """Add to a snapshot what the platforms have stored for some namespaces."""
         inside = set(namespaces)
         if self.enmasse is not None:
@@ -52,4 +53,5 @@ class Platforms:
                     snapshot.reconciled[Ref(namespace, name)] = StoredConnection(stored.id, stored.properties)
         snapshot.rest = self.stored_by_operator()
         if self.keycloak is not None:
-            snapshot.keycloak = {realm: self.keycloak.users(realm) for realm in self.realms}
+            for realm in self.realms:
+                snapshot.keycloak[realm] = await asyncio.to_thread(self.keycloak.users, realm)

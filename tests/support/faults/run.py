@@ -12,12 +12,15 @@ a restart after step 3, which must change nothing.
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
+import ssl
 import time
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import aiohttp
 
@@ -27,15 +30,17 @@ from tests.support.faults.boundaries import Boundary
 from tests.support.faults.cleaning import clean
 from tests.support.faults.credentials import CredentialWatch
 from tests.support.faults.environment import Environment, simulated_syndesis
-from tests.support.faults.evidence import leaked, renewed
+from tests.support.faults.evidence import leaked, logins, renewed
 from tests.support.faults.expectation import Expectation
 from tests.support.faults.faults import Fault
 from tests.support.faults.injection import Injection
 from tests.support.faults.operator_process import Deployment
 from tests.support.faults.oracle import violations
+from tests.support.faults.platforms import Platforms
 from tests.support.faults.proxy import Upstream
 from tests.support.faults.scenario import Scenario
 from tests.support.faults.servers import Servers
+from tests.support.faults.snapshot import ref_of
 from tests.support.faults.stage import Stage
 from tests.support.faults.traffic import Traffic
 from tests.support.repeatedly import repeatedly
@@ -46,6 +51,9 @@ CALM = 0.25
 QUIET = 1.0
 """Seconds without a request, watches aside, after which a run is done."""
 POLL = 0.06
+REFUSALS = (409, 410, 422)
+VERIFICATION = 10
+"""The shortest period, in seconds, of the operator's looks at state over REST."""
 LOG_LINES = 40
 
 
@@ -86,6 +94,7 @@ class Run:
         self._plane = environment.planes[scenario.plane]
         self._type = scenario
         self._fault = fault
+        self._boundary = boundary
         self._quiet = quiet
         self._quiet_at_rest = quiet_at_rest
         self._tag = secrets.token_hex(4)
@@ -109,7 +118,7 @@ class Run:
                 if not isinstance(error, AssertionError):
                     self._outcome.report += traceback.format_exc().splitlines()
             if self._outcome.problems:
-                self._outcome.report += [*self._traffic.tail(), *_last_lines(self._servers)]
+                self._outcome.report += [*self._traffic.tail(), *_last_lines(self._servers), *await _statuses(stage)]
         self._phase("end")
         await clean(stage)
         self._phase("clean")
@@ -120,24 +129,19 @@ class Run:
     async def _running(self) -> AsyncIterator[Stage]:
         """Run servers, the watch on Secrets, what surrounds the scenario, and the operator."""
         async with AsyncExitStack() as stack:
-            platforms = replace(self._plane.platforms)
+            platforms = replace(self._plane.platforms, realms=[])
             operator = await stack.enter_async_context(Admin(self._plane.control_plane.kubeconfig("operator")))
             self._servers = Servers(self._environment.directory, self._tag, operator, self._traffic, self._injection)
             await stack.enter_async_context(self._servers)
-            if self._type.rest:
-                platforms.server = await stack.enter_async_context(_syndesis_server())
-                session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
-                self._servers.add(Upstream("syndesis", platforms.server.url, session))
-            else:
-                plane = self._plane.control_plane
-                platforms.syndesis = await stack.enter_async_context(simulated_syndesis(plane))
+            await self._start_platforms(stack, platforms)
             self._stage = Stage(self._plane.control_plane, self._plane.admin, platforms, self._tag)
             self._stage.foreign.update(self._plane.bystanders)
             self._stage.neighbours = self._plane.bystander_namespaces
             self._scenario = self._type(self._stage)
-            self._servers.settings = self._scenario.settings
+            self._servers.settings = {**self._scenario.settings, **self._sooner()}
             self._credentials = await stack.enter_async_context(CredentialWatch(self._plane.admin))
             await stack.enter_async_context(self._scenario.surroundings())
+            stack.push_async_callback(self._scenario.clean)
             self._deployment = Deployment(
                 self._environment.zygote,
                 self._servers.arguments,
@@ -145,13 +149,38 @@ class Run:
                 request_seconds=self._fault.request_seconds if self._fault is not None else 0.0,
             )
             self._injection.kill = self._deployment.kill
+            self._stage.deployment = self._deployment
             await stack.enter_async_context(self._deployment)
             await stack.enter_async_context(repeatedly(self._look, every=0.005))
             self._phase("start")
-            try:
-                yield self._stage
-            finally:
-                await self._scenario.clean()
+            yield self._stage
+
+    def _sooner(self) -> dict[str, Any]:
+        """Return the settings that bring about sooner what the fault of the run makes the operator wait for.
+
+        A refusal of Syndesis or Keycloak is final until something changes there, which no event shows: the operator
+        tries again when it is time to verify.
+        """
+        final = self._fault is not None and self._fault.status in REFUSALS
+        over_rest = self._boundary is not None and self._boundary.server != "kubernetes"
+        return {"verification_seconds": VERIFICATION} if final and over_rest else {}
+
+    async def _start_platforms(self, stack: AsyncExitStack, platforms: Platforms) -> None:
+        """Start the platforms that are a run's own, and put all that have an address behind proxies."""
+        if self._type.rest:
+            platforms.server = await stack.enter_async_context(_syndesis_server())
+            session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
+            self._servers.add(Upstream("syndesis", platforms.server.url, session))
+        else:
+            plane = self._plane.control_plane
+            platforms.syndesis = await stack.enter_async_context(simulated_syndesis(plane))
+        if self._type.keycloak:
+            keycloak = self._environment.keycloak
+            assert keycloak is not None
+            platforms.keycloak = keycloak
+            trust = aiohttp.TCPConnector(ssl=ssl.create_default_context(cadata=keycloak.certificate))
+            session = await stack.enter_async_context(aiohttp.ClientSession(connector=trust, auto_decompress=False))
+            self._servers.add(Upstream("keycloak", keycloak.url, session))
 
     async def _play(self) -> None:
         before = await self._scenario.prepare()
@@ -168,10 +197,11 @@ class Run:
             await self._restart()
         if not await self._holds(after, self._quiet, "at last"):
             return
-        self._outcome.boundaries = list(self._traffic.boundaries)
+        self._outcome.boundaries = [b for b in self._traffic.boundaries if b.sort != "list"]
         if self._fault is None:
             await self._restart_at_rest(after)
         self._outcome.problems += renewed(after, self._credentials)
+        self._outcome.problems += await logins(self._stage, after, self._credentials)
         self._outcome.problems += await leaked(self._stage, self._servers, self._credentials)
         self._outcome.problems += self._deployment.failures
         self._phase("sweep")
@@ -203,7 +233,6 @@ class Run:
     async def _restart_at_rest(self, expected: Expectation) -> None:
         """Restart the operator over a state that is as it should be: it lists all kinds, and writes nothing."""
         mark = len(self._traffic.requests)
-        self._traffic.boundaries.clear()
         await self._restart()
         await self._holds(expected, self._quiet_at_rest, "after a restart at rest")
         if writes := self._traffic.writes_since(mark):
@@ -227,6 +256,14 @@ async def _syndesis_server() -> AsyncIterator[SyndesisServer]:
     async with SyndesisServer.running() as server:
         server.verifier_answer = [{"status": "OK", "scope": scope} for scope in ("PARAMETERS", "CONNECTIVITY")]
         yield server
+
+
+async def _statuses(stage: Stage) -> list[str]:
+    """Return the status of each object that the operator made."""
+    snapshot = await stage.snapshot()
+    kinds = ("Integration", "MessagingUser", "Connection")
+    items = [(kind, item) for kind in kinds for item in snapshot.objects[kind]]
+    return [f"{kind} {ref_of(item)}: {json.dumps(item.get('status'))}" for kind, item in items]
 
 
 def _last_lines(servers: Servers) -> list[str]:

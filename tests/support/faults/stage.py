@@ -12,6 +12,7 @@ from integration_operator_sandbox.controlplane import ControlPlane
 from tests.support.documents import PATHS, path, space_status
 from tests.support.faults.admin import Admin, Document, Refused
 from tests.support.faults.expectation import Ref
+from tests.support.faults.operator_process import Deployment
 from tests.support.faults.platforms import Platforms
 from tests.support.faults.snapshot import Snapshot, condition, read_objects
 
@@ -28,6 +29,7 @@ class Stage:
         self.control_plane = control_plane
         self.admin = admin
         self.platforms = platforms
+        self.deployment: Deployment | None = None
         self.tag = tag
         self.namespaces: list[str] = []
         self.neighbours: list[str] = []
@@ -147,5 +149,5 @@ class Stage:
     async def snapshot(self) -> Snapshot:
         """Return all that exists in the run's namespaces."""
         snapshot = Snapshot(await read_objects(self.admin, [*self.namespaces, *self.neighbours]))
-        self.platforms.show(snapshot, self.namespaces)
+        await self.platforms.show(snapshot, self.namespaces)
         return snapshot

@@ -39,8 +39,8 @@ class Traffic:
     _last: float = field(default_factory=time.monotonic)
 
     def begin(self) -> None:
-        """Record boundaries from now on."""
-        self._records = True
+        """Record boundaries from now on, with new numbers."""
+        self.boundaries, self._numbering, self._records = [], Numbering(), True
 
     def end(self) -> None:
         """Record no more boundaries."""

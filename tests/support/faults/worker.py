@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 from tests.support.faults.cleaning import sweep_up
-from tests.support.faults.environment import Environment, start_plane
+from tests.support.faults.environment import Environment
 from tests.support.faults.faults import FAULTS
 from tests.support.faults.operator_process import Zygote
 from tests.support.faults.plan import Spec
@@ -59,9 +59,7 @@ class Worker:
     async def execute(self, spec: Spec, quiet_at_rest: float) -> Outcome:
         """Execute a run; again if its boundary does not appear."""
         scenario = SCENARIOS[spec.scenario]
-        if scenario.plane not in self._environment.planes:
-            plane = await self._stack.enter_async_context(start_plane(scenario.plane))
-            self._environment.planes[scenario.plane] = plane
+        await self._environment.provide(self._stack, scenario)
         plane = self._environment.planes[scenario.plane]
         fault = FAULTS[spec.fault] if spec.fault else None
         for _ in range(TRIES):

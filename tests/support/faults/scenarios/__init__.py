@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.support.faults.scenario import Scenario
-from tests.support.faults.scenarios import native, rest
+from tests.support.faults.scenarios import earlier, native, rest
 
-SCENARIOS: dict[str, type[Scenario]] = {scenario.name: scenario for scenario in (*native.SCENARIOS, *rest.SCENARIOS)}
+SCENARIOS: dict[str, type[Scenario]] = {
+    scenario.name: scenario for module in (native, rest, earlier) for scenario in module.SCENARIOS
+}
