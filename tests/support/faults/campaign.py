@@ -56,6 +56,9 @@ class Campaign:
                     if entry is None:
                         worker = None
                         entry = Entry(run, ("the worker ended or hung in this run",), reached=False, seconds=0.0)
+                    elif worker.is_broken:
+                        await worker.stop()
+                        worker = None
                     self.journal.add(entry)
                     done += 1
                     self.show(done, total, entry)
@@ -73,6 +76,8 @@ class WorkerProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self.is_broken = False
+        """True if the worker ends by itself, because its servers are in a state that nothing is known of."""
 
     @classmethod
     async def start(cls) -> Self:
@@ -104,7 +109,9 @@ class WorkerProcess:
                 self._process.kill()
             await self._process.wait()
             return None
-        return _entry(run, json.loads(line))
+        answer = json.loads(line)
+        self.is_broken = answer["last"]
+        return _entry(run, answer)
 
     async def stop(self) -> None:
         """End it, and with it its control planes."""

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -43,9 +44,16 @@ async def main() -> None:
         worker = await stack.enter_async_context(working(stack))
         async for line in reader:
             request = json.loads(line)
-            outcome = await worker.execute(Spec.of(request), request["quiet_at_rest"])
-            output.write(json.dumps(_document(outcome)) + "\n")
+            is_broken = False
+            try:
+                outcome = await worker.execute(Spec.of(request), request["quiet_at_rest"])
+            except Exception as error:  # servers that nothing is known of any more are not used again
+                outcome = Outcome([f"the harness failed: {type(error).__name__}: {error}"])
+                outcome.report, is_broken = traceback.format_exc().splitlines(), True
+            output.write(json.dumps({**_document(outcome), "last": is_broken}) + "\n")
             output.flush()
+            if is_broken:
+                break
 
 
 class Worker:

@@ -203,7 +203,7 @@ class Aggregated(Earlier):
         async with (
             Client.from_kubeconfig(self.stage.control_plane.kubeconfig()) as admin,
             realms_of(keycloak) as realms,
-            AggregatedApi("0.30", admin, realms).running(),
+            AggregatedApi("0.30", admin, realms).running() as self.api,
         ):
             await self.stage.eventually("EnMasse's API is served", self._is_served)
             yield
