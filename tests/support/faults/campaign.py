@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 from tests.support.faults.boundaries import Boundary
 from tests.support.faults.journal import Entry, Journal
 from tests.support.faults.plan import Spec, all_runs, shuffled
+from tests.support.faults.scenarios import SCENARIOS
 
 LONGEST_RUN = 400.0
 """Seconds after which a worker is given up."""
@@ -32,7 +32,8 @@ class Campaign:
     quiet_at_rest: float = 60.0
     choose: Callable[[Spec], bool] = lambda spec: True
     show: Callable[[int, int, Entry], None] = lambda done, total, entry: None
-    began: float = field(default_factory=time.monotonic)
+    _total: int = 0
+    _done: int = 0
 
     async def execute(self) -> None:
         """Record the scenarios that are not in the journal, then execute the runs that are not."""
@@ -42,33 +43,36 @@ class Campaign:
         await self._execute(runs[: self.limit] if self.limit else runs)
 
     async def _execute(self, runs: list[Spec]) -> None:
-        waiting = [run for run in reversed(runs) if run.key not in self.journal.entries]
-        total, done = len(runs), len(runs) - len(waiting)
-
-        async def work() -> None:
-            nonlocal done
-            worker: WorkerProcess | None = None
-            try:
-                while waiting:
-                    run = waiting.pop()
-                    worker = worker or await WorkerProcess.start()
-                    entry = await worker.execute(run, self.quiet_at_rest)
-                    if entry is None:
-                        worker = None
-                        entry = Entry(run, ("the worker ended or hung in this run",), reached=False, seconds=0.0)
-                    elif worker.is_broken:
-                        await worker.stop()
-                        worker = None
-                    self.journal.add(entry)
-                    done += 1
-                    self.show(done, total, entry)
-            finally:
-                if worker is not None:
-                    await worker.stop()
-
+        queues: dict[bool, list[Spec]] = {True: [], False: []}
+        for run in reversed(runs):
+            if run.key not in self.journal.entries:
+                queues[SCENARIOS[run.scenario].keycloak].append(run)
+        self._total, self._done = len(runs), len(runs) - sum(map(len, queues.values()))
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.workers, len(waiting))):
-                group.create_task(work())
+            for number in range(self.workers):
+                mine = [queues[True], queues[False]] if number == 0 else [queues[False]]
+                group.create_task(self._work(mine))
+
+    async def _work(self, queues: list[list[Spec]]) -> None:
+        """Execute the runs of some queues, the first ones first. Only one worker has a Keycloak, which is large."""
+        worker: WorkerProcess | None = None
+        try:
+            while queue := next(filter(None, queues), None):
+                run = queue.pop()
+                worker = worker or await WorkerProcess.start()
+                entry = await worker.execute(run, self.quiet_at_rest)
+                if entry is None:
+                    entry = Entry(run, ("the worker ended or hung in this run",), reached=False, seconds=0.0)
+                    worker = None
+                elif worker.is_broken:
+                    await worker.stop()
+                    worker = None
+                self.journal.add(entry)
+                self._done += 1
+                self.show(self._done, self._total, entry)
+        finally:
+            if worker is not None:
+                await worker.stop()
 
 
 class WorkerProcess:

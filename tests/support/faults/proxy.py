@@ -71,18 +71,20 @@ class Proxy:
         writes = is_write(request.method, request.path)
         body = await request.read()
         if writes and self.life > 0:
-            await self.injection.deliver_late()
+            await self.injection.before_write()
         note = self.traffic.note(self.life, self.upstream.name, what, is_write=writes)
         if writes and (fault := self.injection.hits(self.traffic.passes(self.upstream.name, "write", what))):
             note.answer = fault.name
             if fault.status:
                 return refusal(self.upstream.name, fault)
-            await self._inject(fault, request, body)
+            await self._inject(fault, request, body, what)
         answer = await self.forward(request, body)
         note.answer = str(answer.status)
+        if writes and self.life > 0:
+            await self.injection.after_write(what)
         return answer.response()
 
-    async def _inject(self, fault: Fault, request: web.Request, body: bytes) -> NoReturn:
+    async def _inject(self, fault: Fault, request: web.Request, body: bytes, what: str) -> NoReturn:
         """Do to a write what the fault says."""
         match fault.name:
             case "killed-before":
@@ -94,6 +96,9 @@ class Proxy:
                 await self.forward(request, body)
             case "late":
                 self.injection.hold(self._delivery(request, body))
+                self.injection.kill()
+            case "overtaken":
+                self.injection.hold(self._delivery(request, body), what)
                 self.injection.kill()
             case "timeout":
                 await asyncio.sleep(NEVER)
