@@ -21,6 +21,7 @@ from integration_operator_sandbox.platforms.keycloak.controller import KeptLogin
 from tests.support.earlier_enmasse import before_enmasse_031
 from tests.support.faults import bystanders
 from tests.support.faults.admin import Admin, Document
+from tests.support.faults.cleaning import clean
 from tests.support.faults.expectation import Ref
 from tests.support.faults.operator_process import Zygote
 from tests.support.faults.platforms import Platforms
@@ -57,6 +58,7 @@ class Plane:
                 plane.bystanders = await bystanders.create(stage, kinds)
             plane.bystander_namespaces = stage.namespaces
             yield plane
+            await clean(stage)
 
 
 @asynccontextmanager
@@ -119,16 +121,19 @@ class Environment:
             self.planes[scenario.plane] = await stack.enter_async_context(start_plane(scenario.plane))
 
 
-NATIVE_KINDS = frozenset(
-    ("AddressSpace", "AuthenticationService", "MessagingUser", "Syndesis", "Connection", "Integration", "Secret")
-)
-OLD_KINDS = frozenset(("Syndesis", "Connection", "Integration", "Secret"))
+KINDS = {
+    "native": frozenset(
+        ("AddressSpace", "AuthenticationService", "MessagingUser", "Syndesis", "Connection", "Integration", "Secret")
+    ),
+    "old": frozenset(("Syndesis", "Connection", "Integration", "Secret")),
+}
+"""The kinds that a control plane of each sort serves."""
+INSTALL = {"native": install_all, "old": before_enmasse_031}
 
 
 @asynccontextmanager
 async def start_plane(sort: str) -> AsyncIterator[Plane]:
     """Start a control plane of a sort, and the platforms on it."""
-    install, kinds = {"native": (install_all, NATIVE_KINDS), "old": (before_enmasse_031, OLD_KINDS)}[sort]
-    with ControlPlane.start(before_controllers=install) as control_plane:
-        async with Plane.on(control_plane, kinds) as plane:
+    with ControlPlane.start(before_controllers=INSTALL[sort]) as control_plane:
+        async with Plane.on(control_plane, KINDS[sort]) as plane:
             yield plane

@@ -78,7 +78,10 @@ class Outcome:
 
 
 class Run:
-    """A scenario on a plane, with an operator behind proxies."""
+    """A scenario on a plane, with an operator behind proxies.
+
+    Without a fault its boundaries are recorded; those of LISTs only if it ``restarts`` the operator at its end.
+    """
 
     def __init__(
         self,
@@ -89,6 +92,7 @@ class Run:
         *,
         quiet: float = QUIET,
         quiet_at_rest: float = QUIET,
+        restarts: bool = True,
     ) -> None:
         self._environment = environment
         self._plane = environment.planes[scenario.plane]
@@ -97,6 +101,7 @@ class Run:
         self._boundary = boundary
         self._quiet = quiet
         self._quiet_at_rest = quiet_at_rest
+        self._restarts = restarts and fault is None
         self._tag = secrets.token_hex(4)
         self._traffic = Traffic(polls=scenario.polls)
         self._injection = Injection(fault, boundary)
@@ -198,7 +203,7 @@ class Run:
         if not await self._holds(after, self._quiet, "at last"):
             return
         self._outcome.boundaries = [b for b in self._traffic.boundaries if b.sort != "list"]
-        if self._fault is None:
+        if self._restarts:
             await self._restart_at_rest(after)
         self._outcome.problems += renewed(after, self._credentials)
         self._outcome.problems += await logins(self._stage, after, self._credentials)
@@ -207,20 +212,23 @@ class Run:
         self._phase("sweep")
 
     async def _holds(self, expected: Expectation, quiet: float, moment: str) -> bool:
-        """Return True if no invariant is violated any more, and then the operator gets quiet and it stays so."""
+        """Return True once the operator is quiet and no invariant is violated.
+
+        A quiet moment in which one is violated still may be the pause before a retry.
+        """
         deadline = time.monotonic() + CONVERGED_WITHIN
-        while problems := violations(await self._stage.snapshot(), expected, self._stage.foreign):
-            if time.monotonic() > deadline:
-                self._outcome.problems += [f"{moment}: {problem}" for problem in problems]
-                return False
-            await asyncio.sleep(POLL)
-        self._phase("converge")
-        if busy := await self._traffic.quiet(quiet, quiet + CONVERGED_WITHIN):
-            self._outcome.problems.append(f"{moment}: {busy}")
-        problems = violations(await self._stage.snapshot(), expected, self._stage.foreign)
-        self._outcome.problems += [f"{moment}, once quiet: {problem}" for problem in problems]
-        self._phase("quiet")
-        return not self._outcome.problems
+        while True:
+            while problems := violations(await self._stage.snapshot(), expected, self._stage.foreign):
+                if time.monotonic() > deadline:
+                    self._outcome.problems += [f"{moment}: {problem}" for problem in problems]
+                    return False
+                await asyncio.sleep(POLL)
+            self._phase("converge")
+            if busy := await self._traffic.quiet(quiet, quiet + CONVERGED_WITHIN):
+                self._outcome.problems.append(f"{moment}: {busy}")
+            self._phase("quiet")
+            if not violations(await self._stage.snapshot(), expected, self._stage.foreign):
+                return not self._outcome.problems
 
     async def _restart(self) -> None:
         """Kill the operator; record the boundaries of the next process."""
