@@ -30,7 +30,10 @@ QUIET = 0.5
 SHARES = shares(list(SCENARIOS), SEED)
 PLANES = {"native": "control_plane", "old": "old_plane"}
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+of_the_module = pytest.mark.asyncio(loop_scope="module")
+"""Servers that tests share belong to one event loop."""
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -60,6 +63,7 @@ def judge(outcome: Outcome, what: str) -> None:
     assert not outcome.problems, f"seed {SEED}, {what}: {outcome.problems}\n{report}"
 
 
+@of_the_module
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_scenario_with_its_share_of_faults(
     name: str, environment: tuple[Environment, AsyncExitStack], request: pytest.FixtureRequest
@@ -77,6 +81,7 @@ async def test_scenario_with_its_share_of_faults(
         assert outcome.reached or boundary.may_merge, f"seed {SEED}: {fault} was not injected at {boundary}"
 
 
+@of_the_module
 async def test_each_boundary_of_a_scenario_meets_each_fault(
     environment: tuple[Environment, AsyncExitStack], request: pytest.FixtureRequest
 ) -> None:

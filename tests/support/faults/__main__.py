@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.support.faults.campaign import Campaign
 from tests.support.faults.faults import FAULTS
 from tests.support.faults.journal import Journal
-from tests.support.faults.plan import Spec
+from tests.support.faults.plan import Spec, uncovered
 from tests.support.faults.progress import Progress
 from tests.support.faults.report import write_report
 from tests.support.faults.scenarios import SCENARIOS
@@ -25,7 +25,7 @@ SOURCES = ("operator", "sandbox", "templates", "crds", "tests/support")
 
 
 def main() -> int:
-    """Run, or go on with, a campaign; return 1 if an invariant was violated or a boundary never reached."""
+    """Run, or go on with, a campaign; return 1 if an invariant was violated, or a boundary not covered or reached."""
     options = _options()
     journal = _journal(options)
     seed = journal.header["seed"]
@@ -51,11 +51,15 @@ def main() -> int:
     print(f"\n{time.monotonic() - began:.0f} s", file=sys.stderr)
     if options.report:
         write_report(options.report, journal)
+    complete = not (options.runs or options.faults or options.scenarios)
+    missing = uncovered(journal.recordings, (e.spec for e in journal.entries.values())) if complete else []
+    for spec in missing:
+        print(f"not covered: {spec.key}", file=sys.stderr)
     failed = [e for e in journal.entries.values() if e.result == "violated"]
     failed += [e for e in journal.entries.values() if e.result == "unreached" and not _may_be_absent(e.spec)]
     for entry in failed:
         print(f"{entry.result}: {entry.spec.key}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed or missing else 0
 
 
 def _may_be_absent(spec: Spec) -> bool:

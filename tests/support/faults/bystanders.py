@@ -13,6 +13,7 @@ from tests.support.faults.admin import Admin, Document
 from tests.support.faults.expectation import Ref
 from tests.support.faults.snapshot import read_objects
 from tests.support.faults.stage import Stage
+from tests.support.faults.traffic import BYSTANDERS
 
 SETTLED = 0.5
 """Seconds without a change after which the platforms are done with them."""
@@ -22,7 +23,7 @@ NAMES = ("one", "two")
 
 async def create(stage: Stage, kinds: frozenset[str]) -> dict[tuple[str, Ref], Document]:
     """Create them in a namespace of their own; return them as they are once the platforms are done with them."""
-    spaces, fuse = await stage.namespace("bystanders"), await stage.namespace("bystanders-fuse")
+    spaces, fuse = await stage.namespace(BYSTANDERS), await stage.namespace(f"{BYSTANDERS}-fuse")
     for name in NAMES:
         for kind, ref, rest in _documents(spaces, fuse, name):
             if kind in kinds:

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 
 from tests.support.faults.boundaries import Boundary, Numbering, Sort
 
+BYSTANDERS = "bystanders"
+"""Part of the names of namespaces beside the scenarios."""
+LAST_WATCH = "integrations"
+"""A kind that every operator watches, and whose watch begins with the last ones of a start."""
 KEPT = 60
 """Requests that a report shows."""
 
@@ -34,9 +38,14 @@ class Traffic:
     """Descriptions of requests that are repeated for ever by design, such as the LIST of a kind without WATCH."""
     life: int = 0
     """The number of the process that was started last."""
+    _watched: set[tuple[int, str]] = field(default_factory=set)
     _numbering: Numbering = field(default_factory=Numbering)
     _records: bool = False
     _last: float = field(default_factory=time.monotonic)
+
+    def watch(self, life: int, plural: str) -> None:
+        """Note that a process watches a kind."""
+        self._watched.add((life, plural))
 
     def begin(self) -> None:
         """Record boundaries from now on, with new numbers."""
@@ -52,8 +61,8 @@ class Traffic:
         self._last = time.monotonic()
 
     def passes(self, server: str, sort: Sort, what: str) -> Boundary | None:
-        """Return the boundary of what happens now; None if none are recorded."""
-        if not self._records:
+        """Return the boundary of what happens now; None if none are recorded, or if it concerns a bystander."""
+        if not self._records or BYSTANDERS in what:
             return None
         boundary = self._numbering.next(server, sort, what)
         self.boundaries.append(boundary)
@@ -73,16 +82,17 @@ class Traffic:
         return [request.what for request in writes if not request.what.startswith("POST events")]
 
     async def quiet(self, seconds: float, within: float) -> str | None:
-        """Wait until the newest process has sent requests, and none for a while; else return what came last."""
+        """Wait until the newest process has started, and has sent nothing for a while; else return what came last."""
         deadline = time.monotonic() + within
         while (left := self._last + seconds - time.monotonic()) > 0 or self._is_starting():
             if time.monotonic() > deadline:
-                return f"no quiet: {self.requests[-1].what}, {self.requests[-1].answer}"
+                last = self.requests[-1] if self.requests else None
+                return f"no quiet, or not started: {last.what}, {last.answer}" if last else "not started"
             await asyncio.sleep(min(max(left, 0.01), 0.1))
         return None
 
     def _is_starting(self) -> bool:
-        return not self.requests or self.requests[-1].life < self.life
+        return (self.life, LAST_WATCH) not in self._watched
 
     def tail(self) -> list[str]:
         """Return the last requests, for a report."""

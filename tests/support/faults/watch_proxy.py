@@ -29,6 +29,7 @@ REORDERING = 1.0
 async def serve(proxy: Proxy, request: web.Request) -> web.StreamResponse:
     """Pass a watch on, and inject the fault of the run at its event."""
     plural = plural_of_collection(request.path) or request.path
+    proxy.traffic.watch(proxy.life, plural)
     if plural in proxy.stale.lagging:
         proxy.stale.lagging.discard(plural)
         await asyncio.sleep(LAG)
