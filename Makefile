@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 # Each test worker starts its own control plane. Tests wait for timeouts a third of the time: three workers for two cores.
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 3 / 2)))
 PAIRS  ?= 1000
+# The most runs of a fault campaign; 0 for all.
+RUNS   ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast faults fuzz check lint format types layers manifests bench crds lock clean
@@ -37,9 +39,10 @@ test: $(VENV)/.installed ## Run all tests, each promise at least once
 test-fast: $(VENV)/.installed ## Run tests that need no control plane and no Keycloak
 	$(PYTEST) -m "not faults" tests/unit tests/faults tests/fuzz tests/compat/test_syndesis_*.py
 
-faults: $(VENV)/.installed ## Try more of what make test samples: a crash at every step, longer outages, more churn
+faults: $(VENV)/.installed ## Try each fault at each boundary of each scenario, and more of what make test samples
 	$(BIN)/integration-operator-sandbox build
 	$(PYTEST) -m faults
+	$(BIN)/python -m tests.support.faults --workers $(WORKERS) --runs $(RUNS) --report docs/reliability.md
 
 RANDOM_TESTS := tests/fuzz tests/unit/test_ownership_of_random_objects.py tests/unit/test_lease_is_held_by_one.py
 

@@ -58,6 +58,19 @@ def test_a_list_that_was_asked_for_before_a_write_does_not_undo_it(store: Store[
     assert colour(store, "b") == "red"
 
 
+def test_a_list_that_contains_a_write_shows_what_others_did_afterwards(store: Store[tuple[str, str]]) -> None:
+    """The watch starts at the LIST and never reports what came between the write and the LIST."""
+    epoch = store.epoch()
+    store.record_write(thing("a", 9, colour="green"))
+    store.record_write(thing("gone", 10))
+    store.record_write(thing("later", 13, colour="green"))
+    reports = [store.read(thing("a", 11, colour="blue")), store.read(thing("later", 3))]
+    assert store.replace(reports, epoch, 12) == [("gone", "red")]
+    assert colour(store) == "blue"
+    assert colour(store, "gone") is None
+    assert colour(store, "later") == "green"
+
+
 def test_a_list_may_go_back_in_time_after_a_restore(store: Store[tuple[str, str]]) -> None:
     store.apply_event("ADDED", thing("a", 90, colour="blue"))
     store.record_write(thing("b", 91))

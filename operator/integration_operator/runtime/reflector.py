@@ -202,7 +202,7 @@ class Reflector(Generic[T]):
             if not await self._moved():
                 break
         self.read_from = self.served
-        self.store.replace(reports, epoch)
+        self.store.replace(reports, epoch, int(self._version) if self._version.isdigit() else None)
         self._failures = 0
         self._listed.set()
         self._enter(State.SYNCED)

@@ -101,16 +101,23 @@ class Store(Generic[T]):
         converted, entry = self._convert(document), self._entries.get(ref)
         return Report(ref, entry.object if entry and entry.object == converted else converted, uid, version)
 
-    def replace(self, reports: Iterable[Report[T]], epoch: int) -> list[T]:
-        """Replace all objects by those of a LIST, except own writes after ``epoch``. Return the removed objects."""
+    def replace(self, reports: Iterable[Report[T]], epoch: int, version: int | None = None) -> list[T]:
+        """Replace all objects by those of a LIST, except own writes after ``epoch``. Return the removed objects.
+
+        ``version`` is the resourceVersion of the LIST, if it is a number: an own write up to it is part of the LIST,
+        and what another client did to the object afterwards, too. The watch starts there and never reports that.
+        """
         seen: set[Ref] = set()
         for report in reports:
             seen.add(report.ref)
             entry = self._entries.get(report.ref)
-            if not (entry and entry.epoch >= epoch) and self._deleted.get(report.uid, 0) < epoch:
+            is_newer = entry is not None and _is_after(entry, epoch, version)
+            if not is_newer and self._deleted.get(report.uid, 0) < epoch:
                 self._put(report)
         self._deleted = {uid: deleted_in for uid, deleted_in in self._deleted.items() if deleted_in >= epoch}
-        missing = [ref for ref, entry in self._entries.items() if ref not in seen and entry.epoch < epoch]
+        missing = [
+            ref for ref, entry in self._entries.items() if ref not in seen and not _is_after(entry, epoch, version)
+        ]
         objects = [self._entries[ref].object for ref in missing]
         for ref in missing:  # the uid is not remembered: if the LIST was stale, the watch adds the object again
             self._drop(ref)
@@ -210,6 +217,11 @@ def _is_final(document: Document) -> bool:
     """Return True if the object is being deleted and has no finalizers left."""
     metadata = document["metadata"]
     return "deletionTimestamp" in metadata and not metadata.get("finalizers")
+
+
+def _is_after(entry: Report[T], epoch: int, version: int | None) -> bool:
+    """Return True if an entry is an own write that a LIST does not contain."""
+    return entry.epoch >= epoch and (version is None or entry.version is None or entry.version > version)
 
 
 def _is_newer(version: int | None, stored: int | None) -> bool:

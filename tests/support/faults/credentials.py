@@ -1,0 +1,58 @@
+"""Every credential that a Secret had at any moment of a run, as one who watches the Secrets sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from contextlib import suppress
+from typing import Self
+
+import aiohttp
+
+from tests.support.faults.admin import Admin
+
+NO_LIMIT = aiohttp.ClientTimeout(total=None)
+
+
+class CredentialWatch:
+    """Watches all Secrets for the life of an ``async with``."""
+
+    def __init__(self, admin: Admin) -> None:
+        self.passwords: dict[str, list[str]] = {}
+        """The different passwords of each Secret in their order, by ``namespace/name``."""
+        self._admin = admin
+
+    async def __aenter__(self) -> Self:
+        listed = await self._admin.get("/api/v1/secrets") or {}
+        self._watching = asyncio.create_task(self._watch(listed["metadata"]["resourceVersion"]))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._watching
+
+    def of(self, namespace: str) -> dict[str, list[str]]:
+        """Return the passwords of the Secrets in one namespace."""
+        return {name: seen for name, seen in self.passwords.items() if name.startswith(f"{namespace}/")}
+
+    def all(self) -> set[str]:
+        """Return all passwords."""
+        return {password for seen in self.passwords.values() for password in seen}
+
+    async def _watch(self, version: str) -> None:
+        url = f"{self._admin.server}/api/v1/secrets?watch=true&resourceVersion={version}"
+        headers = {"Authorization": f"Bearer {self._admin.token}"}
+        async with self._admin.session.get(url, headers=headers, timeout=NO_LIMIT) as stream:
+            async for line in stream.content:
+                event = json.loads(line)
+                self._note(event["object"])
+
+    def _note(self, secret: dict[str, dict[str, str]]) -> None:
+        if encoded := (secret.get("data") or {}).get("password"):
+            name = f"{secret['metadata']['namespace']}/{secret['metadata']['name']}"
+            seen = self.passwords.setdefault(name, [])
+            password = base64.b64decode(encoded).decode(errors="replace")
+            if not seen or seen[-1] != password:
+                seen.append(password)

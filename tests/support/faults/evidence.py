@@ -1,0 +1,67 @@
+"""What only the whole of a run shows: credentials that changed, and secrets that leaked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import aiohttp
+
+from tests.support.documents import path
+from tests.support.faults import sweep
+from tests.support.faults.credentials import CredentialWatch
+from tests.support.faults.expectation import Expectation
+from tests.support.faults.servers import Servers
+from tests.support.faults.snapshot import secret_value
+from tests.support.faults.stage import Stage
+
+
+def renewed(expected: Expectation, credentials: CredentialWatch) -> Iterator[str]:
+    """Say which credential changed, at any moment of the run, more often than it was asked for."""
+    for wanted in expected.delivered:
+        if wanted.brought is not None:
+            continue
+        for name, seen in credentials.of(wanted.syndesis.namespace).items():
+            if len(seen) > 1 + wanted.renewals and name.endswith("-credentials"):
+                yield f"the credential in Secret {name} changed {len(seen) - 1} times, expected {wanted.renewals}"
+
+
+async def logins(stage: Stage, expected: Expectation, credentials: CredentialWatch) -> list[str]:
+    """Try every credential of the run on Keycloak: those in the Secrets open it, and no others."""
+    keycloak = stage.platforms.keycloak
+    if keycloak is None:
+        return []
+    snapshot, problems = await stage.snapshot(), []
+    current = {
+        (f"{d.space.namespace}-{d.space.name}", secret_value(secret, "password"))
+        for d in expected.delivered
+        for secret in snapshot.objects["Secret"]
+        if secret["metadata"]["namespace"] == d.syndesis.namespace
+    }
+    for realm in stage.platforms.realms:
+        for user in snapshot.keycloak[realm]:
+            for password in credentials.all():
+                opens = await asyncio.to_thread(keycloak.can_log_in, realm, user["username"], password)
+                if opens != ((realm, password) in current):
+                    problems.append(f"a credential {'opens' if opens else 'does not open'} {user['username']}")
+    return problems
+
+
+async def leaked(stage: Stage, servers: Servers, credentials: CredentialWatch) -> list[str]:
+    """Search logs, metrics, Events and all objects but those that hold it by design for passwords and tokens."""
+    texts = [sweep.log_text(servers.log), ("the metrics", await _metrics(servers.metrics_port))]
+    kinds = ("Integration", "Connection", "Event")
+    lists = await asyncio.gather(
+        *(stage.admin.items(path(kind, namespace)) for kind in kinds for namespace in stage.namespaces)
+    )
+    for items in lists:
+        texts += [sweep.document_text(f"{i.get('kind', 'Event')} {i['metadata']['name']}", i) for i in items]
+    tokens = {servers.token}
+    if stage.platforms.keycloak is not None:
+        tokens.add(stage.platforms.keycloak.admin_password)
+    return list(sweep.leaks(texts, credentials.all() | tokens))
+
+
+async def _metrics(port: int) -> str:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        return await answer.text()

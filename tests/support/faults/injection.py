@@ -1,0 +1,71 @@
+"""One fault at one boundary of a run: whether it is this one, and what happens then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from tests.support.faults.boundaries import Boundary
+from tests.support.faults.faults import Fault
+
+LATE = 0.5
+"""Seconds after the first watch of the next process at which a request is delivered late, if that has not written."""
+
+
+@dataclass
+class Injection:
+    """The fault of a run. Without one nothing is ever hit."""
+
+    fault: Fault | None = None
+    boundary: Boundary | None = None
+    kill: Callable[[], None] = lambda: None
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the fault was injected."""
+    event_passed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set for a moment when any event of a watch is sent."""
+    _overtaker: str = ""
+    """The write after which a request is delivered; empty for before any other."""
+    _late: Callable[[], Awaitable[None]] | None = None
+    _late_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def hits(self, boundary: Boundary | None) -> Fault | None:
+        """Return the fault if this is its boundary, and it was not injected before."""
+        if self.fault is None or boundary is None or boundary != self.boundary or self.reached.is_set():
+            return None
+        self.reached.set()
+        return self.fault
+
+    def hold(self, deliver: Callable[[], Awaitable[None]], overtaker: str = "") -> None:
+        """Keep a request of a process that is killed now, to be delivered when the next one runs.
+
+        It is delivered before the next write, or after ``overtaker``.
+        """
+        self._late, self._overtaker = deliver, overtaker
+
+    async def before_write(self) -> None:
+        """Deliver the request that is kept, if any; whoever comes in the meantime waits for it."""
+        if not self._overtaker:
+            await self._deliver()
+
+    async def after_write(self, what: str) -> None:
+        """Deliver the request that is kept, if this write had to come first."""
+        if self._overtaker == what:
+            await self._deliver()
+
+    async def watch_opened(self) -> None:
+        """Deliver the request that is kept after a while: the next process has read all kinds now."""
+        if self._late is not None:
+            await asyncio.sleep(LATE)
+            await self._deliver()
+
+    async def _deliver(self) -> None:
+        async with self._late_lock:
+            if self._late is not None:
+                deliver, self._late = self._late, None
+                await deliver()
+
+    def sent_event(self) -> None:
+        """Release what waits for the next event of another kind."""
+        self.event_passed.set()
+        self.event_passed = asyncio.Event()

@@ -1,0 +1,144 @@
+"""The operator as a process: started, killed, and started again, as its Deployment does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Self
+
+from tests.support.faults import zygote
+
+START_SECONDS = 60.0
+
+
+class Zygote:
+    """The process from which operators are forked."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._started: asyncio.Queue[int] = asyncio.Queue()
+        self._endings: dict[int, asyncio.Future[int]] = {}
+        self._reading = asyncio.create_task(self._read())
+        self._lock = asyncio.Lock()
+        self._ready = asyncio.Event()
+
+    @classmethod
+    async def start(cls) -> Self:
+        """Start it, and return once it has loaded the operator."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, zygote.__file__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        started = cls(process)
+        await asyncio.wait_for(started._ready.wait(), START_SECONDS)
+        return started
+
+    async def fork(self, arguments: list[str], log: Path, request_seconds: float = 0.0) -> int:
+        """Start an operator with these arguments; return its pid."""
+        request = {"arguments": arguments, "log": str(log), "request_seconds": request_seconds}
+        assert self._process.stdin is not None
+        async with self._lock:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            return await asyncio.wait_for(self._started.get(), START_SECONDS)
+
+    async def ended(self, pid: int) -> int:
+        """Return the exit code of a process once it has ended; negative for a signal."""
+        return await asyncio.shield(self._ending(pid))
+
+    async def stop(self) -> None:
+        """End the process, and with it all operators."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+        self._reading.cancel()
+
+    def _ending(self, pid: int) -> asyncio.Future[int]:
+        return self._endings.setdefault(pid, asyncio.get_running_loop().create_future())
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            answer: dict[str, Any] = json.loads(line)
+            if "ready" in answer:
+                self._ready.set()
+            elif "started" in answer:
+                self._started.put_nowait(answer["started"])
+            else:
+                self._ending(answer["ended"]).set_result(answer["code"])
+
+
+class Deployment:
+    """Keeps one operator running: starts another when one is killed.
+
+    ``prepare`` returns the arguments of the process with this number, which is 0 for the first.
+    """
+
+    def __init__(
+        self,
+        parent: Zygote,
+        prepare: Callable[[int], Awaitable[list[str]]],
+        log: Path,
+        *,
+        request_seconds: float = 0.0,
+    ) -> None:
+        self.lives = 0
+        self.failures: list[str] = []
+        """How processes ended that nobody killed."""
+        self._parent = parent
+        self._prepare = prepare
+        self._log = log
+        self._request_seconds = request_seconds
+        self._pid = 0
+        self._killed: set[int] = set()
+        self._forking = asyncio.Lock()
+        self._may_start = asyncio.Event()
+        self._may_start.set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        async with self._forking:  # a process whose pid is not known yet would stay
+            self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        if self._pid:
+            self.kill()
+            await self._parent.ended(self._pid)
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Kill the process, and start the next one after the block."""
+        self._may_start.clear()
+        self.kill()
+        try:
+            yield
+        finally:
+            self._may_start.set()
+
+    def kill(self) -> None:
+        """Kill the process that runs now with SIGKILL."""
+        if self._pid and self._pid not in self._killed:
+            self._killed.add(self._pid)
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    async def _run(self) -> None:
+        while True:
+            await self._may_start.wait()
+            async with self._forking:
+                arguments = await self._prepare(self.lives)
+                self._pid = await self._parent.fork(arguments, self._log, self._request_seconds)
+                self.lives += 1
+            code = await self._parent.ended(self._pid)
+            if self._pid not in self._killed:
+                self.failures.append(f"process {self.lives} of the operator ended by itself with code {code}")
+                await asyncio.sleep(0.5)
