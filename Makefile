@@ -37,12 +37,12 @@ test: $(VENV)/.installed ## Run all tests, each promise at least once
 	$(PYTEST) -m "not faults"
 
 test-fast: $(VENV)/.installed ## Run tests that need no control plane and no Keycloak
-	$(PYTEST) -m "not faults" tests/unit tests/faults tests/fuzz tests/compat/test_syndesis_*.py
+	$(PYTEST) -m "not faults" tests/unit tests/faults/test_reflector_*.py tests/fuzz tests/compat/test_syndesis_*.py
 
 faults: $(VENV)/.installed ## Try each fault at each boundary of each scenario, and more of what make test samples
 	$(BIN)/integration-operator-sandbox build
 	$(PYTEST) -m faults
-	$(BIN)/python -m tests.support.faults --workers $(WORKERS) --runs $(RUNS) --report docs/reliability.md
+	$(BIN)/python -m tests.support.faults --workers $(WORKERS) --runs $(RUNS) $(if $(filter 0,$(RUNS)),--report docs/reliability.md)
 
 RANDOM_TESTS := tests/fuzz tests/unit/test_ownership_of_random_objects.py tests/unit/test_lease_is_held_by_one.py
 

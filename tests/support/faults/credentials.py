@@ -12,6 +12,9 @@ import aiohttp
 
 from tests.support.faults.admin import Admin
 
+KEYS = {"password", "word"}
+"""Keys of a password in a generated Secret, and in one that a scenario brings."""
+
 NO_LIMIT = aiohttp.ClientTimeout(total=None)
 
 
@@ -50,9 +53,9 @@ class CredentialWatch:
                 self._note(event["object"])
 
     def _note(self, secret: dict[str, dict[str, str]]) -> None:
-        if encoded := (secret.get("data") or {}).get("password"):
-            name = f"{secret['metadata']['namespace']}/{secret['metadata']['name']}"
+        data, name = secret.get("data") or {}, f"{secret['metadata']['namespace']}/{secret['metadata']['name']}"
+        for key in KEYS & data.keys():
             seen = self.passwords.setdefault(name, [])
-            password = base64.b64decode(encoded).decode(errors="replace")
+            password = base64.b64decode(data[key]).decode(errors="replace")
             if not seen or seen[-1] != password:
                 seen.append(password)

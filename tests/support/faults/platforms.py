@@ -46,7 +46,9 @@ class Platforms:
         inside = set(namespaces)
         if self.enmasse is not None:
             logins = self.enmasse.logins.items()
-            snapshot.logins = {tuple(login): word for login, word in logins if login.namespace in inside}
+            snapshot.logins = {
+                (lo.namespace, lo.space, lo.username): word for lo, word in logins if lo.namespace in inside
+            }
         if self.syndesis is not None:
             for (namespace, name), stored in self.syndesis.connections.items():
                 if namespace in inside:

@@ -11,6 +11,7 @@ from pathlib import Path
 from integration_operator import __version__
 from integration_operator_sandbox.controlplane.binaries import kubernetes_version
 from integration_operator_sandbox.platforms.keycloak.distribution import VERSION as KEYCLOAK
+from tests.support.faults.boundaries import Sort
 from tests.support.faults.faults import FAULTS
 from tests.support.faults.journal import Entry, Journal
 from tests.support.faults.plan import uncovered
@@ -34,7 +35,7 @@ SIGKILL and started again. After each run, code that shares nothing with the ope
 6. No password or token is in any log, Event, status or metric.
 """
 
-SORTS = ("write", "event", "list")
+SORTS: tuple[Sort, ...] = ("write", "event", "list")
 MOST_LINES = 50
 
 

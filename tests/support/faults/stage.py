@@ -126,6 +126,18 @@ class Stage:
 
         await self.eventually(f"{space} is enabled", changed)
 
+    async def rotate(self, space: Ref, syndesis: Ref) -> None:
+        """Request another credential, and wait until the earlier one is gone."""
+        integration = await self.integration(space, syndesis)
+        request = {"annotations": {"integreatly.org/rotate": self.tag}}
+        await self.patch("Integration", integration, {"metadata": request, "spec": {"rotation": {"overlap": "1s"}}})
+
+        async def rotated() -> bool:
+            found = (await self.snapshot()).find("Integration", integration)
+            return found is not None and condition(found, "Rotating").get("reason") == "Rotated"
+
+        await self.eventually(f"the credential of {integration} is rotated", rotated)
+
     async def is_ready(self, integration: Ref) -> None:
         """Wait until an Integration is Ready for its present spec."""
 

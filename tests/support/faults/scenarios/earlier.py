@@ -128,6 +128,16 @@ class KeycloakDisable(KeycloakPair):
         return Expectation(offered=(Offered(self.space, self.syndesis),))
 
 
+class KeycloakRotate(KeycloakPair):
+    """A user requests another credential."""
+
+    name = "keycloak-rotate"
+
+    async def act(self) -> Expectation:
+        await self.stage.rotate(self.space, self.syndesis)
+        return Expectation(delivered=(self.as_delivered(self.space, self.syndesis, renewals=1),))
+
+
 class KeycloakSpaceDeleted(KeycloakPair):
     """An AddressSpace is deleted with its realm."""
 
@@ -222,6 +232,12 @@ class AggregatedCreate(Aggregated, KeycloakCreate):
     name = "aggregated-create"
 
 
+class AggregatedRotate(Aggregated, KeycloakRotate):
+    """A user requests another credential behind EnMasse's API."""
+
+    name = "aggregated-rotate"
+
+
 class AggregatedDisable(Aggregated, KeycloakDisable):
     """A user disables a pair whose user is behind EnMasse's API."""
 
@@ -231,8 +247,10 @@ class AggregatedDisable(Aggregated, KeycloakDisable):
 SCENARIOS: tuple[type[Scenario], ...] = (
     KeycloakCreate,
     KeycloakDisable,
+    KeycloakRotate,
     KeycloakSpaceDeleted,
     TakeOver,
     AggregatedCreate,
     AggregatedDisable,
+    AggregatedRotate,
 )

@@ -72,6 +72,16 @@ class Disable(DeliveredPair):
         return Expectation(offered=(Offered(self.space, self.syndesis),))
 
 
+class Rotate(DeliveredPair):
+    """A user requests another credential."""
+
+    name = "rotate"
+
+    async def act(self) -> Expectation:
+        await self.stage.rotate(self.space, self.syndesis)
+        return Expectation(delivered=(self.as_delivered(self.space, self.syndesis, renewals=1),))
+
+
 class SyndesisAppears(Scenario):
     """A Syndesis is installed for an AddressSpace of another namespace, and a user enables what is offered."""
 
@@ -146,7 +156,8 @@ class OwnSecret(DeliveredPair):
         await self.stage.create("Secret", secret, metadata=labels, data=data)
         integration = await self.stage.integration(self.space, self.syndesis)
         reference = {"name": secret.name, "usernameKey": "login", "passwordKey": "word"}
-        await self.stage.patch("Integration", integration, {"spec": {"credentialsSecretRef": reference}})
+        spec = {"credentialsSecretRef": reference, "rotation": {"overlap": "1s"}}
+        await self.stage.patch("Integration", integration, {"spec": spec})
         await self.stage.is_ready(integration)
         await self.stage.patch("Secret", secret, {"data": {"word": encoded("second-of-alice")}})
         brought = Brought(secret.name, "alice", "second-of-alice")
@@ -158,6 +169,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     Endpoint,
     Certificate,
     Disable,
+    Rotate,
     SyndesisAppears,
     SyndesisLeaves,
     SpaceDeleted,

@@ -42,6 +42,12 @@ class RestDisable(OverRest, native.Disable):
     name = "rest-disable"
 
 
+class RestRotate(OverRest, native.Rotate):
+    """A user requests another credential for a connection over REST."""
+
+    name = "rest-rotate"
+
+
 class RestSyndesisLeaves(OverRest, native.SyndesisLeaves):
     """A Syndesis is uninstalled that has a connection over REST."""
 
@@ -114,6 +120,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     RestCreate,
     RestEndpoint,
     RestDisable,
+    RestRotate,
     RestSyndesisLeaves,
     RestSpaceDeleted,
     RestBothDeleted,
