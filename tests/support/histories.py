@@ -15,7 +15,7 @@ from integration_operator.api import names
 from integration_operator.controllers.integration.dry_run import DryRun
 from integration_operator.controllers.integration.offline import cache_of_documents
 from integration_operator.domain.model import naming
-from integration_operator.domain.model.actions import Action, Delete, DeleteRemote, EnsureRemote, SetFinalizer
+from integration_operator.domain.model.actions import Action, Apply, Delete, DeleteRemote, EnsureRemote, SetFinalizer
 from integration_operator.domain.model.credential import decode
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.domain.model.integration import Integration
@@ -169,6 +169,11 @@ class History:
                 self.logins.pop((action.space.uid, str(action.username)), None)
             else:
                 self.connections = {key: login for key, login in self.connections.items() if key[1] != pair}
+        elif isinstance(action, Apply) and action.kind == "MessagingUser":  # EnMasse takes the login over
+            username = action.document["spec"]["username"]
+            self.logins.pop((self._uid("AddressSpace", pair.space), username), None)
+        elif isinstance(action, Apply) and action.kind == "Connection" and "connectionId" in action.document["spec"]:
+            self.connections = {key: login for key, login in self.connections.items() if key[1] != pair}
         self.operator._execute(pair, action)
         if isinstance(action, SetFinalizer) and self.get(action.kind, action.ref) is None:
             self.operator._deletions[action.kind, action.ref] += 1
@@ -266,12 +271,12 @@ class History:
         assert connection in ([secret], [naming.secret_name(pair)]), f"connections of {pair}: {connection}"
 
     def shape(self) -> list[Any]:
-        """Return what exists and what is reported, without credentials and times."""
+        """Return what exists and what is reported, without credentials, their history and times."""
         objects = [(kind, live.ref) for kind in ("Integration", "Secret", "Connection") for live in self.objects(kind)]
         connections = sorted(str(pair) for _, pair in self.connections)
         users = [(str(pair), len(self.users(pair))) for pair in PAIRS]
         reported = [
-            (i.ref, [(c["type"], c["status"], c["reason"]) for c in i.status.get("conditions", ())])
+            (i.ref, [(c["type"], c["reason"]) for c in i.status.get("conditions", ()) if c["type"] != "Rotating"])
             for i in self.cache.integrations
         ]
         return [sorted(objects), connections, users, sorted(reported)]

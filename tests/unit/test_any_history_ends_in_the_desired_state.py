@@ -94,6 +94,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(pair=pairs, delivery=deliveries)
     def a_tenant_chooses_a_delivery(self, pair: Pair, delivery: dict[str, str] | None) -> None:
+        self.history.settle()  # a process that was killed, and a change of the delivery before the next: README.md
         self._change_spec(pair, {"delivery": delivery})
 
     @rule(pair=pairs, value=st.sampled_from(["1", "2", "3"]))
@@ -132,6 +133,16 @@ class AnyHistory(RuleBasedStateMachine):
         for _ in range(times):
             self.history.run_once(cut_after=actions)
 
+    @rule(pair=pairs, delivery=deliveries, value=st.sampled_from(["1", "2", "3"]), actions=st.integers(0, 9))
+    def a_rotation_is_cut_off(self, pair: Pair, delivery: dict[str, str] | None, value: str, actions: int) -> None:
+        """Few rotations are cut off by chance."""
+        self.a_tenant_suspends(pair, suspend=False)
+        self.a_tenant_enables_or_disables(pair, enabled=True)
+        self.a_tenant_chooses_a_delivery(pair, delivery)
+        self.the_operator_settles()
+        self.a_tenant_requests_a_rotation(pair, value)
+        self.history.run_once(cut_after=actions)
+
     @rule()
     def the_operator_settles(self) -> None:
         self.history.settle()
@@ -145,7 +156,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.the_operator_settles()
         field = "suspend" if suspend else "enabled"
         integration = self.history.integration(pair)
-        if integration is None or not self.history.is_ready(pair):
+        if integration is None or not self.history.is_ready(pair) or integration.spec.suspend:
             return
         self.history.pass_time(2 * OVERLAP)
         self.the_operator_settles()

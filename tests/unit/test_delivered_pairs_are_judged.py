@@ -171,9 +171,9 @@ def test_another_way_of_making_the_user_makes_the_new_login_before_it_deletes_th
 
     actions, decision = snapshot.settle(pair, TEMPLATES)
     order = [(type(a).__name__, a.kind) for a in actions if not isinstance(a, SetFinalizer)]
-    deliver = order.index(("EnsureRemote", "MessagingUser"))
-    delete = order.index(("Delete", "MessagingUser"))
-    assert deliver < order.index(("Apply", "Secret")) < delete, order
+    deliver, delete = order.index(("EnsureRemote", "MessagingUser")), order.index(("Delete", "MessagingUser"))
+    recorded, moved, *_ = (number for number, action in enumerate(order) if action == ("Apply", "Secret"))
+    assert recorded < deliver < moved < delete, order
     (made_over_rest,) = [a for a in actions if isinstance(a, EnsureRemote) and a.kind == "MessagingUser"]
     (gone,) = [a for a in actions if isinstance(a, Delete)]
     assert made_over_rest.username == naming.other_username(pair, first)

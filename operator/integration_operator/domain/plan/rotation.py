@@ -1,5 +1,7 @@
 """The rotation of the credential: a new user beside the earlier one, the connection moves, the earlier user goes.
 
+So does a change of the user's delivery from MessagingUser to REST, under the same password.
+
 A rotation goes on only while everything else of the pair is as desired. Each step leaves a state that shows what the
 next one is:
 
@@ -60,15 +62,19 @@ def plan_rotation(
     """Plan the next step. ``settled`` means that everything else is as desired. Raises ``TemplateRefused``."""
     previous, following = rotation.previous_users(pair), pair.facts.login.rotation.next
     if previous:
-        step = _end(pair, previous, delivery, templates, settled=settled)
+        step = _end(pair, credential, previous, delivery, templates, settled=settled)
     elif following is not None:
-        step = _prepare(pair, following, delivery, templates, settled=settled)
+        step = _prepare(pair, credential, following, delivery, templates, settled=settled)
     elif pair.integration.spec.credentials_secret_ref is not None:
         step = _provided(pair)
     elif pair.facts.login.rotation.previous is not None:
         step = _forget(pair, credential, templates)
+    elif rotation.changes_delivery(pair, delivery):
+        step = _begin(pair, credential, credential.password, f"the user changes to {delivery}", templates)
     else:
         step = _idle(pair, credential, templates, settled=settled)
+    if following is not None and _keeps_password(credential, following):
+        return step
     return replace(step, actions=tuple(_of_rotation(action) for action in step.actions))
 
 
@@ -86,14 +92,27 @@ def _idle(pair: DeliverablePair, credential: Credential, templates: Templates, *
     if not settled:
         message = f"Waits until the pair is Ready: {why}"
         return RotationPlan((Condition("Rotating", "False", "Waiting", message),), status=status)
-    username = naming.other_username(pair.pair, credential.username)
-    following = Credential(username, pair.facts.login.new_password)
-    begun = replace(record, next=following, request=rotation.requested(pair.integration))
+    step = _begin(pair, credential, pair.facts.login.new_password, why, templates)
+    return replace(step, status=status)
+
+
+def _begin(
+    pair: DeliverablePair, credential: Credential, password: str, why: str, templates: Templates
+) -> RotationPlan:
+    """Record the next credential."""
+    record, username = pair.facts.login.rotation, naming.other_username(pair.pair, credential.username)
+    request = record.request if password == credential.password else rotation.requested(pair.integration)
+    begun = replace(record, next=Credential(username, password), request=request)
     return RotationPlan(
         (Condition("Rotating", "True", "Preparing", f"User {username!r} is being created: {why}"),),
         _write_secret(pair, credential, begun, templates),
-        status,
+        _status(record),
     )
+
+
+def _keeps_password(credential: Credential, following: Credential) -> bool:
+    """Check if only the delivery of the user changes. That waits for nothing: the user in use may be out of order."""
+    return following.password == credential.password
 
 
 def _idle_conditions(record: RotationRecord, at: datetime | None) -> tuple[Condition, ...]:
@@ -116,19 +135,26 @@ def _provided(pair: DeliverablePair) -> RotationPlan:
 
 
 def _prepare(
-    pair: DeliverablePair, following: Credential, delivery: UserDelivery, templates: Templates, *, settled: bool
+    pair: DeliverablePair,
+    credential: Credential,
+    following: Credential,
+    delivery: UserDelivery,
+    templates: Templates,
+    *,
+    settled: bool,
 ) -> RotationPlan:
     """Create the next user; once it can log in, let the Secret have its credential."""
-    record = pair.facts.login.rotation
+    record, keeps_password = pair.facts.login.rotation, _keeps_password(credential, following)
     status = _status(record)
     step = plan_next_user(pair, following, delivery, templates)
-    if not settled:
+    if not (settled or keeps_password):
         waits = Condition("Rotating", "True", "Waiting", f"User {following.username!r} waits until the pair is Ready")
         return RotationPlan((waits,), status=status)
     if not step.check:
         message = f"User {following.username!r}: {step.check.message}"
         return RotationPlan((Condition("Rotating", "True", step.check.reason, message),), step.actions, status)
-    moved = RotationRecord(None, pair.facts.login.username, pair.facts.now, record.request)
+    rotated_at = record.rotated_at if keeps_password else pair.facts.now
+    moved = RotationRecord(None, pair.facts.login.username, rotated_at, record.request)
     message = f"The Secret gets the credential of user {following.username!r}"
     return RotationPlan(
         (Condition("Rotating", "True", "Moving", message),),
@@ -138,13 +164,19 @@ def _prepare(
 
 
 def _end(
-    pair: DeliverablePair, previous: PreviousUsers, delivery: UserDelivery, templates: Templates, *, settled: bool
+    pair: DeliverablePair,
+    credential: Credential,
+    previous: PreviousUsers,
+    delivery: UserDelivery,
+    templates: Templates,
+    *,
+    settled: bool,
 ) -> RotationPlan:
     """Delete the earlier users once the connection has had the new one for the overlap."""
     record, users = pair.facts.login.rotation, ", ".join(map(repr, previous.usernames))
     if (excess := rotation.excess(pair, previous) or _excess_over_rest(pair, previous, templates)) is not None:
         ended = Condition("Rotating", "True", "Ending", f"{users} is being deleted: {excess}")
-        return RotationPlan((ended,), tuple(_deletions(pair, previous, excess)), _status(record))
+        return RotationPlan((ended,), _deletions(pair, credential, previous, excess, templates), _status(record))
     if not settled:
         message = f"The connection changes to user {pair.facts.login.username!r}; {users} remains until then"
         return RotationPlan((Condition("Rotating", "True", "Moving", message),), status=_status(record))
@@ -161,7 +193,7 @@ def _end(
         return RotationPlan((Condition("Rotating", "True", "Overlap", message),), status=status, wake_at=until)
     why = early or "the overlap of the rotation is over"
     ended = Condition("Rotating", "True", "Ending", f"{users} is being deleted: {why}")
-    return RotationPlan((ended,), tuple(_deletions(pair, previous, why)), status)
+    return RotationPlan((ended,), _deletions(pair, credential, previous, why, templates), status)
 
 
 def _forget(pair: DeliverablePair, credential: Credential, templates: Templates) -> RotationPlan:
@@ -172,7 +204,17 @@ def _forget(pair: DeliverablePair, credential: Credential, templates: Templates)
     return RotationPlan(_idle_conditions(record, at), actions, _status(record, next_at=at), at)
 
 
-def _deletions(pair: DeliverablePair, previous: PreviousUsers, why: str) -> Iterator[Action]:
+def _deletions(
+    pair: DeliverablePair, credential: Credential, previous: PreviousUsers, why: str, templates: Templates
+) -> tuple[Action, ...]:
+    """Delete the earlier users. A watch shows MessagingUsers, so that the Secret need not name one any longer."""
+    record, forget = pair.facts.login.rotation, tuple[Action, ...]()
+    if any((user.document.get("spec") or {}).get("username") == record.previous for user in previous.resources):
+        forget = _write_secret(pair, credential, replace(record, previous=None), templates)
+    return (*forget, *_each_deletion(pair, previous, why))
+
+
+def _each_deletion(pair: DeliverablePair, previous: PreviousUsers, why: str) -> Iterator[Action]:
     for user in previous.resources:
         if not user.deleting:
             yield Delete.of("MessagingUser", user, why)

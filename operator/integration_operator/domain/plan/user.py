@@ -89,28 +89,16 @@ def _plan_remote(
     pair: DeliverablePair, credential: Credential, delivery: RemoteDelivery, templates: Templates
 ) -> StepPlan:
     """Plan a user without a MessagingUser that could be watched."""
-    if pair.children.user is not None:
-        return _plan_successor(pair, pair.children.user, credential, delivery, templates)
-    return _ensure(pair, credential, delivery, templates)
-
-
-def _plan_successor(
-    pair: DeliverablePair, user: LiveObject, credential: Credential, delivery: RemoteDelivery, templates: Templates
-) -> StepPlan:
-    """Plan a login over REST beside the MessagingUser's, which stays until the new one is used.
-
-    It needs another name: EnMasse deletes the login together with the MessagingUser.
-    """
-    username = credential.username
-    if username not in naming.usernames(pair.pair):
-        return blocked(
-            "DeliveryPending",
-            f"MessagingUser {user.ref} stays until your Secret has another user name: EnMasse deletes the login of "
-            f"that name together with it, so {delivery} cannot create it beside it",
-        )
-    successor = replace(credential, username=naming.other_username(pair.pair, username))
-    step = _ensure(pair, successor, delivery, templates)
-    return replace(step, check=readiness.user_ready(user.document))
+    user = pair.children.user
+    if user is None:
+        return _ensure(pair, credential, delivery, templates)
+    if credential.username in naming.usernames(pair.pair):
+        return StepPlan(readiness.user_ready(user.document))  # until a rotation has replaced it (plan/rotation.py)
+    return blocked(
+        "DeliveryPending",
+        f"MessagingUser {user.ref} stays until your Secret has another user name: EnMasse deletes the login of that "
+        f"name together with it, so {delivery} cannot create it beside it",
+    )
 
 
 def _ensure(pair: DeliverablePair, credential: Credential, delivery: RemoteDelivery, templates: Templates) -> StepPlan:

@@ -63,23 +63,27 @@ def delivery_mode(facts: Facts) -> DeliveryMode:
 
 def _user(facts: Facts) -> tuple[UserDelivery, str]:
     delivery, reason = _desired_user(facts)
-    current = _delivery_in_use(facts) if _has_two_users(facts) else None
+    current = _delivery_of_two(facts)
     if current is None or current == delivery:
         return delivery, reason
     return current, f"a second user exists until the rotation ends, then it changes to {delivery}, because {reason}"
 
 
-def _has_two_users(facts: Facts) -> bool:
-    """Check if a rotation is in progress. A change of the delivery would add a third user."""
-    others = facts.remote.users_except({facts.login.username})
-    return facts.login.rotation.next is not None or bool(facts.children.other_users or others)
+def _delivery_of_two(facts: Facts) -> UserDelivery | None:
+    """Return the delivery of the user that stays, if there are two. A change of the delivery would add a third."""
+    login = facts.login
+    if login.rotation.next is not None:
+        return _delivery_of(facts, login.rotation.next.username)
+    others = facts.remote.users_except({login.username})
+    return _delivery_of(facts, login.username) if facts.children.other_users or others else None
 
 
-def _delivery_in_use(facts: Facts) -> UserDelivery | None:
-    """Return the delivery of the user in use, None if there is none."""
-    if facts.children.user is not None:
+def _delivery_of(facts: Facts, username: str) -> UserDelivery | None:
+    """Return the delivery of the user with a name, None if there is none."""
+    resources = [user for user in (facts.children.user, *facts.children.other_users) if user is not None]
+    if any((user.document.get("spec") or {}).get("username") == username for user in resources):
         return "native"
-    remote = facts.remote.user_named(facts.login.username)
+    remote = facts.remote.user_named(username)
     return remote.delivery if remote.present and remote.delivery != "rest" else None
 
 

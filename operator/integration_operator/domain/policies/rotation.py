@@ -54,6 +54,15 @@ def due(pair: DeliverablePair) -> str | None:
     return None
 
 
+def changes_delivery(pair: DeliverablePair, delivery: str) -> bool:
+    """Check if a MessagingUser has to be replaced by a login over REST.
+
+    The login needs another name, because EnMasse deletes that of a MessagingUser together with it. The other way round
+    EnMasse takes the login over under its name.
+    """
+    return delivery != "native" and pair.children.user is not None
+
+
 @dataclass(frozen=True, slots=True)
 class PreviousUsers:
     """The users that the pair's connection no longer needs: MessagingUsers, and users over REST."""
