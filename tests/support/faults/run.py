@@ -205,7 +205,7 @@ class Run:
         self._outcome.boundaries = [b for b in self._traffic.boundaries if b.sort != "list"]
         if self._restarts:
             await self._restart_at_rest(after)
-        self._outcome.problems += renewed(self._stage, after, self._credentials)
+        self._outcome.problems += renewed(after, self._credentials.passwords)
         self._outcome.problems += await logins(self._stage, after, self._credentials)
         self._outcome.problems += await leaked(self._stage, self._servers, self._credentials)
         self._outcome.problems += self._deployment.failures
