@@ -56,7 +56,9 @@ async def logins(stage: Stage, expected: Expectation, credentials: CredentialWat
 
 async def leaked(stage: Stage, servers: Servers, credentials: CredentialWatch) -> list[str]:
     """Search logs, metrics, Events and all objects but those that hold it by design for passwords and tokens."""
-    texts = [sweep.log_text(servers.log), ("the metrics", await _metrics(servers.metrics_port))]
+    assert stage.deployment is not None
+    texts = [sweep.log_text(servers.log)]
+    texts += [("the metrics", await _metrics(servers.metrics_ports[life])) for life in stage.deployment.running]
     kinds = ("Integration", "Connection", "Event")
     lists = await asyncio.gather(
         *(stage.admin.items(path(kind, namespace)) for kind in kinds for namespace in stage.namespaces)

@@ -31,6 +31,8 @@ class Stage:
         self.admin = admin
         self.platforms = platforms
         self.deployment: Deployment | None = None
+        self.leader: Callable[[], int] = lambda: 0
+        """Returns the number of the process that leads."""
         self.tag = tag
         self.namespaces: list[str] = []
         self.neighbours: list[str] = []
