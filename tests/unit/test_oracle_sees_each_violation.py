@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from tests.support.documents import Document, encoded
+from tests.support.faults.evidence import renewed
 from tests.support.faults.expectation import Delivered, Expectation, Offered, Ref
-from tests.support.faults.oracle import violations
+from tests.support.faults.oracle import crowded, shut_out, violations
 from tests.support.faults.snapshot import Snapshot, StoredConnection
 from tests.support.faults.sweep import leaks
 
@@ -122,3 +124,34 @@ def test_what_should_be_gone_is_left() -> None:
 def test_a_leak_is_seen_in_plain_text_and_encoded(shown: str) -> None:
     assert list(leaks([("the log", f"before {shown} after")], {PASSWORD})) == ["the log has a password or token in it"]
     assert list(leaks([("the log", "nothing")], {PASSWORD})) == []
+
+
+def test_a_third_user_of_an_address_space_is_named() -> None:
+    snapshot = delivered()
+    snapshot.logins["shop", "orders", "app-b"] = "of the next one"
+    snapshot.keycloak["shop-orders"] = [{"username": "app"}, {"username": "app-b"}]
+    assert list(crowded(snapshot)) == []
+    snapshot.logins["shop", "orders", "app-c"] = "of a third one"
+    assert list(crowded(snapshot)) == ["shop-orders has 3 users, expected at most 2"]
+
+
+def test_a_connection_that_cannot_log_in_is_named() -> None:
+    snapshot = delivered()
+    assert list(shut_out(snapshot)) == []
+    snapshot.logins["shop", "orders", "app"] = "another password"
+    assert list(shut_out(snapshot)) == ["EnMasse refuses the credential of connection i-1"]
+
+
+@pytest.mark.parametrize("changes", [0, 1, 2])
+def test_a_credential_changes_as_often_as_it_was_asked_for(changes: int) -> None:
+    seen = [f"password {number}" for number in range(changes + 1)]
+    passwords = {"fuse/offer-credentials": seen, "fuse/offer-credentials (next)": seen[1:]}
+    for renewals in range(3):
+        expected = Expectation(delivered=(replace(WANTED, renewals=renewals),))
+        assert bool(list(renewed(expected, passwords))) == (renewals != changes)
+
+
+def test_a_credential_that_is_prepared_twice_is_named() -> None:
+    passwords = {"fuse/offer-credentials": ["first", "third"], "fuse/offer-credentials (next)": ["second", "third"]}
+    (problem,) = renewed(Expectation(delivered=(replace(WANTED, renewals=1),)), passwords)
+    assert "prepared 2 credentials" in problem

@@ -3,7 +3,7 @@
 A proxy between the operator and each server records the boundaries of a scenario: its writes, its LISTs and the events
 of its watches. A plan has one run for each boundary and each fault that concerns it. A run replays the scenario,
 injects the fault at the boundary, and lets the oracle judge what is left. The operator is a process of its own, which
-is killed with SIGKILL and started again, as a Deployment does.
+is killed with SIGKILL and started again, as a Deployment does. Some scenarios have two processes, of which one leads.
 
     boundaries, faults                   what can be disturbed, and how
     traffic, proxy, list_, watch_proxy   requests between the operator and the servers

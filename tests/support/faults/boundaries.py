@@ -23,6 +23,9 @@ NO_WRITES = ("/verifier", "/openid-connect/token")
 """Ends of paths of requests that are no GET and change nothing."""
 
 
+ELECTION = re.compile(r"^[A-Z]+ leases( |$)")
+
+
 @dataclass(frozen=True, slots=True)
 class Boundary:
     """A write, a LIST or an event of a watch; ``number`` counts those with the same description in a scenario."""
@@ -42,8 +45,16 @@ class Boundary:
 
     @property
     def may_merge(self) -> bool:
-        """True if two such requests of one run may be one in another: what a process reports, it reports once."""
-        return self.sort == "event" or self.is_event_record or self.what.endswith("/status")
+        """True if a run may have fewer such requests than another.
+
+        What a process reports, it reports once, and how often it renews a Lease depends on the time that a run takes.
+        """
+        return (
+            self.sort == "event"
+            or self.is_event_record
+            or self.what.endswith("/status")
+            or is_of_the_election(self.what)
+        )
 
 
 class Numbering:
@@ -63,6 +74,11 @@ class Numbering:
 def is_write(method: str, path: str) -> bool:
     """Return True if a request changes something on its server."""
     return method in ("POST", "PUT", "PATCH", "DELETE") and not path.endswith(NO_WRITES)
+
+
+def is_of_the_election(what: str) -> bool:
+    """Return True for a request with which processes elect a leader."""
+    return ELECTION.match(what) is not None
 
 
 def short(path: str) -> str:

@@ -12,8 +12,9 @@ import aiohttp
 
 from tests.support.faults.admin import Admin
 
-KEYS = {"password", "word"}
-"""Keys of a password in a generated Secret, and in one that a scenario brings."""
+KEYS = {"password": "", "word": "", "next-password": " (next)"}
+"""Keys of a password in a generated Secret, in one that a scenario brings, and of the one that a rotation will move to,
+with what is added to the name of the Secret for it."""
 
 NO_LIMIT = aiohttp.ClientTimeout(total=None)
 
@@ -23,7 +24,7 @@ class CredentialWatch:
 
     def __init__(self, admin: Admin) -> None:
         self.passwords: dict[str, list[str]] = {}
-        """The different passwords of each Secret in their order, by ``namespace/name``."""
+        """The different passwords of each Secret in their order, by ``namespace/name`` and the addition in ``KEYS``."""
         self._admin = admin
 
     async def __aenter__(self) -> Self:
@@ -35,10 +36,6 @@ class CredentialWatch:
         self._watching.cancel()
         with suppress(asyncio.CancelledError):
             await self._watching
-
-    def of(self, namespace: str) -> dict[str, list[str]]:
-        """Return the passwords of the Secrets in one namespace."""
-        return {name: seen for name, seen in self.passwords.items() if name.startswith(f"{namespace}/")}
 
     def all(self) -> set[str]:
         """Return all passwords."""
@@ -54,8 +51,8 @@ class CredentialWatch:
 
     def _note(self, secret: dict[str, dict[str, str]]) -> None:
         data, name = secret.get("data") or {}, f"{secret['metadata']['namespace']}/{secret['metadata']['name']}"
-        for key in KEYS & data.keys():
-            seen = self.passwords.setdefault(name, [])
+        for key in KEYS.keys() & data.keys():
+            seen = self.passwords.setdefault(f"{name}{KEYS[key]}", [])
             password = base64.b64decode(data[key]).decode(errors="replace")
             if not seen or seen[-1] != password:
                 seen.append(password)

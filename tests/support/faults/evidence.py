@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import aiohttp
 
 from tests.support.documents import path
 from tests.support.faults import sweep
-from tests.support.faults.credentials import CredentialWatch
+from tests.support.faults.credentials import KEYS, CredentialWatch
 from tests.support.faults.expectation import Expectation
 from tests.support.faults.servers import Servers
 from tests.support.faults.snapshot import secret_value
@@ -19,13 +19,18 @@ GENERATED = "-credentials"
 """End of the name of a Secret that the operator generates."""
 
 
-def renewed(stage: Stage, expected: Expectation, credentials: CredentialWatch) -> Iterator[str]:
-    """Say which generated credential changed, at any moment of the run, more often than it was asked for."""
-    for namespace in stage.namespaces:
-        allowed = max((d.renewals for d in expected.delivered if d.syndesis.namespace == namespace), default=0)
-        for name, seen in credentials.of(namespace).items():
-            if len(seen) > 1 + allowed and name.endswith(GENERATED):
-                yield f"the credential in Secret {name} changed {len(seen) - 1} times, expected {allowed}"
+def renewed(expected: Expectation, passwords: Mapping[str, list[str]]) -> Iterator[str]:
+    """Say which generated credential changed, in the whole run, more or less often than it was asked for.
+
+    ``passwords`` are those of a ``CredentialWatch``.
+    """
+    renewals = {delivered.syndesis.namespace: delivered.renewals for delivered in expected.delivered}
+    for name, seen in passwords.items():
+        asked = renewals.get(name.partition("/")[0], 0)
+        if name.endswith(GENERATED) and len(seen) - 1 != asked:
+            yield f"the credential in Secret {name} changed {len(seen) - 1} times, expected {asked}"
+        if name.endswith(KEYS["next-password"]) and len(seen) > asked:
+            yield f"Secret {name} prepared {len(seen)} credentials, expected {asked}"
 
 
 async def logins(stage: Stage, expected: Expectation, credentials: CredentialWatch) -> list[str]:
@@ -51,7 +56,9 @@ async def logins(stage: Stage, expected: Expectation, credentials: CredentialWat
 
 async def leaked(stage: Stage, servers: Servers, credentials: CredentialWatch) -> list[str]:
     """Search logs, metrics, Events and all objects but those that hold it by design for passwords and tokens."""
-    texts = [sweep.log_text(servers.log), ("the metrics", await _metrics(servers.metrics_port))]
+    assert stage.deployment is not None
+    texts = [sweep.log_text(servers.log)]
+    texts += [("the metrics", await _metrics(servers.metrics_ports[life])) for life in stage.deployment.running]
     kinds = ("Integration", "Connection", "Event")
     lists = await asyncio.gather(
         *(stage.admin.items(path(kind, namespace)) for kind in kinds for namespace in stage.namespaces)

@@ -10,7 +10,7 @@ from tests.support.faults.boundaries import Boundary
 from tests.support.faults.faults import Fault
 
 LATE = 0.5
-"""Seconds after the first watch of the next process at which a request is delivered late, if that has not written."""
+"""Seconds after the next process runs at which a request is delivered late, if that has not written."""
 
 
 @dataclass
@@ -19,11 +19,14 @@ class Injection:
 
     fault: Fault | None = None
     boundary: Boundary | None = None
-    kill: Callable[[], None] = lambda: None
+    kill: Callable[[int], None] = lambda life: None
+    """Kills the process with a number."""
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the fault was injected."""
     event_passed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set for a moment when any event of a watch is sent."""
+    _held_of: int | None = None
+    """The process whose request was kept."""
     _overtaker: str = ""
     """The write after which a request is delivered; empty for before any other."""
     _late: Callable[[], Awaitable[None]] | None = None
@@ -36,28 +39,32 @@ class Injection:
         self.reached.set()
         return self.fault
 
-    def hold(self, deliver: Callable[[], Awaitable[None]], overtaker: str = "") -> None:
-        """Keep a request of a process that is killed now, to be delivered when the next one runs.
+    def hold(self, life: int, deliver: Callable[[], Awaitable[None]], overtaker: str = "") -> None:
+        """Keep a request of a process that is killed now, to be delivered when another one runs.
 
         It is delivered before the next write, or after ``overtaker``.
         """
-        self._late, self._overtaker = deliver, overtaker
+        self._held_of, self._late, self._overtaker = life, deliver, overtaker
 
-    async def before_write(self) -> None:
+    async def before_write(self, life: int) -> None:
         """Deliver the request that is kept, if any; whoever comes in the meantime waits for it."""
-        if not self._overtaker:
+        if self._comes_after(life) and not self._overtaker:
             await self._deliver()
 
-    async def after_write(self, what: str) -> None:
+    async def after_write(self, life: int, what: str) -> None:
         """Deliver the request that is kept, if this write had to come first."""
-        if self._overtaker == what:
+        if self._comes_after(life) and self._overtaker == what:
             await self._deliver()
 
-    async def watch_opened(self) -> None:
-        """Deliver the request that is kept after a while: the next process has read all kinds now."""
-        if self._late is not None:
+    async def next_runs(self, life: int) -> None:
+        """Deliver the request that is kept after a while: the next process has read all kinds now, and may write."""
+        if self._late is not None and self._comes_after(life):
             await asyncio.sleep(LATE)
             await self._deliver()
+
+    def _comes_after(self, life: int) -> bool:
+        """Return True for a process that is another than the killed one."""
+        return self._held_of is not None and life != self._held_of
 
     async def _deliver(self) -> None:
         async with self._late_lock:

@@ -53,7 +53,7 @@ async def serve(proxy: Proxy, request: web.Request) -> web.StreamResponse:
     stale, query = proxy.stale, {}
     if "continue" not in request.query:
         stale.requests.setdefault(request.raw_path, proxy.headers(request))
-        fault = proxy.injection.hits(proxy.traffic.passes(proxy.upstream.name, "list", what))
+        fault = proxy.injection.hits(proxy.traffic.passes(proxy.life, proxy.upstream.name, "list", what))
         if fault is CONTINUE_EXPIRED:
             stale.expiring.add(plural)
             query = {"limit": "1"}

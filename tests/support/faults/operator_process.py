@@ -73,9 +73,10 @@ class Zygote:
 
 
 class Deployment:
-    """Keeps one operator running: starts another when one is killed.
+    """Keeps processes of the operator running: starts another when one ends.
 
-    ``prepare`` returns the arguments of the process with this number, which is 0 for the first.
+    Each has a number, which is 0 for the first. ``prepare`` returns the arguments of the process with a number;
+    ``ended`` is called with it when the process has ended.
     """
 
     def __init__(
@@ -84,61 +85,83 @@ class Deployment:
         prepare: Callable[[int], Awaitable[list[str]]],
         log: Path,
         *,
+        replicas: int = 1,
+        ended: Callable[[int], None] = lambda life: None,
         request_seconds: float = 0.0,
     ) -> None:
         self.lives = 0
+        """How many processes were started."""
         self.failures: list[str] = []
-        """How processes ended that nobody killed."""
+        """How processes ended that were not told to, or not as they were told to."""
         self._parent = parent
         self._prepare = prepare
         self._log = log
         self._request_seconds = request_seconds
-        self._pid = 0
-        self._killed: set[int] = set()
+        self._replicas = replicas
+        self._ended = ended
+        self._pids: dict[int, int] = {}
+        """The processes that run, by their number."""
+        self._told: dict[int, set[int]] = {}
+        """The exit codes that are expected of processes that were told to end."""
         self._forking = asyncio.Lock()
         self._may_start = asyncio.Event()
         self._may_start.set()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
+        self._tasks = [asyncio.create_task(self._run()) for _ in range(self._replicas)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._task is not None
         async with self._forking:  # a process whose pid is not known yet would stay
-            self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        if self._pid:
-            self.kill()
-            await self._parent.ended(self._pid)
+            for task in self._tasks:
+                task.cancel()
+        await asyncio.wait(self._tasks)
+        for life, pid in self._pids.items():
+            self.kill(life)
+            await self._parent.ended(pid)
+
+    @property
+    def running(self) -> list[int]:
+        """The numbers of the processes that run."""
+        return list(self._pids)
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """Kill the process, and start the next one after the block."""
+        """Kill all processes, and start the next ones after the block."""
         self._may_start.clear()
-        self.kill()
+        for life in self._pids:
+            self.kill(life)
         try:
             yield
         finally:
             self._may_start.set()
 
-    def kill(self) -> None:
-        """Kill the process that runs now with SIGKILL."""
-        if self._pid and self._pid not in self._killed:
-            self._killed.add(self._pid)
+    def kill(self, life: int) -> None:
+        """Kill a process with SIGKILL, if it runs."""
+        self._tell(life, signal.SIGKILL, -signal.SIGKILL)
+
+    def stop(self, life: int) -> None:
+        """Stop a process with SIGTERM, as a rolling update does."""
+        self._tell(life, signal.SIGTERM, 0)
+
+    def _tell(self, life: int, number: signal.Signals, code: int) -> None:
+        if (pid := self._pids.get(life)) is not None:
+            self._told.setdefault(life, set()).add(code)
             with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(pid, number)
 
     async def _run(self) -> None:
         while True:
             await self._may_start.wait()
             async with self._forking:
-                arguments = await self._prepare(self.lives)
-                self._pid = await self._parent.fork(arguments, self._log, self._request_seconds)
+                life = self.lives
+                arguments = await self._prepare(life)
+                pid = self._pids[life] = await self._parent.fork(arguments, self._log, self._request_seconds)
                 self.lives += 1
-            code = await self._parent.ended(self._pid)
-            if self._pid not in self._killed:
-                self.failures.append(f"process {self.lives} of the operator ended by itself with code {code}")
+            code = await self._parent.ended(pid)
+            del self._pids[life]
+            self._ended(life)
+            if code not in self._told.get(life, ()):
+                self.failures.append(f"process {life} of the operator ended by itself with code {code}")
                 await asyncio.sleep(0.5)

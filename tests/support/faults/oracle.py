@@ -11,6 +11,7 @@ It reads names, labels and fields of the public contract, and nothing of what th
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 
 from tests.support.faults.admin import Document
@@ -19,6 +20,7 @@ from tests.support.faults.snapshot import Snapshot, StoredConnection, condition,
 
 FINALIZER = "integreatly.org/rest-state"
 MADE = ("Integration", "Secret", "MessagingUser", "Connection")
+MOST_USERS = 2
 Foreign = Mapping[tuple[str, Ref], Document]
 
 
@@ -26,6 +28,24 @@ def violations(snapshot: Snapshot, expected: Expectation, foreign: Foreign) -> l
     """Return how the invariants 1 to 4 are violated; none if all hold."""
     judge = _Judge(snapshot, expected, foreign)
     return list(judge.judge())
+
+
+def crowded(snapshot: Snapshot) -> Iterator[str]:
+    """Say which AddressSpace has more users than a rotation needs: the one in use, and the one before or after it."""
+    spaces = Counter(f"{namespace}-{space}" for namespace, space, _ in snapshot.logins)
+    users = spaces | Counter({realm: len(users) for realm, users in snapshot.keycloak.items()})
+    for name, count in users.items():
+        if count > MOST_USERS:
+            yield f"{name} has {count} users, expected at most {MOST_USERS}"
+
+
+def shut_out(snapshot: Snapshot) -> Iterator[str]:
+    """Say which connection has a credential that the simulated EnMasse refuses."""
+    accepted = {(username, password) for (_, _, username), password in snapshot.logins.items()}
+    for stored in (*snapshot.reconciled.values(), *snapshot.rest):
+        credential = stored.properties.get("username", ""), stored.properties.get("password", "")
+        if credential not in accepted:
+            yield f"EnMasse refuses the credential of connection {stored.id}"
 
 
 class _Judge:

@@ -41,18 +41,25 @@ class Platforms:
             for identifier, stored in self.server.stored().items()
         ]
 
+    def logins(self, namespaces: Iterable[str]) -> dict[tuple[str, str, str], str]:
+        """Return the passwords that the simulated EnMasse accepts, by namespace, AddressSpace and user name."""
+        if self.enmasse is None:
+            return {}
+        inside, logins = set(namespaces), self.enmasse.logins.items()
+        return {(lo.namespace, lo.space, lo.username): word for lo, word in logins if lo.namespace in inside}
+
+    def reconciled(self, namespaces: Iterable[str]) -> dict[Ref, StoredConnection]:
+        """Return the connections that the simulated Syndesis made of resources."""
+        if self.syndesis is None:
+            return {}
+        inside, connections = set(namespaces), self.syndesis.connections.items()
+        return {Ref(*key): StoredConnection(c.id, c.properties) for key, c in connections if key[0] in inside}
+
     async def show(self, snapshot: Snapshot, namespaces: Iterable[str]) -> None:
         """Add to a snapshot what the platforms have stored for some namespaces."""
-        inside = set(namespaces)
-        if self.enmasse is not None:
-            logins = self.enmasse.logins.items()
-            snapshot.logins = {
-                (lo.namespace, lo.space, lo.username): word for lo, word in logins if lo.namespace in inside
-            }
-        if self.syndesis is not None:
-            for (namespace, name), stored in self.syndesis.connections.items():
-                if namespace in inside:
-                    snapshot.reconciled[Ref(namespace, name)] = StoredConnection(stored.id, stored.properties)
+        namespaces = list(namespaces)
+        snapshot.logins = self.logins(namespaces)
+        snapshot.reconciled = self.reconciled(namespaces)
         snapshot.rest = self.stored_by_operator()
         if self.keycloak is not None:
             for realm in self.realms:

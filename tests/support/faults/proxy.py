@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Self, TypeVar
@@ -13,7 +14,7 @@ from yarl import URL
 
 from tests.support.faults import list_proxy, watch_proxy
 from tests.support.faults.answers import Answer, refusal, reset
-from tests.support.faults.boundaries import is_write, short
+from tests.support.faults.boundaries import is_of_the_election, is_write, short
 from tests.support.faults.faults import Fault
 from tests.support.faults.injection import Injection
 from tests.support.faults.traffic import Traffic
@@ -63,43 +64,54 @@ class Proxy:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if "watch" in request.query:
-            self.in_background(self.injection.watch_opened())
+            if not self.traffic.elects:
+                self.in_background(self.injection.next_runs(self.life))
             return await watch_proxy.serve(self, request)
         if self.upstream.name == "kubernetes" and list_proxy.is_list(request):
             return await list_proxy.serve(self, request)
         what = f"{request.method} {short(request.path)}"
         writes = is_write(request.method, request.path)
+        election = is_of_the_election(what)
         body = await request.read()
-        if writes and self.life > 0:
-            await self.injection.before_write()
+        if writes and not election:
+            await self.injection.before_write(self.life)
         note = self.traffic.note(self.life, self.upstream.name, what, is_write=writes)
-        if writes and (fault := self.injection.hits(self.traffic.passes(self.upstream.name, "write", what))):
+        if writes and (fault := self.injection.hits(self.traffic.passes(self.life, self.upstream.name, "write", what))):
             note.answer = fault.name
             if fault.status:
                 return refusal(self.upstream.name, fault)
             await self._inject(fault, request, body, what)
         answer = await self.forward(request, body)
         note.answer = str(answer.status)
-        if writes and self.life > 0:
-            await self.injection.after_write(what)
+        if writes and election and answer.status < 300:
+            self._elected(body)
+        if writes:
+            await self.injection.after_write(self.life, what)
         return answer.response()
+
+    def _elected(self, lease: bytes) -> None:
+        """Note who holds the Lease now."""
+        leader = self.life if json.loads(lease)["spec"]["holderIdentity"] else None
+        if leader is not None and leader != self.traffic.leader:
+            self.in_background(self.injection.next_runs(self.life))
+        self.traffic.leads(leader)
 
     async def _inject(self, fault: Fault, request: web.Request, body: bytes, what: str) -> NoReturn:
         """Do to a write what the fault says."""
         match fault.name:
             case "killed-before":
-                self.injection.kill()
+                self.injection.kill(self.life)
             case "killed-after":
                 await self.forward(request, body)
-                self.injection.kill()
+                self.injection.kill(self.life)
             case "answer-lost":
                 await self.forward(request, body)
             case "late":
-                self.injection.hold(self._delivery(request, body))
-                self.injection.kill()
+                self.injection.hold(self.life, self._delivery(request, body))
+                self.injection.kill(self.life)
             case "overtaken":
-                self.injection.hold(self._delivery(request, body), what)
-                self.injection.kill()
+                self.injection.hold(self.life, self._delivery(request, body), what)
+                self.injection.kill(self.life)
             case "timeout":
                 await asyncio.sleep(NEVER)
             case "reset":

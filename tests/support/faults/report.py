@@ -33,6 +33,7 @@ SIGKILL and started again. After each run, code that shares nothing with the ope
 5. The operator is quiet: no request but watches for a second in each run, and for a minute once for each scenario. A
    restart at rest writes nothing.
 6. No password or token is in any log, Event, status or metric.
+7. Of several processes only the one that holds the Lease writes.
 """
 
 SORTS: tuple[Sort, ...] = ("write", "event", "list")

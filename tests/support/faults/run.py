@@ -103,7 +103,7 @@ class Run:
         self._quiet_at_rest = quiet_at_rest
         self._restarts = restarts and fault is None
         self._tag = secrets.token_hex(4)
-        self._traffic = Traffic(polls=scenario.polls)
+        self._traffic = Traffic(polls=scenario.polls, replicas=scenario.replicas)
         self._injection = Injection(fault, boundary)
         self._outcome = Outcome()
         self._mark = time.monotonic()
@@ -151,10 +151,13 @@ class Run:
                 self._environment.zygote,
                 self._servers.arguments,
                 self._servers.log,
+                replicas=self._type.replicas,
+                ended=self._traffic.ended,
                 request_seconds=self._fault.request_seconds if self._fault is not None else 0.0,
             )
             self._injection.kill = self._deployment.kill
             self._stage.deployment = self._deployment
+            self._stage.leader = self._leader
             await stack.enter_async_context(self._deployment)
             await stack.enter_async_context(repeatedly(self._look, every=0.005))
             self._phase("start")
@@ -205,10 +208,10 @@ class Run:
         self._outcome.boundaries = [b for b in self._traffic.boundaries if b.sort != "list"]
         if self._restarts:
             await self._restart_at_rest(after)
-        self._outcome.problems += renewed(self._stage, after, self._credentials)
+        self._outcome.problems += renewed(after, self._credentials.passwords)
         self._outcome.problems += await logins(self._stage, after, self._credentials)
         self._outcome.problems += await leaked(self._stage, self._servers, self._credentials)
-        self._outcome.problems += self._deployment.failures
+        self._outcome.problems += [*self._deployment.failures, *self._traffic.strays]
         self._phase("sweep")
 
     async def _holds(self, expected: Expectation, quiet: float, moment: str) -> bool:
@@ -231,12 +234,16 @@ class Run:
                 return not self._outcome.problems
 
     async def _restart(self) -> None:
-        """Kill the operator; record the boundaries of the next process."""
+        """Kill the operator, or its leader; record the boundaries of the next one."""
         self._traffic.begin()
         lives = self._deployment.lives
-        self._deployment.kill()
+        self._deployment.kill(self._leader())
         while self._deployment.lives == lives:
             await asyncio.sleep(0.01)
+
+    def _leader(self) -> int:
+        assert self._traffic.leader is not None
+        return self._traffic.leader
 
     async def _restart_at_rest(self, expected: Expectation) -> None:
         """Restart the operator over a state that is as it should be: it lists all kinds, and writes nothing."""

@@ -24,6 +24,8 @@ class Scenario(ABC):
     """True if users are in a Keycloak."""
     polls: ClassVar[frozenset[str]] = frozenset()
     """Requests that are repeated by design."""
+    replicas: ClassVar[int] = 1
+    """How many processes of the operator run at a time."""
     is_continuous = False
     """True while ``interrupted`` is to be checked."""
 

@@ -25,11 +25,12 @@ class Servers:
     def __init__(self, directory: Path, tag: str, kubernetes: Admin, traffic: Traffic, injection: Injection) -> None:
         self.stale = StaleLists()
         self.token = kubernetes.token
-        self.metrics_port = 0
+        self.metrics_ports: dict[int, int] = {}
+        """The port of each process at which it serves its metrics."""
         self.log = directory / f"{tag}.log"
         self.settings: dict[str, Any] = {}
         """Settings of the operator beside the addresses of its servers."""
-        self._kubeconfig = directory / f"{tag}.kubeconfig"
+        self._directory, self._tag = directory, tag
         self._traffic, self._injection = traffic, injection
         self._upstreams = [Upstream("kubernetes", kubernetes.server, kubernetes.session)]
         self._stack = AsyncExitStack()
@@ -40,7 +41,7 @@ class Servers:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
-        for file in (self.log, self._kubeconfig):
+        for file in (self.log, *map(self._kubeconfig, self.metrics_ports)):
             file.unlink(missing_ok=True)
 
     def add(self, upstream: Upstream) -> None:
@@ -59,21 +60,24 @@ class Servers:
             proxy = Proxy(upstream, self._traffic, self._injection, life, self.stale)
             await self._stack.enter_async_context(proxy)
             if upstream.name == "kubernetes":
-                self._write_kubeconfig(proxy.url)
+                self._write_kubeconfig(life, proxy.url)
             else:
                 settings[SETTING[upstream.name]] = proxy.url
-        self.metrics_port = free_port()
-        line = ["run", "--kubeconfig", str(self._kubeconfig), "--log-level", "debug", "--log-format", "json"]
-        line += ["--probe-port", "0", "--metrics-port", str(self.metrics_port), "--bind-address", "127.0.0.1"]
+        port = self.metrics_ports[life] = free_port()
+        line = ["run", "--kubeconfig", str(self._kubeconfig(life)), "--log-level", "debug", "--log-format", "json"]
+        line += ["--probe-port", "0", "--metrics-port", str(port), "--bind-address", "127.0.0.1"]
         for name, value in settings.items():
-            line += [f"--{name.replace('_', '-')}", str(value)]
+            line += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
         return line
 
-    def _write_kubeconfig(self, url: str) -> None:
+    def _kubeconfig(self, life: int) -> Path:
+        return self._directory / f"{self._tag}-{life}.kubeconfig"
+
+    def _write_kubeconfig(self, life: int, url: str) -> None:
         one = {
             "clusters": [{"name": "one", "cluster": {"server": url}}],
             "users": [{"name": "one", "user": {"token": self.token}}],
             "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
         }
         document = {"apiVersion": "v1", "kind": "Config", "current-context": "one", **one}
-        write_private(self._kubeconfig, yaml.safe_dump(document))
+        write_private(self._kubeconfig(life), yaml.safe_dump(document))

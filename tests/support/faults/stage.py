@@ -13,6 +13,7 @@ from tests.support.documents import PATHS, path, space_status
 from tests.support.faults.admin import Admin, Document, Refused
 from tests.support.faults.expectation import Ref
 from tests.support.faults.operator_process import Deployment
+from tests.support.faults.oracle import crowded
 from tests.support.faults.platforms import Platforms
 from tests.support.faults.snapshot import Snapshot, condition, read_objects
 
@@ -30,6 +31,8 @@ class Stage:
         self.admin = admin
         self.platforms = platforms
         self.deployment: Deployment | None = None
+        self.leader: Callable[[], int] = lambda: 0
+        """Returns the number of the process that leads."""
         self.tag = tag
         self.namespaces: list[str] = []
         self.neighbours: list[str] = []
@@ -133,7 +136,10 @@ class Stage:
         await self.patch("Integration", integration, {"metadata": request, "spec": {"rotation": {"overlap": "1s"}}})
 
         async def rotated() -> bool:
-            found = (await self.snapshot()).find("Integration", integration)
+            snapshot = await self.snapshot()
+            problems = list(crowded(snapshot))
+            assert not problems, problems
+            found = snapshot.find("Integration", integration)
             return found is not None and condition(found, "Rotating").get("reason") == "Rotated"
 
         await self.eventually(f"the credential of {integration} is rotated", rotated)
@@ -157,6 +163,12 @@ class Stage:
             assert time.monotonic() < until, f"not within {within:g} s: {what}"
             await asyncio.sleep(POLL)
         return answer
+
+    def stored(self) -> Snapshot:
+        """Return what the simulated platforms have stored at this moment, without a request."""
+        platforms, inside = self.platforms, self.namespaces
+        rest = platforms.stored_by_operator()
+        return Snapshot({}, platforms.logins(inside), platforms.reconciled(inside), rest)
 
     async def snapshot(self) -> Snapshot:
         """Return all that exists in the run's namespaces."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.support.faults.proxy import Proxy
 
 NO_LIMIT = aiohttp.ClientTimeout(total=None, connect=5)
+LEASES = "leases"
 LAG = 0.7
 """Seconds by which the watch of a server that lags behind comes later."""
 DELAY = 1.0
@@ -54,19 +55,20 @@ async def _pass_on(proxy: Proxy, request: web.Request, response: web.StreamRespo
     fault = proxy.injection.hits(_boundary(proxy, plural, line))
     if fault is None:
         await response.write(line)
-        proxy.injection.sent_event()
+        if plural != LEASES:
+            proxy.injection.sent_event()
         return
     await _inject(proxy, fault, request, response, line)
 
 
 def _boundary(proxy: Proxy, plural: str, line: bytes) -> Boundary | None:
-    """Return the boundary of an event; None for a bookmark or an error."""
+    """Return the boundary of an event; None for a bookmark or an error, and for a Lease, which is renewed for ever."""
     event: dict[str, Any] = json.loads(line) if line.strip() else {}
-    if event.get("type") not in ("ADDED", "MODIFIED", "DELETED"):
+    if plural == LEASES or event.get("type") not in ("ADDED", "MODIFIED", "DELETED"):
         return None
     metadata = event["object"]["metadata"]
     name = "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
-    return proxy.traffic.passes(proxy.upstream.name, "event", f"{event['type']} {plural} {name}")
+    return proxy.traffic.passes(proxy.life, proxy.upstream.name, "event", f"{event['type']} {plural} {name}")
 
 
 async def _inject(proxy: Proxy, fault: Fault, request: web.Request, response: web.StreamResponse, line: bytes) -> None:

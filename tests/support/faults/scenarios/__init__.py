@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.support.faults.scenario import Scenario
-from tests.support.faults.scenarios import earlier, native, rest, upgrade
+from tests.support.faults.scenarios import earlier, native, replicas, rest, upgrade
 
 SCENARIOS: dict[str, type[Scenario]] = {
-    scenario.name: scenario for module in (native, rest, earlier, upgrade) for scenario in module.SCENARIOS
+    scenario.name: scenario for module in (native, rest, replicas, earlier, upgrade) for scenario in module.SCENARIOS
 }

@@ -7,6 +7,7 @@ import base64
 from integration_operator_sandbox.localhost.certificates import self_signed
 from tests.support.documents import encoded, space_status
 from tests.support.faults.expectation import Brought, Expectation, Offered, Ref
+from tests.support.faults.oracle import crowded, shut_out
 from tests.support.faults.scenario import Scenario
 
 
@@ -78,8 +79,14 @@ class Rotate(DeliveredPair):
     name = "rotate"
 
     async def act(self) -> Expectation:
+        self.is_continuous = True
         await self.stage.rotate(self.space, self.syndesis)
         return Expectation(delivered=(self.as_delivered(self.space, self.syndesis, renewals=1),))
+
+    def interrupted(self) -> str | None:
+        """Two users at most, and one of them is the connection's."""
+        stored = self.stage.stored()
+        return next(iter((*crowded(stored), *shut_out(stored))), None) if self.is_continuous else None
 
 
 class SyndesisAppears(Scenario):
