@@ -14,8 +14,9 @@ LAST_WATCH = "integrations"
 """A kind that every operator watches, and whose watch begins with the last ones of a start."""
 KEPT = 60
 """Requests that a report shows."""
-ELECTIONS = 2
-"""Boundaries of the election in a scenario. More depend on the time that a run takes: a Lease is renewed for ever."""
+REPEATED = 2
+"""Boundaries of the same request of the election, or of a poll. How many more there are depends on the time that a run
+takes: a Lease is renewed, and a kind without WATCH is listed, for ever."""
 
 
 @dataclass(slots=True)
@@ -102,7 +103,7 @@ class Traffic:
         if life != self._leader and not election:
             return None
         boundary = self._numbering.next(server, sort, what)
-        if election and boundary.number >= ELECTIONS:
+        if (election or what in self.polls) and boundary.number >= REPEATED:
             return None
         self.boundaries.append(boundary)
         return boundary
