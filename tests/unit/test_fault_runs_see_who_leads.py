@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.support.faults.boundaries import Boundary, is_of_the_election
-from tests.support.faults.traffic import ELECTIONS, LAST_WATCH, Traffic
+from tests.support.faults.traffic import REPEATED, LAST_WATCH, Traffic
 
 RENEWAL = "PUT leases operator/operator"
 WRITE = "PATCH secrets shop/orders"
@@ -59,7 +59,7 @@ def test_boundaries_are_those_of_the_leader_and_a_bounded_number_of_the_election
     for life in (0, 1, 0, 1):
         write(traffic, life, RENEWAL)
     renewals = [boundary for boundary in traffic.boundaries if is_of_the_election(boundary.what)]
-    assert [boundary.number for boundary in renewals] == list(range(ELECTIONS))
+    assert [boundary.number for boundary in renewals] == list(range(REPEATED))
     assert all(boundary.may_merge for boundary in renewals)
 
 
