@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.support.faults.boundaries import Boundary, is_of_the_election
-from tests.support.faults.traffic import REPEATED, LAST_WATCH, Traffic
+from tests.support.faults.traffic import LAST_WATCH, REPEATED, Traffic
 
 RENEWAL = "PUT leases operator/operator"
 WRITE = "PATCH secrets shop/orders"
