@@ -246,6 +246,21 @@ def test_killed_before_the_status_is_written(story: Story, passes: int, enabled:
     assert not story.facts.login.rotation.previous
 
 
+@pytest.mark.parametrize("passes", range(8))
+def test_killed_during_the_overlap_the_next_rotation_ends(story: Story, passes: int) -> None:
+    """With a connection over REST, what is known of its users over REST is that there are none."""
+    for request in ("first", "second"):
+        story.request(request)
+        for _ in range(passes):
+            story.one_pass()
+        story.restart()
+        story.settle()
+        story.now += timedelta(hours=2)
+        story.settle()
+        assert story.rotating == ("False", "Rotated")
+        assert story.users == {story.stored}
+
+
 @pytest.mark.parametrize("passes", range(6))
 @pytest.mark.parametrize("change", [{"enabled": False}, {"deleted": True}])
 def test_taken_down_in_the_middle_nothing_is_left(story: Story, change: dict[str, Any], passes: int) -> None:

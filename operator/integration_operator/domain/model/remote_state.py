@@ -141,11 +141,10 @@ def parse_status(status: Document, *, finalizer: bool) -> RemoteSides:
     conditions = status.get("conditions")
     reported = [c for c in conditions if _mapping(c).get("type") == VERIFIED] if isinstance(conditions, list) else []
     checks = [Check(c.get("status") == "True", _text(c, "reason"), _text(c, "message")) for c in reported]
-    second_user = _mapping(delivered.get("secondUser"))
     return RemoteSides(
         _parse_side(_mapping(delivered.get("user")), finalizer, None),
         _parse_side(connection, finalizer, checks[0] if checks else None),
-        _parse_side(second_user, bool(second_user) and finalizer, None),
+        _parse_side(_mapping(delivered.get("secondUser")), False, None),  # the Secret names it, too
     )
 
 
