@@ -12,6 +12,8 @@ BYSTANDERS = "bystanders"
 """Part of the names of namespaces beside the scenarios."""
 LAST_WATCH = "integrations"
 """A kind that every operator watches, and whose watch begins with the last ones of a start."""
+POLLS = 1
+"""Boundaries of a request that is repeated by design: the one of a start."""
 KEPT = 60
 """Requests that a report shows."""
 ELECTIONS = 2
@@ -102,7 +104,7 @@ class Traffic:
         if life != self._leader and not election:
             return None
         boundary = self._numbering.next(server, sort, what)
-        if election and boundary.number >= ELECTIONS:
+        if (election and boundary.number >= ELECTIONS) or (what in self.polls and boundary.number >= POLLS):
             return None
         self.boundaries.append(boundary)
         return boundary
