@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.support.faults.boundaries import Boundary, is_of_the_election
-from tests.support.faults.traffic import ELECTIONS, LAST_WATCH, Traffic
+from tests.support.faults.traffic import LAST_WATCH, REPEATED, Traffic
 
 RENEWAL = "PUT leases operator/operator"
 WRITE = "PATCH secrets shop/orders"
@@ -59,17 +59,17 @@ def test_boundaries_are_those_of_the_leader_and_a_bounded_number_of_the_election
     for life in (0, 1, 0, 1):
         write(traffic, life, RENEWAL)
     renewals = [boundary for boundary in traffic.boundaries if is_of_the_election(boundary.what)]
-    assert [boundary.number for boundary in renewals] == list(range(ELECTIONS))
+    assert [boundary.number for boundary in renewals] == list(range(REPEATED))
     assert all(boundary.may_merge for boundary in renewals)
 
 
-def test_a_poll_is_one_boundary() -> None:
+def test_a_poll_is_a_bounded_number_of_boundaries() -> None:
     traffic = Traffic(polls=frozenset({"LIST things"}))
     traffic.start(0)
     traffic.begin()
-    for _ in range(3):
+    for _ in range(REPEATED + 1):
         traffic.passes(0, "kubernetes", "list", "LIST things")
-    assert traffic.boundaries == [Boundary("kubernetes", "list", "LIST things")]
+    assert [boundary.number for boundary in traffic.boundaries] == list(range(REPEATED))
 
 
 async def test_it_is_not_quiet_while_none_leads(traffic: Traffic) -> None:

@@ -12,12 +12,11 @@ BYSTANDERS = "bystanders"
 """Part of the names of namespaces beside the scenarios."""
 LAST_WATCH = "integrations"
 """A kind that every operator watches, and whose watch begins with the last ones of a start."""
-POLLS = 1
-"""Boundaries of a request that is repeated by design: the one of a start."""
 KEPT = 60
 """Requests that a report shows."""
-ELECTIONS = 2
-"""Boundaries of the election in a scenario. More depend on the time that a run takes: a Lease is renewed for ever."""
+REPEATED = 2
+"""Boundaries of the same request of the election, or of a poll. How many more there are depends on the time that a run
+takes: a Lease is renewed, and a kind without WATCH is listed, for ever."""
 
 
 @dataclass(slots=True)
@@ -104,7 +103,7 @@ class Traffic:
         if life != self._leader and not election:
             return None
         boundary = self._numbering.next(server, sort, what)
-        if (election and boundary.number >= ELECTIONS) or (what in self.polls and boundary.number >= POLLS):
+        if (election or what in self.polls) and boundary.number >= REPEATED:
             return None
         self.boundaries.append(boundary)
         return boundary
