@@ -8,6 +8,8 @@ WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) * 3 / 2)))
 PAIRS  ?= 1000
 # The most runs of a fault campaign; 0 for all.
 RUNS   ?= 0
+# The order of the runs, and so which ones RUNS takes; empty for the one of the last campaign, or a random one.
+SEED   ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast faults fuzz check lint format types layers manifests bench crds lock clean
@@ -42,7 +44,8 @@ test-fast: $(VENV)/.installed ## Run tests that need no control plane and no Key
 faults: $(VENV)/.installed ## Try each fault at each boundary of each scenario, and more of what make test samples
 	$(BIN)/integration-operator-sandbox build
 	$(PYTEST) -m faults
-	$(BIN)/python -m tests.support.faults --workers $(WORKERS) --runs $(RUNS) $(if $(filter 0,$(RUNS)),--report docs/reliability.md)
+	$(BIN)/python -m tests.support.faults --workers $(WORKERS) --runs $(RUNS) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(filter 0,$(RUNS)),--report docs/reliability.md)
 
 RANDOM_TESTS := tests/fuzz tests/unit/test_ownership_of_random_objects.py tests/unit/test_lease_is_held_by_one.py
 

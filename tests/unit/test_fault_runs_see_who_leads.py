@@ -63,6 +63,15 @@ def test_boundaries_are_those_of_the_leader_and_a_bounded_number_of_the_election
     assert all(boundary.may_merge for boundary in renewals)
 
 
+def test_a_poll_is_a_bounded_number_of_boundaries() -> None:
+    traffic = Traffic(polls=frozenset({"LIST things"}))
+    traffic.start(0)
+    traffic.begin()
+    for _ in range(REPEATED + 1):
+        traffic.passes(0, "kubernetes", "list", "LIST things")
+    assert [boundary.number for boundary in traffic.boundaries] == list(range(REPEATED))
+
+
 async def test_it_is_not_quiet_while_none_leads(traffic: Traffic) -> None:
     assert await traffic.quiet(0.01, 1.0) is None
     traffic.ended(0)
