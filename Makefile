@@ -12,7 +12,8 @@ RUNS   ?= 0
 SEED   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast faults fuzz check lint format types layers manifests bench crds lock clean
+.PHONY: help demo test test-fast test-more faults mutants fuzz check lint format types layers manifests bench crds lock \
+  clean
 
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,11 +42,17 @@ test: $(VENV)/.installed ## Run all tests, each promise at least once
 test-fast: $(VENV)/.installed ## Run tests that need no control plane and no Keycloak
 	$(PYTEST) -m "not faults" tests/unit tests/faults/test_reflector_*.py tests/fuzz tests/compat/test_syndesis_*.py
 
-faults: $(VENV)/.installed ## Try each fault at each boundary of each scenario, and more of what make test samples
+test-more: $(VENV)/.installed ## Run more of what make test samples: a crash at every step, longer outages, more churn
 	$(BIN)/integration-operator-sandbox build
 	$(PYTEST) -m faults
+
+faults: $(VENV)/.installed ## Try each fault at each boundary of each scenario, and write docs/reliability.md
+	$(BIN)/integration-operator-sandbox build
 	$(BIN)/python -m tests.support.faults --workers $(WORKERS) --runs $(RUNS) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(filter 0,$(RUNS)),--report docs/reliability.md)
+
+mutants: $(VENV)/.installed ## Change the code in 300 places, one at a time: which changes do the fast tests notice
+	$(BIN)/python -m tests.mutants
 
 RANDOM_TESTS := tests/fuzz tests/unit/test_ownership_of_random_objects.py tests/unit/test_lease_is_held_by_one.py
 
