@@ -34,7 +34,7 @@ def main() -> int:
     scenarios = options.scenarios or list(SCENARIOS)
 
     def choose(spec: Spec) -> bool:
-        return not options.faults or spec.fault in options.faults
+        return (not options.faults or spec.fault in options.faults) and options.matching in spec.key
 
     began = time.monotonic()
     campaign = Campaign(
@@ -51,7 +51,7 @@ def main() -> int:
     print(f"\n{time.monotonic() - began:.0f} s", file=sys.stderr)
     if options.report:
         write_report(options.report, journal)
-    complete = not (options.runs or options.faults or options.scenarios)
+    complete = not (options.runs or options.faults or options.scenarios or options.matching)
     missing = uncovered(journal.recordings, (e.spec for e in journal.entries.values())) if complete else []
     for spec in missing:
         print(f"not covered: {spec.key}", file=sys.stderr)
@@ -73,6 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=0, help="The most runs. Default: all.")
     parser.add_argument("--scenarios", nargs="*", choices=list(SCENARIOS))
     parser.add_argument("--faults", nargs="*", choices=list(FAULTS))
+    parser.add_argument("--matching", default="", help="Only runs with this text in their key, as a violation has it.")
     parser.add_argument("--quiet", type=float, default=60.0, help="Seconds without a request, once for each scenario.")
     parser.add_argument("--journal", type=Path, default=ROOT / "build" / "faults" / "journal.jsonl")
     parser.add_argument("--report", type=Path, help="Write the page with the results here.")
