@@ -12,7 +12,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.support.crashing import Moments, kill_at, killed, mortal
+from tests.support.crashing import Moments, kill_seldom_at, killed, mortal
 from tests.support.earlier_enmasse import aggregated_api, pair_in_config_map, realm_of
 from tests.support.keycloak_access import store_keycloak_access
 from tests.support.logins import delete_pair, deliver_login, login, nothing_left
@@ -22,7 +22,7 @@ from tests.support.rest_delivery import always_one_connection
 from tests.support.world import World
 
 
-@kill_at
+@kill_seldom_at
 @pytest.mark.parametrize("delivery", ["keycloak", "aggregated"])
 @pytest.mark.timeout(600)
 async def test_killed_at_any_step(

@@ -97,6 +97,12 @@ kill_at = pytest.mark.parametrize(
 """For scenarios of many seconds: a seventh of the steps in each run, all of them with the marker ``faults``."""
 
 
+kill_seldom_at = pytest.mark.parametrize(
+    "every", [pytest.param(19, id="every nineteenth step"), pytest.param(1, id="every step", marks=pytest.mark.faults)]
+)
+"""The same for those that are also a scenario of tests/support/faults."""
+
+
 async def killed(life: Callable[[Moments], Awaitable[None]], *, at_least: int, every: int = 1) -> None:
     """Live once undisturbed, which has to take ``at_least`` moments, then once for each of them, and die there.
 
