@@ -194,6 +194,22 @@ async def test_a_deferred_call_comes_back_with_its_server() -> None:
         assert at.register.of(written()).connection.present
 
 
+async def test_a_call_that_replaces_one_takes_its_turn() -> None:
+    """Each call that waits for a server has another turn to try it; one that nobody takes delays all others."""
+    async with beside() as at:
+        at.server.answer = lambda: Deferred("SyndesisUnavailable", "not asked", retry_after=0.2)
+        await at.work.start(written(), DELIVER)
+        at.server.answer = lambda: Deferred("SyndesisUnavailable", "not asked", retry_after=30.0)
+        await at.work.start(written(generation=2), WITHDRAW)
+        at.again.clear()
+        await asyncio.sleep(0.3)
+        assert at.again == [PAIR]
+        await at.work.start(written(generation=2), WITHDRAW)
+        at.again.clear()
+        await asyncio.sleep(0.3)
+        assert at.again == [], "the next turn is its own"
+
+
 async def test_the_time_of_taking_down_is_this_processs_own() -> None:
     async with beside() as at:
         assert at.work.seconds_deleting(written()) == 0.0

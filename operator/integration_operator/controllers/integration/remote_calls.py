@@ -47,6 +47,16 @@ class _Side:
     tries: int = 0
     not_before: float = 0.0
     timer: asyncio.TimerHandle | None = None
+    turn: float = 0.0
+    """When a deferred call is to be tried."""
+
+    def wait(self, now: float, seconds: float) -> float:
+        """Return the seconds for which a deferred call waits.
+
+        A call that replaces one which waited takes its turn: nobody else tries the server then.
+        """
+        self.turn = min(self.turn, now + seconds) if self.turn > now else now + seconds
+        return self.turn - now
 
     def cancel_timer(self) -> None:
         """Cancel the retry."""
@@ -99,7 +109,7 @@ class RemoteCalls:
         if side is not None:
             side.cancel_timer()
         if side is None or side.desired != desired:
-            side = _Side(call, desired)
+            side = _Side(call, desired, turn=side.turn if side is not None else 0.0)
         side.call = call
         self._sides[key] = side
         name = f"{type(call).__name__} {call.kind} {call.pair}"
@@ -187,7 +197,7 @@ class RemoteCalls:
     def _fail(self, side: _Side, error: Failure, log: Any) -> None:
         side.failure = error
         if error.deferred:
-            seconds = error.retry_after or 0.0
+            seconds = side.wait(self._clock(), error.retry_after or 0.0)
         else:
             seconds = max(backoff(side.tries, self._jitter(), error.max_delay), error.retry_after or 0.0)
             side.tries += 1
