@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from integration_operator import pruning
 from integration_operator.api import names
+from integration_operator.domain.model.credential import username_of
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.platforms import AddressSpace, Syndesis
 from integration_operator.domain.policies.integrations import parse_integration, specified_pair
@@ -144,8 +145,8 @@ def _offered_from_elsewhere(integration: Integration) -> Iterable[Hashable]:
 def _username(live: LiveObject) -> Iterable[Hashable]:
     """Index MessagingUsers by namespace, AddressSpace and user name: two with the same would share one login."""
     space, _, _ = live.ref.name.partition(".")
-    username = (live.document.get("spec") or {}).get("username")
-    return ((live.ref.namespace, space, username),) if isinstance(username, str) else ()
+    username = username_of(live)
+    return ((live.ref.namespace, space, username),) if username is not None else ()
 
 
 def _ref(document: Document) -> Ref:

@@ -17,6 +17,7 @@ from integration_operator.controllers.integration.remote_state import RemoteStat
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.actions import ChildKind
 from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.credential import username_of
 from integration_operator.domain.model.facts import Children, Facts, ForeignObject, Holds, Login, PlanSettings
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
@@ -288,7 +289,7 @@ class Gatherer:
 def _other_username(children: Children, rotation: RotationRecord) -> str | None:
     """Return the name of the user beside the one in use that may exist over REST: no watch shows it."""
     users = (children.user, *children.other_users)
-    watched = {(user.document.get("spec") or {}).get("username") for user in users if user is not None}
+    watched = {username_of(user) for user in users if user is not None}
     return None if rotation.other_username in watched else rotation.other_username
 
 

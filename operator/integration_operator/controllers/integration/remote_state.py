@@ -44,9 +44,8 @@ class RemoteStateStore:
         if sides.absent or self._clock() < entry.due_at:
             return sides
         if sides.user.present and (entry.user_next or not sides.connection.present):
-            users = (replace(user, due=user.present) for user in (sides.user, sides.second_user))
-            user, second_user = users
-            return replace(sides, user=user, second_user=second_user)
+            second_user = replace(sides.second_user, due=sides.second_user.present)
+            return replace(sides, user=replace(sides.user, due=True), second_user=second_user)
         return replace(sides, connection=replace(sides.connection, due=True))
 
     def begin(self, integration: Integration) -> None:

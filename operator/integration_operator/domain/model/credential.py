@@ -50,6 +50,12 @@ def credential_of_user(user: LiveObject) -> Credential | None:
     return Credential(spec["username"], password) if password and spec.get("username") else None
 
 
+def username_of(user: LiveObject) -> str | None:
+    """Return the user name of a MessagingUser; None if it has none that is text."""
+    username = (user.document.get("spec") or {}).get("username")
+    return username if isinstance(username, str) else None
+
+
 def surviving_credential(secret: LiveObject | None, user: LiveObject | None, username: str) -> Credential | None:
     """Return the pair's credential from the first copy that is unchanged; None if no copy is left.
 

@@ -30,7 +30,7 @@ from integration_operator.domain.model.actions import (
     SetFinalizer,
     apply_if_changed,
 )
-from integration_operator.domain.model.credential import Credential
+from integration_operator.domain.model.credential import Credential, username_of
 from integration_operator.domain.model.facts import DeliverablePair
 from integration_operator.domain.model.remote_state import RemoteState, applied_hash
 from integration_operator.domain.model.rotation import RotationRecord, format_time
@@ -209,7 +209,7 @@ def _deletions(
 ) -> tuple[Action, ...]:
     """Delete the earlier users. A watch shows MessagingUsers, so that the Secret need not name one any longer."""
     record, forget = pair.facts.login.rotation, tuple[Action, ...]()
-    if any((user.document.get("spec") or {}).get("username") == record.previous for user in previous.resources):
+    if any(username_of(user) == record.previous for user in previous.resources):
         forget = _write_secret(pair, credential, replace(record, previous=None), templates)
     return (*forget, *_each_deletion(pair, previous, why))
 

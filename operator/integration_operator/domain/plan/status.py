@@ -13,6 +13,7 @@ from integration_operator.api.integration import (
     RotationStatus,
 )
 from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.credential import username_of
 from integration_operator.domain.model.facts import Facts
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.remote_state import RemoteState
@@ -116,8 +117,8 @@ def _remote_user(remote: RemoteState, username: str) -> DeliveredUser:
 
 
 def _native_user(user: LiveObject) -> DeliveredUser:
-    username = (user.document.get("spec") or {}).get("username")
-    return DeliveredUser(delivery="native", namespace=user.ref.namespace, name=user.ref.name, username=username)
+    namespace, name = user.ref
+    return DeliveredUser(delivery="native", namespace=namespace, name=name, username=username_of(user))
 
 
 def _connection(facts: Facts, uri: str | None) -> DeliveredConnection | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from integration_operator.api import names
+from integration_operator.domain.model.credential import username_of
 from integration_operator.domain.model.facts import Facts
 from integration_operator.runtime.conditions import Condition
 
@@ -81,7 +82,7 @@ def _delivery_of_two(facts: Facts) -> UserDelivery | None:
 def _delivery_of(facts: Facts, username: str) -> UserDelivery | None:
     """Return the delivery of the user with a name, None if there is none."""
     resources = [user for user in (facts.children.user, *facts.children.other_users) if user is not None]
-    if any((user.document.get("spec") or {}).get("username") == username for user in resources):
+    if any(username_of(user) == username for user in resources):
         return "native"
     remote = facts.remote.user_named(username)
     return remote.delivery if remote.present and remote.delivery != "rest" else None

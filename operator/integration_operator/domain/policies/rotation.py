@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from integration_operator.api import names
 from integration_operator.api.integration import timedelta_of
+from integration_operator.domain.model.credential import username_of
 from integration_operator.domain.model.facts import DeliverablePair
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.remote_state import RemoteState
@@ -76,8 +77,10 @@ class PreviousUsers:
     @property
     def usernames(self) -> tuple[str, ...]:
         """Their user names."""
-        specs = (user.document.get("spec") or {} for user in self.resources)
-        names_ = {*(str(spec.get("username")) for spec in specs), *(state.id for state in self.remote if state.id)}
+        names_ = {
+            *(str(username_of(user)) for user in self.resources),
+            *(state.id for state in self.remote if state.id),
+        }
         return tuple(sorted(names_))
 
 
@@ -85,9 +88,7 @@ def previous_users(pair: DeliverablePair) -> PreviousUsers:
     """Return the users of the pair that are neither in use nor being prepared."""
     login = pair.facts.login
     needed = {login.username, login.rotation.next.username if login.rotation.next else login.username}
-    resources = tuple(
-        user for user in pair.children.other_users if (user.document.get("spec") or {}).get("username") not in needed
-    )
+    resources = tuple(user for user in pair.children.other_users if username_of(user) not in needed)
     return PreviousUsers(resources, pair.remote.users_except(needed))
 
 
