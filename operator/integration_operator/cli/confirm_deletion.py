@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from integration_operator.api import names
-from integration_operator.cli.failure import NO_CLUSTER, NO_PAIR, WRONG_INPUT, fail, one_line
+from integration_operator.cli.asking import ask
+from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Context, Kubeconfig
 from integration_operator.cli.following import described_condition
 from integration_operator.cli.output import say
@@ -56,13 +56,10 @@ async def _confirm(
     names_: list[str], namespace: str | None, settings: Settings, *, everything: bool, yes: bool
 ) -> None:
     from integration_operator import resources
-    from integration_operator.cli.reading import connected, read, ref_of
-    from integration_operator.runtime.resources import discover
+    from integration_operator.cli.reading import connected, read, ref_of, served_integrations
 
     async with connected(settings.kubeconfig, settings.context) as client:
-        served = await discover(client, resources.INTEGRATION)
-        if served is None:
-            fail("The cluster does not serve Integration: apply the CustomResourceDefinitions first", NO_CLUSTER)
+        served = await served_integrations(client)
         reading = await read(client, (resources.INTEGRATION,), namespaces=(namespace,) if namespace else ())
         held = {i.ref: i for i in map(parse_integration, reading.documents["Integration"]) if _is_held(i)}
         chosen = [held[ref] for ref in sorted(held)]
@@ -78,22 +75,14 @@ async def _confirm(
         elif not (names_ or everything):
             say(f"{len(chosen)} held. To release them: integration-operator confirm-deletion --all")
         else:
-            _ask(len(chosen), yes=yes)
+            if not yes:
+                number = f"{len(chosen)} Integration{'s' if len(chosen) > 1 else ''}"
+                ask(f"Delete the users, connections and Secrets of {number}?", refused="nothing is released")
             await _release(client, {i.ref: served.item(*i.ref) for i in chosen})
 
 
 def _is_held(integration: Integration) -> bool:
     return described_condition(integration, "Paired").startswith(HELD) and not integration.deletion_confirmed
-
-
-def _ask(count: int, *, yes: bool) -> None:
-    """Ask the user, unless there is nobody to ask."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        fail("nothing is released without --yes, because there is no terminal to ask on", WRONG_INPUT)
-    question = f"Delete the users, connections and Secrets of {count} Integration{'s' if count > 1 else ''}?"
-    typer.confirm(question, abort=True)
 
 
 async def _release(client: Client, paths: dict[Ref, str]) -> None:

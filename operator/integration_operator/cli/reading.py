@@ -82,6 +82,17 @@ def _explain(error: ApiError) -> str:
     return str(error)
 
 
+async def served_integrations(client: Client) -> APIResource:
+    """Return where Integrations are served; end the command if they are not."""
+    from integration_operator import resources
+    from integration_operator.runtime.resources import discover
+
+    served = await discover(client, resources.INTEGRATION)
+    if served is None:
+        fail("The cluster does not serve Integration: apply the CustomResourceDefinitions first", NO_CLUSTER)
+    return served
+
+
 async def read(
     client: Client,
     needed: Iterable[Resource],

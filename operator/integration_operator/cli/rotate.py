@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from integration_operator.api import names
-from integration_operator.cli.failure import NO_CLUSTER, NO_PAIR, fail, one_line
+from integration_operator.cli.failure import NO_PAIR, fail, one_line
 from integration_operator.cli.flags import Context, Kubeconfig
 from integration_operator.cli.following import described_condition, follow
 from integration_operator.cli.output import say
@@ -45,14 +45,10 @@ def rotate(
 
 
 async def _rotate(names_: list[str], namespace: str | None, settings: Settings, *, within: float) -> None:
-    from integration_operator import resources
-    from integration_operator.cli.reading import connected, ref_of
-    from integration_operator.runtime.resources import discover
+    from integration_operator.cli.reading import connected, ref_of, served_integrations
 
     async with connected(settings.kubeconfig, settings.context) as client:
-        served = await discover(client, resources.INTEGRATION)
-        if served is None:
-            fail("The cluster does not serve Integration: apply the CustomResourceDefinitions first", NO_CLUSTER)
+        served = await served_integrations(client)
         refs = [ref_of(name, namespace or client.namespace) for name in names_]
         paths = {ref: served.item(*ref) for ref in refs}
         for ref, path in paths.items():  # all are checked before the first one is changed

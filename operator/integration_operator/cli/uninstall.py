@@ -7,7 +7,6 @@ is repeated.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ import typer
 
 from integration_operator.api import names
 from integration_operator.cli.actions import described
+from integration_operator.cli.asking import ask
 from integration_operator.cli.failure import NO_CLUSTER, UNFINISHED, WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Config, Context, Kubeconfig
 from integration_operator.cli.following import described_condition
@@ -85,7 +85,9 @@ async def _uninstall(
             say("Nothing is left.")
         if plan_only or not pairs:
             return
-        _ask(pairs, policy, yes=yes)
+        if not yes:
+            question = f"{policy.capitalize()} what was delivered for {pairs} pair{'s' if pairs > 1 else ''}?"
+            ask(question, refused="nothing is changed")
         operator = Operator(client, templates, settings, plan=plan)
         async with operator.running():
             await _finish(operator, within)
@@ -124,15 +126,6 @@ def _say_steps(dry_run: DryRun, templates: TemplateFiles) -> int:
             for number, action in enumerate(actions, 1):
                 say(f"{number}. {described(action)}", indent=2)
     return count
-
-
-def _ask(pairs: int, policy: Policy, *, yes: bool) -> None:
-    """Ask the user, unless there is nobody to ask."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        fail("nothing is changed without --yes, because there is no terminal to ask on", WRONG_INPUT)
-    typer.confirm(f"{policy.capitalize()} what was delivered for {pairs} pair{'s' if pairs > 1 else ''}?", abort=True)
 
 
 async def _finish(operator: Operator, within: float) -> None:

@@ -53,7 +53,7 @@ class _Side:
     def wait(self, now: float, seconds: float) -> float:
         """Return the seconds for which a deferred call waits.
 
-        A call that replaces one which waited takes its turn: nobody else tries the server then.
+        A call that replaces one which waited takes its turn: no other call tries the server then.
         """
         self.turn = min(self.turn, now + seconds) if self.turn > now else now + seconds
         return self.turn - now
