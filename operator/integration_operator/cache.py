@@ -62,6 +62,7 @@ class Cache:
         self._on_state: list[Callable[[Resource, State], None]] = []
         self._on_listed: list[Callable[[Resource], None]] = []
         self._synced = asyncio.Event()
+        self._confirming = asyncio.Lock()
         self._spaces_absent = asyncio.Event()
         self._config_map_spaces.subscribe(self._config_map_changed)
         self._facts: ClusterFacts | None = None
@@ -123,6 +124,17 @@ class Cache:
     async def refresh(self) -> None:
         """List every kind again; return when each store is as new as this call, or its kind counts as out of sync."""
         await refresh(self.reflectors.values())
+
+    async def confirm(self) -> bool:
+        """List every kind again of which one LIST stands alone; return False if there was none.
+
+        A server that lags behind may answer a LIST with what was true before. A second one that shows the same, after
+        it, is as good as an answer can be. Nothing is listed again at rest, nor twice for the same LIST.
+        """
+        async with self._confirming:
+            alone = [reflector for reflector in self.reflectors.values() if not reflector.confirmed]
+            await refresh(alone)
+        return bool(alone)
 
     async def synced(self) -> None:
         """Return when each kind that is needed is in sync or known to be absent."""

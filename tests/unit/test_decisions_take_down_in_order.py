@@ -51,6 +51,17 @@ def reason_of(decision: Plan) -> str:
     return decision.conditions[0].reason
 
 
+def test_a_plan_that_deletes_says_so() -> None:
+    """Before it is carried out, the kinds are listed again of which a LIST stands alone."""
+    facts = delivered()
+    assert plan_pair(gone(facts), TEMPLATES).deletes
+    assert not plan_pair(facts, TEMPLATES).deletes
+    missing = replace(facts, children=replace(facts.children, connection=None))
+    repair = plan_pair(missing, TEMPLATES)
+    assert [type(action) for action in repair.actions] == [Apply]
+    assert not repair.deletes
+
+
 def test_disabled() -> None:
     facts = delivered()
     assert facts.integration is not None

@@ -134,7 +134,7 @@ def test_things_without_uid_come_and_go(store: Store[tuple[str, str]]) -> None:
 def test_no_more_than_so_many_deletions_are_remembered(
     store: Store[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_DELETED_UIDS", 2)
+    monkeypatch.setattr(module, "MAX_DELETED", 2)
     for name in "abc":
         store.apply_event("DELETED", thing(name, 1))
     for name in "abc":

@@ -30,6 +30,7 @@ from integration_operator.runtime.errors import (
     Unavailable,
     watch_error,
 )
+from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.resources import APIResource, Resource, discover
 from integration_operator.runtime.store import Report, Store
 
@@ -113,6 +114,9 @@ class Reflector(Generic[T]):
         self._read = asyncio.Event()
         """Set when this cycle has listed the kind, or could not."""
         self._read_next = self._read
+        self._repeated = False
+        """True if the next LIST of this cycle is the repetition that ``refresh`` asks for."""
+        self._confirmed = False
         self._version = ""
         self._outdated = False
         """True if the result of the last discovery may be outdated."""
@@ -128,6 +132,14 @@ class Reflector(Generic[T]):
         """Wait for the first complete LIST."""
         await self._listed.wait()
 
+    @property
+    def confirmed(self) -> bool:
+        """False if the last LIST stands alone: it repeated none, or it shows less than was known, or something older.
+
+        It is True for a kind of which no LIST was answered: of that nothing is concluded anyway.
+        """
+        return self._confirmed or self.state is not State.SYNCED
+
     async def refresh(self) -> None:
         """End the watch and LIST again; return when the store is as new as this call, or the kind is failing.
 
@@ -142,9 +154,23 @@ class Reflector(Generic[T]):
             self._cycle.reschedule(asyncio.get_running_loop().time())
         await read.wait()
 
+    async def read(self, ref: Ref) -> None:
+        """Read one object ahead of the watch, if it exists and is one of those that are selected.
+
+        A LIST of a name needs no other permission than those of the reflector.
+        """
+        if self.served is None:
+            return
+        query = {**self._selector(), "fieldSelector": f"metadata.name={ref.name}"}
+        collection = self.served.collection(ref.namespace)
+        for document in items_of(await self._client.get(collection, query), collection):
+            if (complete := self._complete(document)) is not None:
+                self.store.apply_event("MODIFIED", complete)
+
     async def run(self) -> None:
         """LIST and WATCH until cancelled."""
         while True:
+            self._repeated = self._read is not self._read_next
             self._read = self._read_next
             with suppress(TimeoutError):  # of refresh
                 async with asyncio.timeout(None) as self._cycle:
@@ -196,14 +222,18 @@ class Reflector(Generic[T]):
 
     async def _list(self) -> None:
         """LIST and replace the store."""
+        before = _number(self._version)
         while True:
             epoch = self.store.epoch()
             reports, self._version = await self._pages(self._collection)
             if not await self._moved():
                 break
         self.read_from = self.served
-        self.store.replace(reports, epoch, int(self._version) if self._version.isdigit() else None)
+        version = _number(self._version)
+        removed = self.store.replace(reports, epoch, version)
         self._failures = 0
+        outdated = before is not None and version is not None and version < before
+        self._confirmed, self._repeated = self._repeated and not removed and not outdated, False
         self._listed.set()
         self._enter(State.SYNCED)
         self._read.set()
@@ -369,6 +399,11 @@ class Reflector(Generic[T]):
 async def refresh(reflectors: Iterable[Reflector[Any]]) -> None:
     """List several kinds again; return when each store is as new as this call, or its kind is failing."""
     await asyncio.gather(*(reflector.refresh() for reflector in reflectors))
+
+
+def _number(version: str) -> int | None:
+    """Return a resourceVersion as a number; None if it is none, as that of an aggregated API may be."""
+    return int(version) if version.isdigit() else None
 
 
 def items_of(page: Document, collection: str) -> list[Document]:

@@ -18,12 +18,15 @@ from integration_operator.runtime.ref import Ref
 
 Document = dict[str, Any]
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 Index = Callable[[T], Iterable[Hashable]]
 Subscriber = Callable[[T | None, T | None], None]
 """Called with the old and the new object; None if there is none."""
 
-MAX_DELETED_UIDS = 10_000
-"""Uids of deleted objects that are kept to drop late events. So many deletions take longer than any request."""
+MAX_DELETED = 10_000
+"""Deleted objects whose uids are kept to drop late events, and whose names to tell that their deletion was watched. So
+many deletions take longer than any request."""
 
 
 class Report(Generic[T]):
@@ -57,6 +60,7 @@ class Store(Generic[T]):
         self._subscribers: list[Subscriber[T]] = []
         self._deleted: dict[str, int] = {}
         """The uids of deleted objects and their epoch. Events for them are dropped until the next LIST."""
+        self._deletion_watched: dict[Ref, None] = {}
         self._epoch = 0
 
     def subscribe(self, subscriber: Subscriber[T]) -> None:
@@ -72,6 +76,10 @@ class Store(Generic[T]):
         """Return the resourceVersion of an object, empty if it is not known."""
         entry = self._entries.get(ref)
         return str(entry.version) if entry and entry.version is not None else ""
+
+    def saw_deletion(self, ref: Ref) -> bool:
+        """Check if the watch reported the deletion of this object. That is certain, which a LIST without it is not."""
+        return ref in self._deletion_watched
 
     def __iter__(self) -> Iterator[T]:
         return (entry.object for entry in list(self._entries.values()))
@@ -130,6 +138,7 @@ class Store(Generic[T]):
         if kind == "DELETED":
             self._remember_deleted(uid)
             if entry and entry.uid == uid:
+                _remember(self._deletion_watched, ref, None)
                 self._drop(ref)
             return
         if uid in self._deleted or (entry and entry.uid == uid and not _is_newer(version, entry.version)):
@@ -164,10 +173,7 @@ class Store(Generic[T]):
     def _remember_deleted(self, uid: str) -> None:
         if not uid:  # users of EnMasse's aggregated API have none
             return
-        self._deleted.pop(uid, None)
-        self._deleted[uid] = self._epoch
-        if len(self._deleted) > MAX_DELETED_UIDS:
-            del self._deleted[next(iter(self._deleted))]
+        _remember(self._deleted, uid, self._epoch)
 
     def _put(self, report: Report[T], *, notify: bool = True) -> None:
         ref, converted = report.ref, report.object
@@ -176,6 +182,7 @@ class Store(Generic[T]):
         if entry:
             self._unindex(ref, entry.object)
         self._entries[ref] = report
+        self._deletion_watched.pop(ref, None)
         for name, keys_of in self._indexes.items():
             index = self._index[name]
             for key in keys_of(converted):
@@ -201,6 +208,14 @@ class Store(Generic[T]):
     def _notify(self, old: T | None, new: T | None) -> None:
         for subscriber in self._subscribers:
             subscriber(old, new)
+
+
+def _remember(deleted: dict[K, V], key: K, value: V) -> None:
+    """Add the newest deletion, and forget the oldest if there are too many."""
+    deleted.pop(key, None)
+    deleted[key] = value
+    if len(deleted) > MAX_DELETED:
+        del deleted[next(iter(deleted))]
 
 
 def _identity(document: Document) -> tuple[Ref, str, int | None]:

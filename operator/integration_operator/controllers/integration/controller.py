@@ -17,7 +17,7 @@ from integration_operator.api import names
 from integration_operator.backends import Backend, RemoteBackend
 from integration_operator.backends.kubernetes import KubernetesBackend
 from integration_operator.cache import Cache
-from integration_operator.controllers.integration.execute import Executor
+from integration_operator.controllers.integration.execute import Executor, Outcome
 from integration_operator.controllers.integration.gather import Gatherer, Key
 from integration_operator.controllers.integration.guards import (
     MAX_OFFERS,
@@ -138,12 +138,14 @@ class IntegrationController:
         """
         if not isinstance(key, Pair):
             return await self._report_unpaired(key)
-        templates = RenderCache(self._templates)
+        templates, outcome = RenderCache(self._templates), Outcome()
         for _ in range(MAX_PASSES):
             self.queue.clear_dirty(key)
             self._settle_lost(key)
             facts = self._gatherer.facts(key)  # from the cache, without a request
             plan = plan_pair(facts, templates)  # pure: the same call answers render and explain
+            if plan.deletes and not self._gatherer.saw_deletion(key) and await self._cache.confirm():
+                continue  # nothing is deleted because of a single LIST
             if not plan.bounded:
                 self._teardowns.forget(key)
             elif seconds := self._teardowns.wait(key):

@@ -12,7 +12,15 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from integration_operator.api.integration import Delivered, RotationStatus
-from integration_operator.domain.model.actions import Action, Apply, Delete, EnsureRemote, SetFinalizer
+from integration_operator.domain.model.actions import (
+    Action,
+    Apply,
+    Delete,
+    DeleteRemote,
+    EnsureRemote,
+    Release,
+    SetFinalizer,
+)
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.conditions import SIDES, condition, verification, waiting
 from integration_operator.domain.model.credential import Credential
@@ -65,6 +73,11 @@ class Plan:
     rotation: RotationStatus | None = None
     wake_at: datetime | None = None
     bounded: bool = False
+
+    @property
+    def deletes(self) -> bool:
+        """True if an action deletes something, or the record of what has to be deleted."""
+        return any(_deletes(action) for action in self.actions)
 
 
 def plan_pair(facts: Facts, templates: Templates) -> Plan:
@@ -163,6 +176,11 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
         rotation=rotation.status,
         wake_at=rotation.wake_at,
     )
+
+
+def _deletes(action: Action) -> bool:
+    is_removal = isinstance(action, SetFinalizer) and not action.present
+    return is_removal or isinstance(action, (Delete, DeleteRemote, Release))
 
 
 def not_ready(facts: Facts, because: Condition) -> tuple[Condition, ...]:
