@@ -8,7 +8,12 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
+from integration_operator.api import names
 from integration_operator.domain.model import naming
+from integration_operator.domain.model.credential import encode
+from integration_operator.runtime.errors import Conflict
 from tests.support.documents import decoded
 from tests.support.permissions import without_permission
 from tests.support.world import World
@@ -25,6 +30,41 @@ async def test_user_refused_then_restart(world: World) -> None:
     async with world.operator():
         found = await world.delivered(pair)
         assert decoded(found["Secret"]) == decoded(secret)
+
+
+async def test_a_late_first_write_changes_no_password(world: World) -> None:
+    """The first write of a process that was killed may be applied after that of the next process."""
+    pair = await world.pair()
+    async with world.operator(enable_new=True) as operator:
+        found = await world.delivered(pair)
+        document = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": found["Secret"]["metadata"],
+            "data": {"username": encode("u"), "password": encode("of the process that was killed")},
+        }
+        kept = ("name", "namespace", "labels", "annotations", "ownerReferences")
+        document["metadata"] = {key: document["metadata"][key] for key in kept}
+        writer = operator.cache.writer("Secret", names.FIELD_MANAGER)
+        with pytest.raises(Conflict):
+            await writer.create(document)
+        assert await world.get("Secret", naming.secret_ref(pair)) == found["Secret"]
+
+
+async def test_a_secret_that_the_cache_does_not_show_is_read(world: World) -> None:
+    """An earlier process created it, and neither a LIST nor the watch has shown it: the next pass finds it."""
+    pair = await world.pair()
+    async with world.operator(enable_new=True) as operator:
+        found = await world.delivered(pair)
+        secret, store = naming.secret_ref(pair), operator.cache.secrets
+        store.record_delete(secret, found["Secret"]["metadata"]["uid"])
+        store._deleted.clear()
+        empty = {"apiVersion": "v1", "kind": "Secret", "metadata": secret._asdict()}
+        with pytest.raises(Conflict):
+            await operator.cache.writer("Secret", names.FIELD_MANAGER).create(empty)
+        assert store.get(secret) is not None
+        assert await world.get("Secret", secret) == found["Secret"]
+        await world.has_reason(pair, "Stored", "CredentialsReady")
 
 
 async def test_killed_at_any_moment(world: World) -> None:

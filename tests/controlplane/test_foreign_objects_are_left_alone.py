@@ -15,6 +15,7 @@ from tests.support.world import World
 
 FOREIGN: dict[str, tuple[Any, dict[str, Any]]] = {
     "Secret": (naming.secret_ref, {"type": "Opaque", "data": {"password": "eA=="}}),
+    "Secret without our keys": (naming.secret_ref, {"type": "Opaque"}),
     "MessagingUser": (
         naming.user_ref,
         {"spec": {"username": "somebody", "authentication": {"type": "password", "password": "eA=="}}},
@@ -25,10 +26,10 @@ SIDES = {"Secret": "CredentialsReady", "MessagingUser": "UserReady", "Connection
 
 
 @pytest.mark.parametrize("labelled", [False, True], ids=["unlabelled", "with a label like ours"])
-@pytest.mark.parametrize("kind", FOREIGN)
-async def test_stranger_keeps_the_name(world: World, kind: str, labelled: bool) -> None:
+@pytest.mark.parametrize("what", FOREIGN)
+async def test_stranger_keeps_the_name(world: World, what: str, labelled: bool) -> None:
     pair = await world.pair()
-    ref_of, body = FOREIGN[kind]
+    kind, (ref_of, body) = what.split()[0], FOREIGN[what]
     ref = ref_of(pair)
     metadata = {"labels": {names.INTEGRATION_LABEL: "theirs"}} if labelled else {}
     before = await world.create(kind, *ref, metadata=metadata, **body)

@@ -18,13 +18,16 @@ class KubernetesBackend:
     async def apply(self, action: Apply) -> list[str]:
         """Apply the document; return the fields that the server dropped or changed.
 
-        A new object is applied without force: if a foreign object of this name exists, some field differs (the type
-        and keys of a Secret, the name of a user, the URI of a connection), and the server returns 409 instead of
-        merging. An existing object is applied by uid and with force.
+        A new object is only created: one of this name that the cache does not show is not changed, whether it is
+        foreign, or an earlier process made it and this one knows nothing of its password. An existing object is applied
+        by uid and with force.
         """
         writer = self._cache.writer(action.kind, names.FIELD_MANAGER)
-        version = self._version(action) if action.only_if is not None else None
-        stored = await writer.apply(action.document, uid=action.uid, version=version, force=action.uid is not None)
+        if action.uid is None:
+            stored = await writer.create(action.document)
+        else:
+            version = self._version(action) if action.only_if is not None else None
+            stored = await writer.apply(action.document, uid=action.uid, version=version, force=True)
         return differences(stored if isinstance(stored, LiveObject) else stored.live, action.document)
 
     def _version(self, action: Apply) -> str:

@@ -9,13 +9,19 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 from integration_operator.runtime.client import Client
-from integration_operator.runtime.errors import NotFound
+from integration_operator.runtime.errors import Conflict, NotFound
 from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.reflector import Reflector
 from integration_operator.runtime.resources import APIResource
 
 T = TypeVar("T")
 Document = dict[str, Any]
+
+NO_VERSION = "1"
+"""A resourceVersion that no object ever has: etcd begins with 1, and each write adds one.
+
+With it the server creates an object, and refuses to change one (kubernetes/kubernetes issue 106745).
+"""
 
 
 class Writer(Generic[T]):
@@ -26,18 +32,30 @@ class Writer(Generic[T]):
         self._reflector = reflector
         self._manager = manager
 
-    async def apply(
-        self, document: Document, *, uid: str | None = None, version: str | None = None, force: bool = False
-    ) -> T:
-        """Apply a document and return the stored object.
+    async def apply(self, document: Document, *, uid: str, version: str | None = None, force: bool = False) -> T:
+        """Apply a document to the object with this uid and return what is stored.
 
-        ``uid`` and ``version``, the resourceVersion, are preconditions. Without ``force`` a field that another manager
-        owns raises ``Conflict``.
+        ``version``, the resourceVersion, is a second precondition. Without ``force`` a field that another manager owns
+        raises ``Conflict``.
         """
         ref = Ref(document["metadata"]["namespace"], document["metadata"]["name"])
-        preconditions = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}
+        preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
         document = {**document, "metadata": {**document["metadata"], **preconditions}}
         return await self._apply(self._served().item(*ref), document, self._manager, force=force)
+
+    async def create(self, document: Document) -> T:
+        """Apply a document to no object, and return the new one.
+
+        Raises ``Conflict`` if an object of this name exists, whoever created it. The store has it then, if it is one
+        that the reflector selects.
+        """
+        ref = Ref(document["metadata"]["namespace"], document["metadata"]["name"])
+        document = {**document, "metadata": {**document["metadata"], "resourceVersion": NO_VERSION}}
+        try:
+            return await self._apply(self._served().item(*ref), document, self._manager, force=False)
+        except Conflict:
+            await self._reflector.read(ref)
+            raise
 
     async def apply_status(self, ref: Ref, uid: str, status: Document) -> T:
         """Apply the status of an object and return the object."""

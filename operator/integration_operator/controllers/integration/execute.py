@@ -136,7 +136,7 @@ class Executor:
                     outcome.again |= await self._execute(pair, action)
                 except Failure as error:
                     self._log.info("action failed", pair=str(pair), object=_object(action), error=str(error))
-                    outcome.conditions += [_failed(action, error)] if _is_reported(action, error) else []
+                    outcome.conditions += [_failed(action, error)] if self._is_reported(action, error) else []
                     outcome.fail(error)
                     failed.append(action)
         return outcome
@@ -231,6 +231,16 @@ class Executor:
         document = {**action.document, "uid": action.uid}  # an object that was created again is not one that changed
         return self._repairs.wait(action.kind, action.ref, document, self._clock())
 
+    def _is_reported(self, action: Action, error: Failure) -> bool:
+        """Check if a user should read of a failure. A conflict passes, unless an object that is not shown has the name.
+
+        One that the cache has by now is judged in the next pass.
+        """
+        if not error.quiet:
+            return True
+        is_new = isinstance(action, Apply) and action.uid is None
+        return is_new and isinstance(error, Conflict) and self._cache.store(action.kind).get(action.ref) is None
+
     def _contested(self, action: Action) -> Condition:
         cached = self._cache.store(action.kind).get(action.ref)
         live = cached.live if isinstance(cached, Integration) else cached
@@ -276,14 +286,6 @@ def _waits(action: Action, needed: Action) -> list[Condition]:
     if not isinstance(action, (Apply, EnsureRemote)):
         return []
     return [waiting(SIDE_OF[action.kind], SIDE_OF[needed.kind])]
-
-
-def _is_reported(action: Action, error: Failure) -> bool:
-    """Check if a user should read of a failure. A conflict passes, unless the object is new.
-
-    Then a foreign object has its name.
-    """
-    return not error.quiet or (isinstance(action, Apply) and action.uid is None and isinstance(error, Conflict))
 
 
 def _failed(action: Action, error: Failure) -> Condition:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from integration_operator.domain.model import naming
-from integration_operator.domain.model.actions import apply_if_changed
+from integration_operator.domain.model.actions import Apply, apply_if_changed
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.credential import Credential, surviving_credential
 from integration_operator.domain.model.facts import DeliverablePair
@@ -15,6 +15,7 @@ from integration_operator.domain.plan.manifests import TemplateRefused, Template
 from integration_operator.domain.plan.steps import CredentialPlan, check_name, identity_in_syndesis_namespace, variables
 from integration_operator.domain.policies.provided_credential import provided_credential
 from integration_operator.domain.policies.rotation import requested
+from integration_operator.runtime.live_object import LiveObject
 
 
 def plan_credential(pair: DeliverablePair, user_delivery: str, serving: Check, templates: Templates) -> CredentialPlan:
@@ -53,9 +54,15 @@ def _plan_generated(pair: DeliverablePair, serving: Check, templates: Templates)
     replaced = "; the proof of concept kept no password, so it is a new one" if inherited else ""
     return CredentialPlan(
         Check.success("Stored", f"Credential stored in Secret {naming.secret_name(pair.pair)}{replaced}"),
-        apply_if_changed("Secret", secret, document, first=surviving is None),
+        write_secret(secret, document, first=surviving is None),
         credential,
     )
+
+
+def write_secret(secret: LiveObject | None, document: dict[str, Any], *, first: bool = False) -> tuple[Apply, ...]:
+    """Return the write of the pair's own Secret, which must not overwrite a version that the plan has not seen."""
+    actions = apply_if_changed("Secret", secret, document, first=first)
+    return tuple(replace(action, only_if=secret) for action in actions)
 
 
 def secret_document(
