@@ -7,6 +7,7 @@ password is accepted.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -147,6 +148,40 @@ async def test_a_user_of_somebody_else_is_never_taken(scene: Scene, with_forgery
     scene.untouched(before)
     assert [user["username"] for user in scene.keycloak.users(scene.realm)] == ["boss"]
     assert scene.server.stored() == {}, "nothing is connected with a login that is not this pair's"
+
+
+@pytest.mark.parametrize("name", ["enmasse-orders-to-fuse", "mallory"])
+@pytest.mark.parametrize("with_forgery", FORGERIES, ids=NAMES)
+async def test_the_login_of_the_proof_of_concept_is_inherited_by_one_pair(
+    scene: Scene, with_forgery: bool, name: str
+) -> None:
+    """Nothing in Keycloak shows which pair it was made for: the Integration that has its name inherits it."""
+    login, shop = naming.proof_of_concept_name(scene.pair.space), scene.pair.space.namespace
+    scene.keycloak.make_user(scene.realm, login, OF_THE_BOSS)
+    before = scene.keycloak.user(scene.realm, login)
+    reference = {"namespace": shop, "name": "orders"}
+    await scene.world.create("Syndesis", shop, "syndesis", spec={}, status={"phase": "Installed"})
+    heir = {"addressSpaceRef": reference, "client": "syndesis", "enabled": False}
+    await scene.world.create("Integration", shop, login, spec=heir)
+    await asyncio.sleep(1.1)  # creationTimestamp has whole seconds, and the oldest inherits
+    await scene.bring(login)
+    forgery = {"status": forged(login), "metadata": WITH_FINALIZER} if with_forgery else {}
+    scene.asked = name
+    await scene.ask(credentialsSecretRef={"name": "byo"}, **forgery)
+
+    async def refused() -> None:
+        await scene.said("NameTaken")
+        scene.untouched(before)
+
+    await scene.restarted(refused)
+    await scene.change(enabled=False)
+    async with scene.operator():
+        await scene.said("NotEnabled")
+        await scene.world.audit.quiet()
+        scene.untouched(before)
+        await scene.receiver.delete(path("Integration", *scene.ref))
+        await scene.gone()
+    scene.untouched(before)
 
 
 @pytest.mark.parametrize("with_forgery", FORGERIES, ids=NAMES)

@@ -97,9 +97,9 @@ def wanted(realm: str, **changes: Any) -> DesiredUser:
         "release": "0.30",
         **changes,
     }
-    return DesiredUser(**values)
+    return DesiredUser(**values, inherited=PROOF_OF_CONCEPT)
 
 
 def key_of(user: DesiredUser) -> UserKey:
     """Return what is known of a user when it is only to be removed."""
-    return UserKey(realm=user.realm, pair=user.pair, username=user.username)
+    return UserKey(realm=user.realm, pair=user.pair, username=user.username, inherited=user.inherited)

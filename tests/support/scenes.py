@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,13 @@ class Receiving:
     world: World
     pair: Pair
     receiver: Client
+    asked: str = field(default="mallory", kw_only=True)
+    """The name of the Integration that the receiver writes."""
 
     @property
     def ref(self) -> Ref:
         """The Integration that the receiver writes."""
-        return Ref(self.pair.syndesis.namespace, "mallory")
+        return Ref(self.pair.syndesis.namespace, self.asked)
 
     async def bring(
         self, username: str, password: str = OF_MALLORY, name: str = "byo", *, release: bool = True
@@ -53,14 +55,14 @@ class Receiving:
         await self.receiver.post(path("Secret", self.pair.syndesis.namespace), document)
 
     async def ask(
-        self, name: str = "mallory", *, metadata: Document | None = None, status: Document | None = None, **spec: Any
+        self, name: str | None = None, *, metadata: Document | None = None, status: Document | None = None, **spec: Any
     ) -> Document:
         """Create an Integration as the receiver; ``status`` is what it forges on it."""
         reference = {"namespace": self.pair.space.namespace, "name": self.pair.space.name}
         document = {
             "apiVersion": names.INTEGRATION_API_VERSION,
             "kind": "Integration",
-            "metadata": {"name": name, **(metadata or {})},
+            "metadata": {"name": name or self.asked, **(metadata or {})},
             "spec": {"addressSpaceRef": reference, "client": self.pair.syndesis.name, "enabled": True, **spec},
         }
         written = await self.receiver.post(path("Integration", self.pair.syndesis.namespace), document)
@@ -76,9 +78,9 @@ class Receiving:
         """Write the Integration's status as the receiver, which only the operator should do."""
         await self.receiver.patch(f"{path('Integration', *self.ref)}/status", {"status": status})
 
-    async def said(self, *reasons: str, name: str = "mallory", within: float = 30.0) -> Document:
+    async def said(self, *reasons: str, name: str | None = None, within: float = 30.0) -> Document:
         """Wait until an Integration of the receiver's says each of these reasons."""
-        ref = self.ref._replace(name=name)
+        ref = self.ref._replace(name=name or self.asked)
 
         async def check() -> Document | None:
             found = await self.world.get("Integration", ref)

@@ -87,21 +87,23 @@ def test_resources(evidence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("username", "password", "noted", "owner"),
+    ("username", "inherited", "password", "noted", "owner"),
     [
-        (GENERATED, None, True, CONVERTED),
-        (POC, None, True, CONVERTED),
-        (GENERATED, None, False, FOREIGN),
-        (GENERATED, "eA==", True, FOREIGN),
-        ("boss", None, True, FOREIGN),
+        (GENERATED, None, None, True, CONVERTED),
+        (POC, POC, None, True, CONVERTED),
+        (POC, None, None, True, FOREIGN),
+        (GENERATED, None, None, False, FOREIGN),
+        (GENERATED, None, "eA==", True, FOREIGN),
+        ("boss", None, None, True, FOREIGN),
     ],
 )
 def test_a_user_that_enmasse_turned_into_a_resource(
-    username: str, password: str | None, noted: bool, owner: Owner
+    username: str, inherited: str | None, password: str | None, noted: bool, owner: Owner
 ) -> None:
     authentication = {"type": "password", **({"password": password} if password else {})}
     user = made(naming.user_ref(PAIR, username), spec={"username": username, "authentication": authentication})
-    assert ownership.judge_user(user, PAIR, username, made_over_rest=noted).owner is owner
+    judged = ownership.judge_user(user, PAIR, username, inherited=inherited, made_over_rest=noted)
+    assert judged.owner is owner
 
 
 ENMASSE = {"resourceNamespace": ["shop"], "authenticationType": ["password"]}
@@ -141,7 +143,9 @@ OTHER_MARK = [ownership.keycloak_mark(OTHER)]
     ],
 )
 def test_keycloak_users(username: str, attributes: dict[str, list[str]], owner: Owner) -> None:
-    assert ownership.judge_keycloak_user(attributes, PAIR, username).owner is owner
+    assert ownership.judge_keycloak_user(attributes, PAIR, username, inherited=POC).owner is owner
+    elsewhere = ownership.judge_keycloak_user(attributes, PAIR, username).owner
+    assert elsewhere is (FOREIGN if owner is RESTORED else owner), "the login is inherited by one pair only"
 
 
 @pytest.mark.parametrize(
@@ -149,7 +153,9 @@ def test_keycloak_users(username: str, attributes: dict[str, list[str]], owner: 
     [(GENERATED, OURS), (SECOND, OURS), (POC, OURS), ("boss", FOREIGN), (naming.username(OTHER), FOREIGN)],
 )
 def test_users_on_the_aggregated_api(username: str, owner: Owner) -> None:
-    assert ownership.judge_aggregated_user(PAIR, username).owner is owner
+    assert ownership.judge_aggregated_user(PAIR, username, inherited=POC).owner is owner
+    elsewhere = ownership.judge_aggregated_user(PAIR, username).owner
+    assert elsewhere is (FOREIGN if username == POC else owner), "the login is inherited by one pair only"
 
 
 ID = naming.connection_id(PAIR)

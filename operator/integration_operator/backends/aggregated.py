@@ -16,7 +16,6 @@ from typing import Any
 
 from integration_operator.cache import Cache
 from integration_operator.domain.model.actions import DeleteRemote, EnsureRemote
-from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.remote_state import Document, Presence, RemoteState
 from integration_operator.domain.policies.ownership import judge_aggregated_user
 from integration_operator.runtime.conditions import Event
@@ -42,7 +41,7 @@ class AggregatedBackend:
         served = self._served()
         path = served.item(*action.ref)
         body = _body(action.document, served)
-        _check(action.pair, action.credential.username)
+        _check(action)
         user = await self._get(path)
         if user is None:
             try:
@@ -60,7 +59,7 @@ class AggregatedBackend:
         path = self._served().item(*action.ref)
         if await self._get(path) is None:
             return None
-        if not judge_aggregated_user(action.pair, action.username or "").ours:
+        if not judge_aggregated_user(action.pair, action.username or "", inherited=action.inherited).ours:
             message = (
                 f"MessagingUser {action.ref} is retained: its name does not show that it was created for this pair; "
                 "delete it if it was"
@@ -89,11 +88,11 @@ class AggregatedBackend:
         return served
 
 
-def _check(pair: Pair, username: str) -> None:
+def _check(action: EnsureRemote) -> None:
     """Refuse a user name that does not show that this pair owns it. Raises ``UserTaken``."""
-    ownership = judge_aggregated_user(pair, username)
+    ownership = judge_aggregated_user(action.pair, action.username, inherited=action.inherited)
     if not ownership.ours:
-        raise UserTaken("UsernameNotProvable", f"user {username!r} of {pair.space}: {ownership.why}")
+        raise UserTaken("UsernameNotProvable", f"user {action.username!r} of {action.pair.space}: {ownership.why}")
 
 
 def _body(document: Document, served: APIResource) -> Document:

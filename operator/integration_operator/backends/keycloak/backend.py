@@ -88,7 +88,7 @@ class KeycloakBackend:
         realm = action.space.realm
         if realm is None:
             return
-        key = UserKey(realm=realm, pair=action.pair, username=action.username)
+        key = UserKey(realm=realm, pair=action.pair, username=action.username, inherited=action.inherited)
         users = await self._connected(action.space)
         try:
             await users.remove(key)
@@ -190,6 +190,7 @@ def _desired(action: EnsureRemote, release: str | None) -> DesiredUser:
         realm=space.realm,
         pair=action.pair,
         username=action.credential.username,
+        inherited=action.inherited,
         password=action.credential.password,
         authorization=spec.get("authorization") or (),
         address_space_type="brokered" if space.brokered else "standard",

@@ -280,7 +280,7 @@ def _foreign_realm(key: UserKey) -> str:
 
 def _key(key: UserKey) -> UserKey:
     """Return the key without the password, to keep it in memory."""
-    return UserKey(realm=key.realm, pair=key.pair, username=key.name)
+    return UserKey(realm=key.realm, pair=key.pair, username=key.name, inherited=key.inherited)
 
 
 def _credential(desired: DesiredUser) -> dict[str, Any]:

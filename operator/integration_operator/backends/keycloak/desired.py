@@ -31,11 +31,15 @@ PASSWORD = "password"  # noqa: S105  a type of authentication
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserKey:
-    """Identifies a user: realm, pair and name."""
+    """Identifies a user: realm, pair and name.
+
+    ``inherited`` is the user name of the proof of concept's login, if the pair inherits it.
+    """
 
     realm: str
     pair: Pair
     username: str
+    inherited: str | None = None
 
     @property
     def name(self) -> str:
@@ -54,7 +58,7 @@ class UserKey:
 
     def judge(self, attributes: Attributes) -> Owner:
         """Return the owner of a user with this name and these attributes."""
-        return judge_keycloak_user(attributes, self.pair, self.name).owner
+        return judge_keycloak_user(attributes, self.pair, self.name, inherited=self.inherited).owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -184,6 +184,10 @@ class Gatherer:
         if alive & {owner.get("uid") for owner in integration.live.owners}:
             self._offers_withdrawn.add(pair)
 
+    def saw_deletion(self, pair: Pair) -> bool:
+        """Check if the deletion of the pair's AddressSpace or Syndesis was watched."""
+        return self.cache.spaces.saw_deletion(pair.space) or self.cache.syndesises.saw_deletion(pair.syndesis)
+
     def expect_deletion(self, uid: str) -> None:
         """Note that the operator deletes this Integration, which is no user's refusal."""
         self._deleted_by_us.add(uid)
@@ -208,14 +212,15 @@ class Gatherer:
         )
         provided_ref = login.provided_secret_ref(integration)
         provided = cache.secrets.get(provided_ref) if provided_ref else None
-        record = RotationRecord() if provided_ref else rotation_record(secret, pair)
+        inherited = self._inherited_username(pair, integration)
+        record = RotationRecord() if provided_ref else rotation_record(secret, pair, inherited=inherited)
         chosen = login.provided_username(integration, provided)
         username = chosen or login.generated_username(
             pair,
             remote=remote,
             secret=secret,
             rotation=record,
-            inherited=self._inherited_username(pair, integration, secret),
+            inherited=inherited if login.uses_inherited(inherited, integration, secret, self.settings) else None,
             existing=[name for name in naming.usernames(pair) if self._is_own_user(pair, name)],
             noted=integration.delivered_username if integration else None,
         )
@@ -224,7 +229,7 @@ class Gatherer:
         user = foreign.sift(
             "MessagingUser",
             cache.users.get(naming.user_ref(pair, username)),
-            lambda live: ownership.judge_user(live, pair, username, made_over_rest=over_rest),
+            lambda live: ownership.judge_user(live, pair, username, inherited=inherited, made_over_rest=over_rest),
         )
         connection = foreign.sift(
             "Connection",
@@ -248,6 +253,7 @@ class Gatherer:
             username_taken=taken,
             rotation=record,
             next_taken=self._next_taken(pair, record),
+            inherited=inherited,
         )
 
     def _next_taken(self, pair: Pair, record: RotationRecord) -> ForeignObject | None:
@@ -261,12 +267,12 @@ class Gatherer:
             self._waiting_for_name[other.ref] = pair
         return next(iter(foreign.objects), None)
 
-    def _inherited_username(self, pair: Pair, integration: Integration | None, secret: LiveObject | None) -> str | None:
+    def _inherited_username(self, pair: Pair, integration: Integration | None) -> str | None:
         if integration is None:
             return None
         same_space = self.cache.integrations.by("space", pair.space)
         same_name = [i for i in same_space if i.ref.name == integration.ref.name]
-        return login.inherited_username(pair, integration, secret, same_name, self.settings)
+        return login.inherited_username(pair, integration, same_name)
 
     def _is_own_user(self, pair: Pair, username: str) -> bool:
         user = self.cache.users.get(naming.user_ref(pair, username))

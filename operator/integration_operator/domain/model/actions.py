@@ -24,7 +24,7 @@ class Apply:
     """Apply a document by server-side apply.
 
     With ``uid`` the object exists, and the apply takes our fields back from other managers. Without, the object is new,
-    and the apply does not force: a foreign object of the same name that the cache does not show yet is not overwritten.
+    and is only created: an object of the same name that the cache does not show yet is not changed.
     ``first`` means that nothing else may be created for the pair before this is done. ``only_if`` is the object that
     the document was made from: any other version of it must not be changed. ``rotation`` means that the action is part
     of a rotation, here and in the actions below: its failure is no failure of the user in use.
@@ -67,7 +67,8 @@ class EnsureRemote:
 
     ``remote`` is what is known of it. A success is noted under the hashes ``applied`` and ``credentials``, for the
     platform with the uid ``platform``. ``verify`` asks Syndesis to verify the connection. ``adopted_id`` is the id of
-    the connection in the status of the pair's own Connection resource.
+    the connection in the status of the pair's own Connection resource. ``inherited`` is the user name of the proof of
+    concept's login, if the pair inherits it.
     """
 
     kind: ChildKind
@@ -83,6 +84,7 @@ class EnsureRemote:
     verify: bool = False
     platform: str = ""
     adopted_id: str | None = None
+    inherited: str | None = None
     rotation: bool = False
 
     @property
@@ -107,7 +109,8 @@ class EnsureRemote:
 class DeleteRemote:
     """Delete one side over REST.
 
-    ``username`` and ``space`` are those of a user. ``login`` is the user name of the pair's connection.
+    ``username`` and ``space`` are those of a user. ``login`` is the user name of the pair's connection. ``inherited``
+    is the user name of the proof of concept's login, if the pair inherits it.
     """
 
     kind: ChildKind
@@ -119,6 +122,7 @@ class DeleteRemote:
     username: str | None = None
     space: AddressSpace | None = None
     login: str | None = None
+    inherited: str | None = None
     rotation: bool = False
 
 

@@ -115,7 +115,8 @@ class Login:
     ``username`` is its user name. ``provided`` is the Secret that ``spec.credentialsSecretRef`` names;
     ``username_taken`` means that another MessagingUser of the AddressSpace has the user name in it. ``new_password`` is
     a fresh password, used for a rotation, or if no copy of the pair's password is left. ``rotation`` is what the pair's
-    own Secret records; ``next_taken`` is the foreign MessagingUser that has the name of the next user.
+    own Secret records; ``next_taken`` is the foreign MessagingUser that has the name of the next user. ``inherited`` is
+    the user name of the proof of concept's login, if the pair inherits it.
     """
 
     username: str
@@ -124,6 +125,7 @@ class Login:
     username_taken: bool = False
     rotation: RotationRecord = field(default_factory=RotationRecord)
     next_taken: ForeignObject | None = None
+    inherited: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,11 +112,6 @@ def proof_of_concept_name(space: Ref) -> str:
     return f"enmasse-{space.name}-to-fuse"
 
 
-def is_from_proof_of_concept(username: str, space: Ref) -> bool:
-    """Check if a user name is the one that the proof of concept gave to its login in an AddressSpace."""
-    return space_of_proof_of_concept(username) == space.name
-
-
 def _fit(name: str, limit: int) -> str:
     if len(name) <= limit:
         return name

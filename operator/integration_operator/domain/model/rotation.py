@@ -51,8 +51,11 @@ class RotationRecord:
         return {key: encode(text) for key, text in texts.items() if text}
 
 
-def rotation_record(secret: LiveObject | None, pair: Pair) -> RotationRecord:
-    """Return the record of a Secret. A user can edit it: the names of users that are not the pair's are dropped."""
+def rotation_record(secret: LiveObject | None, pair: Pair, *, inherited: str | None = None) -> RotationRecord:
+    """Return the record of a Secret. A user can edit it: the names of users that are not the pair's are dropped.
+
+    ``inherited`` is the user name of the proof of concept's login, if the pair inherits it.
+    """
     if secret is None or secret.deleting:
         return RotationRecord()
     following = credential_of_secret(secret, username_key=names.NEXT_USERNAME_KEY, password_key=names.NEXT_PASSWORD_KEY)
@@ -62,8 +65,7 @@ def rotation_record(secret: LiveObject | None, pair: Pair) -> RotationRecord:
         following = None
     data = secret.document.get("data") or {}
     previous = decode(data.get(names.PREVIOUS_USERNAME_KEY)) or ""
-    inherited = naming.space_of_proof_of_concept(previous) == pair.space.name
-    known = previous != in_use and (previous in naming.usernames(pair) or inherited)
+    known = previous != in_use and previous in (*naming.usernames(pair), inherited)
     rotated_at = parse_time(decode(data.get(names.ROTATED_AT_KEY)))
     request = decode(data.get(names.ROTATION_REQUEST_KEY)) or ""
     return RotationRecord(following, previous if known else None, rotated_at, request)

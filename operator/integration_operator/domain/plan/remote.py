@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from integration_operator.domain.model import naming
-from integration_operator.domain.model.actions import Action, ChildKind, EnsureRemote, SetFinalizer
+from integration_operator.domain.model.actions import Action, ChildKind, DeleteRemote, EnsureRemote, SetFinalizer
 from integration_operator.domain.model.credential import Credential
-from integration_operator.domain.model.facts import DeliverablePair
+from integration_operator.domain.model.facts import DeliverablePair, Facts
 from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.model.platforms import AddressSpace
 from integration_operator.domain.model.remote_state import RemoteDelivery, RemoteState, applied_hash, credentials_hash
 
 Document = dict[str, Any]
@@ -51,8 +52,26 @@ def ensure_remote(
         verify=verify,
         platform=platform,
         adopted_id=adopted_id,
+        inherited=pair.facts.login.inherited,
     )
     return confirmed, (*add_finalizer(pair.integration), action)
+
+
+def delete_remote_user(
+    facts: Facts, remote: RemoteState, delivery: RemoteDelivery, username: str, why: str, space: AddressSpace
+) -> DeleteRemote:
+    """Return the action that deletes a login over REST."""
+    return DeleteRemote(
+        kind="MessagingUser",
+        delivery=delivery,
+        pair=facts.pair,
+        ref=naming.user_ref(facts.pair, username),
+        remote=remote,
+        why=why,
+        username=username,
+        space=space,
+        inherited=facts.login.inherited,
+    )
 
 
 def add_finalizer(integration: Integration) -> tuple[Action, ...]:

@@ -25,17 +25,16 @@ from integration_operator.domain.model import naming
 from integration_operator.domain.model.actions import (
     Action,
     Delete,
-    DeleteRemote,
     Release,
     SetFinalizer,
-    apply_if_changed,
 )
 from integration_operator.domain.model.credential import Credential, username_of
 from integration_operator.domain.model.facts import DeliverablePair
 from integration_operator.domain.model.remote_state import RemoteState, applied_hash
 from integration_operator.domain.model.rotation import RotationRecord, format_time
-from integration_operator.domain.plan.credential import secret_document
+from integration_operator.domain.plan.credential import secret_document, write_secret
 from integration_operator.domain.plan.manifests import Templates
+from integration_operator.domain.plan.remote import delete_remote_user
 from integration_operator.domain.plan.user import plan_next_user, user_document
 from integration_operator.domain.policies import rotation
 from integration_operator.domain.policies.delivery_mode import UserDelivery
@@ -220,8 +219,7 @@ def _each_deletion(pair: DeliverablePair, previous: PreviousUsers, why: str) -> 
             yield Delete.of("MessagingUser", user, why)
     for remote in previous.remote:
         if remote.delivery is not None and remote.id is not None:
-            ref = naming.user_ref(pair.pair, remote.id)
-            yield DeleteRemote("MessagingUser", remote.delivery, pair.pair, ref, remote, why, remote.id, pair.space)
+            yield delete_remote_user(pair.facts, remote, remote.delivery, remote.id, why, pair.space)
 
 
 def _excess_over_rest(pair: DeliverablePair, previous: PreviousUsers, templates: Templates) -> str | None:
@@ -242,10 +240,7 @@ def _is_current(pair: DeliverablePair, user: RemoteState, templates: Templates) 
 def _write_secret(
     pair: DeliverablePair, credential: Credential, record: RotationRecord, templates: Templates
 ) -> tuple[Action, ...]:
-    """Return the write of the Secret, which must not overwrite a version that the plan has not seen."""
-    secret = pair.children.secret
-    actions = apply_if_changed("Secret", secret, secret_document(pair, credential, record, templates))
-    return tuple(replace(action, only_if=secret) for action in actions)
+    return write_secret(pair.children.secret, secret_document(pair, credential, record, templates))
 
 
 def _status(

@@ -10,7 +10,7 @@ from integration_operator.domain.model.facts import Facts
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.plan.integration import offers_that_give_way, upkeep
 from integration_operator.domain.plan.manifests import Templates
-from integration_operator.domain.plan.remote import remove_finalizer
+from integration_operator.domain.plan.remote import delete_remote_user, remove_finalizer
 from integration_operator.domain.policies.delivery_mode import delivery_mode
 from integration_operator.domain.policies.ownership import is_retained
 from integration_operator.runtime.live_object import LiveObject
@@ -79,7 +79,7 @@ def _remote_user(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Action]:
         elif overdue or (username == facts.login.username and _retains_user(facts, integration, withdraw=withdraw)):
             yield Release("MessagingUser", ref, why, orphaned=overdue, username=username)
         elif facts.space is not None:
-            yield DeleteRemote("MessagingUser", delivery, facts.pair, ref, remote, why, username, facts.space)
+            yield delete_remote_user(facts, remote, delivery, username, why, facts.space)
 
 
 def _remote_connection(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Action]:

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from integration_operator.domain.model import naming
-from integration_operator.domain.model.actions import Action, Delete, DeleteRemote, Release, apply_if_changed
+from integration_operator.domain.model.actions import Action, Delete, Release, apply_if_changed
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.facts import DeliverablePair
 from integration_operator.domain.model.remote_state import RemoteDelivery, RemoteState
 from integration_operator.domain.plan import manifests
 from integration_operator.domain.plan.manifests import Identity, TemplateRefused, Templates
-from integration_operator.domain.plan.remote import ensure_remote
+from integration_operator.domain.plan.remote import delete_remote_user, ensure_remote
 from integration_operator.domain.plan.steps import StepPlan, blocked, check_name, check_served, variables
 from integration_operator.domain.policies import authorization, readiness
 from integration_operator.domain.policies.delivery_mode import UserDelivery
@@ -129,8 +129,8 @@ def _close_logins_that_exceed(pair: DeliverablePair) -> Iterator[Action]:
     for remote in (pair.remote.user, pair.remote.second_user):
         if not remote.absent and remote.delivery is not None:
             username = remote.id or pair.facts.login.username
-            ref, why = naming.user_ref(pair.pair, username), "its rights may exceed what the giver allows"
-            yield DeleteRemote("MessagingUser", remote.delivery, pair.pair, ref, remote, why, username, pair.space)
+            why = "its rights may exceed what the giver allows"
+            yield delete_remote_user(pair.facts, remote, remote.delivery, username, why, pair.space)
 
 
 def _remote(pair: DeliverablePair) -> RemoteState:

@@ -67,30 +67,35 @@ def generated_username(
     return inherited or next((name for name in (noted, *own) if name is not None and name in existing), own[0])
 
 
-def inherited_username(
-    pair: Pair,
-    integration: Integration | None,
-    secret: LiveObject | None,
-    same_name: Iterable[Integration],
-    settings: PlanSettings,
-) -> str | None:
-    """Return the user name of the login that the proof of concept left for a pair: the Integration's own name.
+def inherited_username(pair: Pair, integration: Integration | None, same_name: Iterable[Integration]) -> str | None:
+    """Return the user name of the login that a pair inherits from the proof of concept: the Integration's own name.
 
-    Only Keycloak shows whether the login exists, and adopts it. Afterwards the Secret or the status says so, and every
-    other delivery keeps it. The name identifies only the AddressSpace: of the Integrations of the ``same_name``
-    for it, the oldest inherits the login.
+    The name identifies only the AddressSpace: of the Integrations of the ``same_name`` for it, the oldest inherits the
+    login, if there is one.
     """
     if integration is None or naming.space_of_proof_of_concept(integration.ref.name) != pair.space.name:
         return None
-    if rank([*same_name, integration])[0].ref != integration.ref:
-        return None
+    oldest = rank([*same_name, integration])[0]
+    return integration.ref.name if oldest.ref == integration.ref else None
+
+
+def uses_inherited(
+    inherited: str | None, integration: Integration | None, secret: LiveObject | None, settings: PlanSettings
+) -> bool:
+    """Check if the login that a pair inherits is the one to use.
+
+    Only Keycloak shows whether it exists, and adopts it. Afterwards the Secret or the status says so, and every other
+    delivery keeps it.
+    """
+    if integration is None or inherited is None:
+        return False
     stored = stored_credential(secret)
     noted = (integration.delivered.get("user") or {}).get("username")
-    if integration.ref.name in (stored.username if stored else None, noted):
-        return integration.ref.name
+    if inherited in (stored.username if stored else None, noted):
+        return True
     requested = (integration.spec.delivery and integration.spec.delivery.user) or "auto"
     keycloak = (settings.user_delivery if requested == "auto" else requested) == "keycloak"
-    return integration.ref.name if keycloak and stored is None else None
+    return keycloak and stored is None
 
 
 def stored_credential(secret: LiveObject | None) -> Credential | None:

@@ -7,6 +7,8 @@ The operator has permissions that no tenant has, so that a mistake here changes 
   manager applied last count (``managedFields``).
 * A *generated* name identifies the pair. An object with it is this pair's if our manager applied it, or if it names
   this pair and has lost its managers (a backup tool restored it).
+* The user name that the proof of concept gave identifies an AddressSpace, not a pair. It counts as a generated name
+  only for the pair that *inherits* that login (policies/login.py). For every other pair it is a chosen one.
 * A user name that a user *chose* proves nothing. An object with it is this pair's only if our manager applied the
   fields that name this pair.
 * An object of which this is unknown is foreign. Foreign objects are never changed and never deleted.
@@ -76,13 +78,16 @@ def judge_connection(live: LiveObject, pair: Pair) -> Ownership:
     return _judge_generated(live, pair)
 
 
-def judge_user(live: LiveObject, pair: Pair, username: str, *, made_over_rest: bool = False) -> Ownership:
+def judge_user(
+    live: LiveObject, pair: Pair, username: str, *, inherited: str | None = None, made_over_rest: bool = False
+) -> Ownership:
     """Judge a MessagingUser with the user name of the pair's login.
 
-    ``made_over_rest`` means that the login was created over REST under this name. EnMasse 0.31 converts such a user to
-    a MessagingUser without a password (upgrader.go:204-293 @0.33.1); one with a password is foreign.
+    ``inherited`` is the user name of the proof of concept's login, if the pair inherits it. ``made_over_rest`` means
+    that the login was created over REST under this name. EnMasse 0.31 converts such a user to a MessagingUser without a
+    password (upgrader.go:204-293 @0.33.1); one with a password is foreign.
     """
-    if username not in naming.usernames(pair) and not naming.is_from_proof_of_concept(username, pair.space):
+    if username not in naming.usernames(pair) and username != inherited:
         return _judge_chosen(live, pair)
     judged = _judge_generated(live, pair)
     spec = live.document.get("spec")
@@ -140,12 +145,12 @@ def is_unanswered_offer(live: LiveObject) -> bool:
     return is_offer(live) and not live.spec_has_other_managers
 
 
-def judge_aggregated_user(pair: Pair, username: str) -> Ownership:
+def judge_aggregated_user(pair: Pair, username: str, *, inherited: str | None = None) -> Ownership:
     """Judge a user on EnMasse's aggregated API, which shows only the name (0.22 to 0.30 drop all metadata)."""
     if username in naming.usernames(pair):
         return Ownership(Owner.THIS_PAIR, "its name was generated for this pair")
-    if naming.is_from_proof_of_concept(username, pair.space):
-        return Ownership(Owner.THIS_PAIR, "the proof of concept created it for this AddressSpace")
+    if username == inherited:
+        return Ownership(Owner.THIS_PAIR, "the proof of concept created it, and this pair inherits it")
     return Ownership(Owner.FOREIGN, "EnMasse up to 0.30 does not tell who made a user")
 
 
@@ -174,19 +179,20 @@ def keycloak_mark(pair: Pair) -> str:
     return naming.integration_label(pair)
 
 
-def judge_keycloak_user(attributes: Attributes, pair: Pair, username: str) -> Ownership:
+def judge_keycloak_user(
+    attributes: Attributes, pair: Pair, username: str, *, inherited: str | None = None
+) -> Ownership:
     """Judge a Keycloak user with the user name of the pair's login.
 
-    A user without attributes of EnMasse is the proof of concept's if it has the name that it gave. A user that has lost
-    some of its attributes is foreign.
+    A user without attributes of EnMasse is the proof of concept's if it has the name that it gave, and this pair's if
+    the pair inherits it. A user that has lost some of its attributes is foreign.
     """
     mark = list(attributes.get(KEYCLOAK_MARK) or ())
     if mark and mark != [keycloak_mark(pair)]:
         return Ownership(Owner.OTHER_PAIR, "its mark names another pair")
-    proof_of_concept = naming.is_from_proof_of_concept(username, pair.space)
     if not any(attributes.get(name) for name in ENMASSE_ATTRIBUTES):
-        if proof_of_concept and not mark:
-            return Ownership(Owner.RESTORED, "the proof of concept created it for this AddressSpace")
+        if username == inherited and not mark:
+            return Ownership(Owner.RESTORED, "the proof of concept created it, and this pair inherits it")
         return Ownership(Owner.FOREIGN, "it has no attributes of EnMasse's")
     of_resource = (
         list(attributes.get("resourceName") or ()) == [naming.user_ref(pair, username).name]

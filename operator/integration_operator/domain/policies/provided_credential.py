@@ -30,7 +30,8 @@ def provided_credential(pair: DeliverablePair, reference: SecretRef, user_delive
         return Check.failure("UsernameInvalid", f"{secret}: {form}")
     if pair.facts.login.username_taken:
         return Check.failure("UsernameTaken", username_taken(pair, username))
-    if user_delivery == "aggregated" and not judge_aggregated_user(pair.pair, username).ours:
+    inherited = pair.facts.login.inherited
+    if user_delivery == "aggregated" and not judge_aggregated_user(pair.pair, username, inherited=inherited).ours:
         return Check.failure(
             "UsernameNotProvable",
             f"{secret}: EnMasse up to 0.30 does not tell who made a user, so the user name must be "
