@@ -11,7 +11,7 @@ from integration_operator.api import names
 from integration_operator.controllers.integration.dry_run import DryRun
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.actions import Apply, Delete, DeleteRemote, EnsureRemote, Release, SetFinalizer
-from integration_operator.domain.model.facts import Facts
+from integration_operator.domain.model.facts import Facts, PlanSettings
 from integration_operator.domain.model.remote_state import Presence, RemoteSides, RemoteState
 from integration_operator.domain.plan.plan import Plan, plan_pair
 from integration_operator.domain.policies.integrations import parse_integration
@@ -67,6 +67,39 @@ def test_the_finalizer_comes_before_the_first_request() -> None:
         ("EnsureRemote", "MessagingUser"),
         ("EnsureRemote", "Connection"),
     ]
+
+
+def test_the_finalizer_names_the_user_that_is_about_to_be_created() -> None:
+    """A process that is killed has no time to report the user; then the delivery changes, and the pair ends."""
+    snapshot = snapshot_of({"user": "keycloak", "connection": "native"})
+    (pair,) = snapshot.pairs()
+    first = snapshot.plan(pair, TEMPLATES)
+    (finalizer,) = (action for action in first.actions if isinstance(action, SetFinalizer))
+    assert finalizer.user == f"keycloak/{snapshot.facts(pair).login.username}"
+    for action in first.actions:
+        if isinstance(action, (Apply, SetFinalizer)):
+            snapshot._execute(pair, action)
+    integration = snapshot.facts(pair).integration
+    assert integration is not None
+    native = {"spec": {"enabled": False, "delivery": {"user": "native", "connection": "native"}}}
+    snapshot.merge("Integration", integration.ref, native)
+    after = DryRun(snapshot.cache, PlanSettings(rules=("same-namespace",))).plan(pair, TEMPLATES)
+    deletion = next(action for action in after.actions if isinstance(action, DeleteRemote))
+    assert (deletion.kind, deletion.delivery, deletion.username) == (
+        "MessagingUser",
+        "keycloak",
+        snapshot.facts(pair).login.username,
+    )
+
+
+def test_the_finalizer_names_no_user_once_none_is_left() -> None:
+    facts = settled({"user": "keycloak", "connection": "rest"})
+    assert facts.integration is not None
+    assert facts.integration.rest_user
+    without_user = replace(facts.remote, user=RemoteState())
+    decision = plan_pair(replace(changed(facts, delivery=REST), remote=without_user), TEMPLATES)
+    (finalizer,) = (action for action in decision.actions if isinstance(action, SetFinalizer))
+    assert (finalizer.present, finalizer.user) == (True, "")
 
 
 def test_a_finalizer_that_somebody_took_off_is_put_back() -> None:

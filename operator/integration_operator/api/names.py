@@ -77,6 +77,9 @@ PLACEHOLDER_LABEL: Final = "integreatly.org/placeholder"
 REST_STATE_FINALIZER: Final = "integreatly.org/rest-state"
 """On an Integration, only while it has state over REST, which the garbage collector cannot delete."""
 
+REST_USER: Final = "integreatly.org/rest-user"
+"""On an Integration, beside the finalizer: `<delivery>/<user name>` of a login that was about to be created."""
+
 HANDED_OVER: Final = "integreatly.org/handed-over"
 """On a Connection, with the value `rest`: its deletion does not delete the connection in Syndesis."""
 

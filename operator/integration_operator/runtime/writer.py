@@ -6,6 +6,7 @@ The store gets each response at once: the next reconcile sees it without waiting
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from integration_operator.runtime.client import Client
@@ -63,9 +64,16 @@ class Writer(Generic[T]):
         return await self._apply(path, {**self._identity(ref, uid), "status": status}, self._manager, force=True)
 
     async def set_finalizer(
-        self, ref: Ref, uid: str, finalizer: str, *, present: bool, manager: str | None = None
+        self,
+        ref: Ref,
+        uid: str,
+        finalizer: str,
+        *,
+        present: bool,
+        annotations: Mapping[str, str] | None = None,
+        manager: str | None = None,
     ) -> T:
-        """Add or remove a finalizer and return the object.
+        """Add or remove a finalizer, with the only annotations that go with it, and return the object.
 
         ``manager`` is a field manager that applies nothing else. If another manager also wrote the finalizer, an apply
         does not remove it and the object would never be deleted; a patch then removes it from the list.
@@ -73,6 +81,8 @@ class Writer(Generic[T]):
         path = self._served().item(*ref)
         document = self._identity(ref, uid)
         document["metadata"]["finalizers"] = [finalizer] if present else []
+        if annotations:
+            document["metadata"]["annotations"] = {**annotations}
         answer = await self._client.apply(path, document, manager=manager or self._manager, force=True)
         remaining = answer["metadata"].get("finalizers") or []
         if not present and finalizer in remaining:

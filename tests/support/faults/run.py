@@ -52,8 +52,8 @@ QUIET = 1.0
 """Seconds without a request, watches aside, after which a run is done."""
 POLL = 0.06
 REFUSALS = (409, 410, 422)
-VERIFICATION = 10
-"""The shortest period, in seconds, of the operator's looks at state over REST."""
+VERIFICATION, NO_VERIFICATION = 10, 86_400
+"""Seconds between checks of state over REST: the shortest that the operator accepts, and longer than a run."""
 LOG_LINES = 40
 
 
@@ -143,7 +143,7 @@ class Run:
             self._stage.foreign.update(self._plane.bystanders)
             self._stage.neighbours = self._plane.bystander_namespaces
             self._scenario = self._type(self._stage)
-            self._servers.settings = {**self._scenario.settings, **self._sooner()}
+            self._servers.settings = {**self._scenario.settings, **self._pace()}
             self._credentials = await stack.enter_async_context(CredentialWatch(self._plane.admin))
             await stack.enter_async_context(self._scenario.surroundings())
             stack.push_async_callback(self._scenario.clean)
@@ -163,15 +163,15 @@ class Run:
             self._phase("start")
             yield self._stage
 
-    def _sooner(self) -> dict[str, Any]:
-        """Return the settings that bring about sooner what the fault of the run makes the operator wait for.
+    def _pace(self) -> dict[str, Any]:
+        """Return how often the operator verifies what it delivered over REST, at a random time of each period.
 
-        A refusal of Syndesis or Keycloak is final until something changes there, which no event shows: the operator
-        tries again when it is time to verify.
+        That is no part of a run. But a refusal of Syndesis or Keycloak is final until something changes there, which no
+        event shows: the operator tries again when it is time to verify.
         """
         final = self._fault is not None and self._fault.status in REFUSALS
         over_rest = self._boundary is not None and self._boundary.server != "kubernetes"
-        return {"verification_seconds": VERIFICATION} if final and over_rest else {}
+        return {"verification_seconds": VERIFICATION if final and over_rest else NO_VERIFICATION}
 
     async def _start_platforms(self, stack: AsyncExitStack, platforms: Platforms) -> None:
         """Start the platforms that are a run's own, and put all that have an address behind proxies."""

@@ -129,7 +129,8 @@ class DryRun:
             case SetFinalizer():
                 finalizers = [names.REST_STATE_FINALIZER] if action.present else []
                 self._remote_states.begin(rank(self.gatherer.integrations_of(pair))[0])
-                self.merge(action.kind, action.ref, {"metadata": {"finalizers": finalizers}})
+                metadata = {"finalizers": finalizers, "annotations": {names.REST_USER: action.user or None}}
+                self.merge(action.kind, action.ref, {"metadata": metadata})
             case EnsureRemote():
                 self._note(pair, action.kind, _ensured(pair, action), action.username)
             case DeleteRemote() | Release():

@@ -182,7 +182,7 @@ class Executor:
         self._repairs.forget(action.kind, action.ref)
 
     async def _set_finalizer(self, action: SetFinalizer) -> None:
-        """Add our finalizer to an Integration or remove it, and change nothing else of it."""
+        """Add our finalizer to an Integration or remove it, with its annotation, and change nothing else of it."""
         integration = self._cache.integrations.get(action.ref)
         if integration is not None and action.present:
             self._remote_states.begin(integration)
@@ -191,6 +191,7 @@ class Executor:
             action.uid,
             names.REST_STATE_FINALIZER,
             present=action.present,
+            annotations={names.REST_USER: action.user} if action.user else {},
             manager=names.FINALIZER_MANAGER,
         )
 

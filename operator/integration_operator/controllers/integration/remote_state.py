@@ -117,7 +117,9 @@ class RemoteStateStore:
     def _entry(self, integration: Integration) -> _Entry:
         if (noted := self._entries.get(integration.live.uid)) is not None:
             return noted
-        sides = parse_status(integration.status, finalizer=integration.holds_rest_state)
+        sides = parse_status(
+            integration.status, finalizer=integration.holds_rest_state, about_to_create=integration.rest_user
+        )
         entry = _Entry(sides, self._clock() + self.period * self._jitter())
         if not sides.absent or integration.holds_rest_state:
             self._entries[integration.live.uid] = entry

@@ -142,12 +142,16 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class SetFinalizer:
-    """Add our finalizer to the Integration (``present``), or remove it."""
+    """Add our finalizer to the Integration (``present``), or remove it.
+
+    ``user`` is the value of ``names.REST_USER`` beside it; empty removes that annotation.
+    """
 
     ref: Ref
     uid: str
     present: bool
     why: str
+    user: str = ""
     kind: OwnKind = "Integration"
 
 

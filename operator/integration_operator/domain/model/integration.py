@@ -78,6 +78,11 @@ class Integration:
         return names.REST_STATE_FINALIZER in (self.live.document["metadata"].get("finalizers") or ())
 
     @property
+    def rest_user(self) -> str:
+        """The login that was about to be created over REST (``names.REST_USER``), empty if there is none."""
+        return self.live.annotations.get(names.REST_USER, "")
+
+    @property
     def delivered(self) -> dict[str, Any]:
         """What the status says was delivered. A tenant can write it: it proves nothing."""
         delivered = self.status.get("delivered")

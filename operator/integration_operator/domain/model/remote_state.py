@@ -23,6 +23,7 @@ RemoteDelivery = Literal["aggregated", "keycloak", "rest"]
 """Deliveries whose result only a request shows: users by plain requests or in Keycloak, connections by REST."""
 
 REMOTE_DELIVERIES = frozenset({"aggregated", "keycloak", "rest"})
+USER_DELIVERIES: tuple[RemoteDelivery, ...] = ("aggregated", "keycloak")
 
 PROOF_OF_CONCEPT_ID = "connectionID"
 """Key in ``status.metaData`` of the connection's id (proof of concept, pkg/apis/integration/v1alpha1/types.go)."""
@@ -128,11 +129,17 @@ class RemoteSides:
         return replace(self, user=state)
 
 
-def parse_status(status: Document, *, finalizer: bool) -> RemoteSides:
+def rest_user(delivery: RemoteDelivery, username: str) -> str:
+    """Return the value of ``names.REST_USER`` for a login."""
+    return f"{delivery}/{username}"
+
+
+def parse_status(status: Document, *, finalizer: bool, about_to_create: str = "") -> RemoteSides:
     """Return what an Integration's status says; with our ``finalizer``, what it does not say is unknown.
 
-    A tenant can write the status and the finalizer: they say what to read, never whose it is. A connection that the
-    proof of concept created exists, and nothing about it is confirmed.
+    A user of which it says nothing may be the one that was ``about_to_create`` (the value of ``names.REST_USER``). A
+    tenant can write all three: they say what to read, never whose it is. A connection that the proof of concept created
+    exists, and nothing about it is confirmed.
     """
     delivered = _mapping(status.get("delivered"))
     connection = _mapping(delivered.get("connection"))
@@ -141,8 +148,9 @@ def parse_status(status: Document, *, finalizer: bool) -> RemoteSides:
     conditions = status.get("conditions")
     reported = [c for c in conditions if _mapping(c).get("type") == VERIFIED] if isinstance(conditions, list) else []
     checks = [Check(c.get("status") == "True", _text(c, "reason"), _text(c, "message")) for c in reported]
+    user = _parse_side(_mapping(delivered.get("user")), finalizer, None)
     return RemoteSides(
-        _parse_side(_mapping(delivered.get("user")), finalizer, None),
+        _begun_user(about_to_create) or user if finalizer and user.delivery is None else user,
         _parse_side(connection, finalizer, checks[0] if checks else None),
         _parse_side(_mapping(delivered.get("secondUser")), False, None),  # the Secret names it, too
     )
@@ -180,6 +188,14 @@ def _parse_side(side: Document, finalizer: bool, verified: Check | None) -> Remo
         platform=_text(side, "platform"),
         stored=_text(side, "storedHash"),
     )
+
+
+def _begun_user(about_to_create: str) -> RemoteState | None:
+    delivery, _, username = about_to_create.partition("/")
+    for known in USER_DELIVERIES:
+        if delivery == known and username:
+            return RemoteState(known, Presence.UNKNOWN, id=username)
+    return None
 
 
 def _mapping(value: object) -> Document:

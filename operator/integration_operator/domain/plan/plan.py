@@ -30,7 +30,7 @@ from integration_operator.domain.plan.connection import plan_connection
 from integration_operator.domain.plan.credential import plan_credential
 from integration_operator.domain.plan.integration import offer, offers_that_give_way, upkeep
 from integration_operator.domain.plan.manifests import TemplateRefused, Templates
-from integration_operator.domain.plan.remote import remove_finalizer
+from integration_operator.domain.plan.remote import release_finalizer, with_one_finalizer
 from integration_operator.domain.plan.rotation import RotationPlan, plan_rotation
 from integration_operator.domain.plan.status import delivered_state
 from integration_operator.domain.plan.steps import StepPlan
@@ -153,14 +153,14 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
             )
     actions = [*upkeep(facts, templates), *offers_that_give_way(facts)]
     for step in steps:
-        actions += [a for a in step.actions if not isinstance(a, SetFinalizer) or a not in actions]
+        actions += step.actions
     ready = len(steps) == len(SIDES) and all(step.check for step in steps)
     rotation = _rotation(pair, credential.credential, mode.user, templates, settled=ready and not actions)
     actions += rotation.actions
     if ready:
         actions += _delete_own_secret(pair)
-    if pair.remote.absent and not any(isinstance(action, EnsureRemote) for action in actions):
-        actions += remove_finalizer(pair.integration)
+    if not any(isinstance(action, EnsureRemote) for action in actions):
+        actions += release_finalizer(pair.integration, pair.remote)
 
     conditions = [condition("Paired", facts.pairing), *_side_conditions(steps), mode.condition]
     if (verified := pair.remote.connection.verified) is not None:
@@ -169,7 +169,7 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
     host = transport.host if isinstance(transport, Transport) else None
     return Plan(
         Step.DELIVER,
-        tuple(actions),
+        tuple(with_one_finalizer(actions)),
         tuple(conditions),
         delivered_state(facts, transport),
         host,

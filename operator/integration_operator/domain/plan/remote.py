@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from integration_operator.domain.model import naming
@@ -10,7 +11,14 @@ from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.facts import DeliverablePair, Facts
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.platforms import AddressSpace
-from integration_operator.domain.model.remote_state import RemoteDelivery, RemoteState, applied_hash, credentials_hash
+from integration_operator.domain.model.remote_state import (
+    RemoteDelivery,
+    RemoteSides,
+    RemoteState,
+    applied_hash,
+    credentials_hash,
+    rest_user,
+)
 
 Document = dict[str, Any]
 
@@ -36,8 +44,10 @@ def ensure_remote(
     credentials = credentials_hash(credential, naming.integration_label(pair.pair))
     confirmed = remote.delivery == delivery and remote.confirmed(applied, credentials, platform)
     verify = verify and confirmed and (remote.verified is None or (remote.due and not remote.verified))
+    user = "" if kind == "Connection" or remote.present else rest_user(delivery, credential.username)
+    finalizer = add_finalizer(pair.integration, user)
     if confirmed and not remote.due and not verify:
-        return True, add_finalizer(pair.integration)
+        return True, finalizer
     action = EnsureRemote(
         kind=kind,
         delivery=delivery,
@@ -54,7 +64,7 @@ def ensure_remote(
         adopted_id=adopted_id,
         inherited=pair.facts.login.inherited,
     )
-    return confirmed, (*add_finalizer(pair.integration), action)
+    return confirmed, (*finalizer, action)
 
 
 def delete_remote_user(
@@ -74,16 +84,38 @@ def delete_remote_user(
     )
 
 
-def add_finalizer(integration: Integration) -> tuple[Action, ...]:
-    """Return the action that adds our finalizer, unless the Integration has it."""
-    if integration.holds_rest_state:
+def add_finalizer(integration: Integration, user: str) -> tuple[SetFinalizer, ...]:
+    """Return the action that adds our finalizer, with the ``user`` that is about to be created; none if both are there.
+
+    It tells the next process in which system a user may exist, and under which name, if this one is killed before it
+    can report that. ``user`` is empty if none is to be created.
+    """
+    if integration.holds_rest_state and user in ("", integration.rest_user):
         return ()
     why = "state over REST is out of the garbage collector's reach"
-    return (SetFinalizer(integration.ref, integration.live.uid, True, why),)
+    return (SetFinalizer(integration.ref, integration.live.uid, True, why, user or integration.rest_user),)
 
 
-def remove_finalizer(integration: Integration) -> tuple[Action, ...]:
-    """Return the action that removes our finalizer, if the Integration has it."""
+def release_finalizer(integration: Integration, remote: RemoteSides) -> tuple[SetFinalizer, ...]:
+    """Return the action that removes our finalizer, or only what it says of a user, if nothing of it is left."""
+    ref, uid = integration.ref, integration.live.uid
     if not integration.holds_rest_state:
         return ()
-    return (SetFinalizer(integration.ref, integration.live.uid, False, "nothing is left over REST"),)
+    if remote.absent:
+        return (SetFinalizer(ref, uid, False, "nothing is left over REST"),)
+    if integration.rest_user and remote.user.absent and remote.second_user.absent:
+        return (SetFinalizer(ref, uid, True, "no user is left over REST"),)
+    return ()
+
+
+def with_one_finalizer(actions: Iterable[Action]) -> Iterator[Action]:
+    """Yield the actions with only one that sets our finalizer, where the first of them was: one that names a user."""
+    actions = list(actions)
+    setters = [action for action in actions if isinstance(action, SetFinalizer) and action.present]
+    chosen = max(setters, key=lambda action: bool(action.user), default=None)
+    for action in actions:
+        if action not in setters:
+            yield action
+        elif chosen is not None:
+            yield chosen
+            chosen = None

@@ -10,7 +10,7 @@ from integration_operator.domain.model.facts import Facts
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.plan.integration import offers_that_give_way, upkeep
 from integration_operator.domain.plan.manifests import Templates
-from integration_operator.domain.plan.remote import delete_remote_user, remove_finalizer
+from integration_operator.domain.plan.remote import delete_remote_user, release_finalizer
 from integration_operator.domain.policies.delivery_mode import delivery_mode
 from integration_operator.domain.policies.ownership import is_retained
 from integration_operator.runtime.live_object import LiveObject
@@ -37,8 +37,8 @@ def plan_teardown(facts: Facts, why: str, templates: Templates, *, withdraw: boo
         ]
     else:
         actions += [*upkeep(facts, templates), *offers_that_give_way(facts)]
-    if integration is not None and facts.remote.absent:
-        actions += remove_finalizer(integration)
+    if integration is not None:
+        actions += release_finalizer(integration, facts.remote)
     return tuple(action for action in actions if _is_reachable(facts, action))
 
 
