@@ -10,13 +10,15 @@ PAIRS  ?= 1000
 RUNS   ?= 0
 # The order of the runs, and so which ones RUNS takes; empty for the one of the last campaign, or a random one.
 SEED   ?=
+# How long to soak.
+MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults mutants fuzz check lint format types layers manifests bench crds lock \
+.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds lock \
   clean
 
 help: ## List the tasks
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: requirements-dev.lock requirements-go.lock pyproject.toml sandbox/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -50,6 +52,14 @@ faults: $(VENV)/.installed ## Try each fault at each boundary of each scenario, 
 	$(BIN)/integration-operator-sandbox build
 	$(BIN)/python -m tests.support.faults --workers $(WORKERS) --runs $(RUNS) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(filter 0,$(RUNS)),--report docs/reliability.md)
+
+faults-check: $(VENV)/.installed ## Put known defects into copies of the operator: do fault runs find them
+	$(BIN)/integration-operator-sandbox build
+	$(BIN)/python -m tests.support.faults.check --report docs/reliability-check.md
+
+soak: $(VENV)/.installed ## Change and disturb a cluster at random for MINUTES; memory and open files must not grow
+	$(BIN)/integration-operator-sandbox build
+	$(BIN)/python -m tests.support.faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 mutants: $(VENV)/.installed ## Change the code in 300 places, one at a time: which changes do the fast tests notice
 	$(BIN)/python -m tests.mutants

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -84,8 +85,8 @@ class WorkerProcess:
         """True if the worker ends by itself, because its servers are in a state that nothing is known of."""
 
     @classmethod
-    async def start(cls) -> Self:
-        """Start it."""
+    async def start(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Start it, with these variables added to its environment."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -93,6 +94,7 @@ class WorkerProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE,
+            env={**os.environ, **(environment or {})},
         )
         return cls(process)
 

@@ -128,6 +128,11 @@ class Deployment:
         """The numbers of the processes that run."""
         return list(self._pids)
 
+    @property
+    def pids(self) -> dict[int, int]:
+        """The pids of the processes that run, by their number."""
+        return dict(self._pids)
+
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
         """Kill all processes, and start the next ones after the block."""

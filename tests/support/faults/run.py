@@ -202,6 +202,8 @@ class Run:
         after = await self._scenario.act()
         self._phase("act")
         if self._fault is not None and self._fault.sort == "list":
+            if not await self._holds(after, CALM, "before the restart"):
+                return
             await self._restart()
         if not await self._holds(after, self._quiet, "at last"):
             return
@@ -209,6 +211,7 @@ class Run:
         if self._restarts:
             await self._restart_at_rest(after)
         self._outcome.problems += renewed(after, self._credentials.passwords)
+        self._outcome.problems += self._credentials.unrecorded()
         self._outcome.problems += await logins(self._stage, after, self._credentials)
         self._outcome.problems += await leaked(self._stage, self._servers, self._credentials)
         self._outcome.problems += [*self._deployment.failures, *self._traffic.strays]

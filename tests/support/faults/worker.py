@@ -35,7 +35,7 @@ MOST_NAMESPACES = 150
 
 async def main() -> None:
     """Execute runs until standard input ends."""
-    structlog.configure(processors=[_drop])
+    structlog.configure(processors=[drop])
     output = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever prints must not speak in between
     reader = asyncio.StreamReader(limit=1024 * 1024)
@@ -94,7 +94,7 @@ async def working(stack: AsyncExitStack) -> AsyncIterator[Worker]:
             await zygote.stop()
 
 
-def _drop(*_: Any) -> Any:
+def drop(*_: Any) -> Any:
     """Drop the log lines of the simulated platforms."""
     raise structlog.DropEvent
 

@@ -219,7 +219,6 @@ class Gatherer:
             pair,
             remote=remote,
             secret=secret,
-            rotation=record,
             inherited=inherited if login.uses_inherited(inherited, integration, secret, self.settings) else None,
             existing=[name for name in naming.usernames(pair) if self._is_own_user(pair, name)],
             noted=integration.delivered_username if integration else None,

@@ -75,9 +75,12 @@ class Plan:
     bounded: bool = False
 
     @property
-    def deletes(self) -> bool:
-        """True if an action deletes something, or the record of what has to be deleted."""
-        return any(_deletes(action) for action in self.actions)
+    def relies_on_lists(self) -> bool:
+        """True if an action deletes something or its record, or changes something over REST.
+
+        No precondition protects what a LIST did not show, or showed as it was before.
+        """
+        return any(_relies_on_lists(action) for action in self.actions)
 
 
 def plan_pair(facts: Facts, templates: Templates) -> Plan:
@@ -178,9 +181,12 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
     )
 
 
-def _deletes(action: Action) -> bool:
-    is_removal = isinstance(action, SetFinalizer) and not action.present
-    return is_removal or isinstance(action, (Delete, DeleteRemote, Release))
+def _relies_on_lists(action: Action) -> bool:
+    if isinstance(action, SetFinalizer):
+        return not action.present
+    if isinstance(action, EnsureRemote):
+        return not action.confirmed
+    return isinstance(action, (Delete, DeleteRemote, Release))
 
 
 def not_ready(facts: Facts, because: Condition) -> tuple[Condition, ...]:

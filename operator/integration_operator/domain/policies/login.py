@@ -11,7 +11,6 @@ from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.remote_state import RemoteSides
-from integration_operator.domain.model.rotation import RotationRecord
 from integration_operator.domain.policies.integrations import rank
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import Ref
@@ -41,29 +40,24 @@ def generated_username(
     *,
     remote: RemoteSides,
     secret: LiveObject | None,
-    rotation: RotationRecord,
     inherited: str | None,
     existing: Collection[str],
     noted: str | None = None,
 ) -> str:
     """Return the user name of a login that no user chose: that of the login that exists, else the first of two.
 
-    What the Secret says comes first if that user exists over REST, or if it records a rotation: the status may be of a
-    time before the credential changed. Then comes a user in Keycloak, because the login
-    moves there from a MessagingUser; then what the Secret says; then the login that is ``inherited`` from the proof of
-    concept; then a MessagingUser of the pair, whose user name is in ``existing``. Of two such, the one that the status
-    has ``noted`` is in use.
+    What the Secret says comes first: it is written before any other system knows the user. Without it, a user in
+    Keycloak counts that the status has noted, then the login that is ``inherited`` from the proof of concept, then a
+    MessagingUser of the pair, whose user name is in ``existing``. Of two such, the one that the status has ``noted`` is
+    in use.
     """
     own = naming.usernames(pair)
     stored = stored_credential(secret)
-    generated = stored.username if stored is not None and stored.username in own else None
-    if generated is not None and (rotation.other_username or generated in (remote.user.id, remote.second_user.id)):
-        return generated
+    if stored is not None and stored.username in own:
+        return stored.username
     for user in (remote.user, remote.second_user):
         if user.present and user.delivery == "keycloak" and user.id in own:
             return str(user.id)
-    if generated is not None:
-        return generated
     return inherited or next((name for name in (noted, *own) if name is not None and name in existing), own[0])
 
 
