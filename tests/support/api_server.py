@@ -15,7 +15,7 @@ from typing import Any
 
 from integration_operator import resources
 from integration_operator.runtime.client import Query
-from integration_operator.runtime.errors import Conflict, NotFound
+from integration_operator.runtime.errors import ApiError, Conflict, NotFound
 from integration_operator.runtime.live_object import owned_fields
 from integration_operator.runtime.managed_fields import managed_fields, merged, without_former_fields
 from integration_operator.runtime.ref import Ref
@@ -54,6 +54,8 @@ class ApiServer:
     objects: dict[tuple[str, Ref], Document] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     """Kinds that are not served."""
+    unwatched: set[str] = field(default_factory=set)
+    """Kinds that are served without WATCH, as by EnMasse's aggregated API."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     """Verb and path of each request."""
     before: Callable[[str, str], None] = lambda verb, path: None
@@ -63,7 +65,7 @@ class ApiServer:
 
     def __post_init__(self) -> None:
         self._version = 1
-        self._watches: dict[str, set[asyncio.Queue[tuple[str, Document]]]] = {}
+        self._watches: dict[str, set[asyncio.Queue[tuple[str, Document] | ApiError]]] = {}
         self._applied: dict[tuple[str, Ref, str, bool], Document] = {}
 
     # What users do
@@ -84,6 +86,11 @@ class ApiServer:
             self._store(kind, ref, {**document, "metadata": {**document["metadata"], **stamp}})
         else:
             self._drop(kind, ref)
+
+    def expire(self, kind: str, error: ApiError) -> None:
+        """End the watches of a kind with an error."""
+        for watch in self._watches[kind]:
+            watch.put_nowait(error)
 
     def find(self, kind: str, ref: Ref) -> Document | None:
         """Return an object."""
@@ -109,7 +116,8 @@ class ApiServer:
         if target.name:
             return _copy(self._existing(target))
         matching = [_copy(d) for ref, d in self._of(target) if _selects(query or {}, d)]
-        return {"items": matching, "metadata": {"resourceVersion": str(self._version)}}
+        version = "" if target.kind in self.unwatched else str(self._version)
+        return {"items": matching, "metadata": {"resourceVersion": version}}
 
     async def post(self, path: str, body: Document, query: Query | None = None) -> Document:
         await self._arrives("POST", path)
@@ -164,12 +172,15 @@ class ApiServer:
     ) -> AsyncIterator[Document]:
         await self._arrives("WATCH", path)
         target = self._target(path)
-        events: asyncio.Queue[tuple[str, Document]] = asyncio.Queue()
+        events: asyncio.Queue[tuple[str, Document] | ApiError] = asyncio.Queue()
         self._watches.setdefault(target.kind, set()).add(events)
         opened()
         try:
             while True:
-                type_, document = await events.get()
+                event = await events.get()
+                if isinstance(event, ApiError):
+                    raise event
+                type_, document = event
                 if target.namespace and document["metadata"].get("namespace") != target.namespace:
                     continue
                 yield {"type": type_ if _selects(query, document) else "DELETED", "object": _copy(document)}
@@ -190,7 +201,8 @@ class ApiServer:
         if version is None:
             versions = [{"version": v} for v in VERSIONS.get(group, DEFAULT_VERSIONS)]
             return {"versions": versions, "preferredVersion": versions[0]}
-        return {"resources": [{"name": resource.plural, "verbs": ["list", "watch"]} for resource in served]}
+        verbs = {r.plural: ["list"] if r.kind in self.unwatched else ["list", "watch"] for r in served}
+        return {"resources": [{"name": plural, "verbs": verbs} for plural, verbs in verbs.items()]}
 
     def _target(self, path: str) -> Target:
         parsed = PATH.fullmatch(path)
