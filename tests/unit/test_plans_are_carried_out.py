@@ -315,6 +315,29 @@ def test_an_action_that_fails_is_reported_and_stops_only_what_needs_it() -> None
     run(scenario())
 
 
+def test_a_deletion_that_fails_is_reported_and_keeps_the_record_of_what_is_left() -> None:
+    async def scenario() -> None:
+        async with operated(*both()) as scene:
+            await enabled(scene)
+
+            def refuse(verb: str, path: str) -> None:
+                if verb == "DELETE" and "messagingusers" in path:
+                    raise Forbidden(403, "Forbidden", "a webhook is in the way")
+
+            scene.api.before = refuse
+            scene.specify(enabled=False)
+            await asyncio.sleep(SOON)
+            assert condition(scene.integration(), "UserReady")["reason"] == "Forbidden"
+            assert condition(scene.integration(), "Rotating") == {}
+            assert scene.kinds() == ["MessagingUser", "Secret"]
+            scene.api.before = lambda verb, path: None
+            await asyncio.sleep(125)
+            assert scene.kinds() == []
+            assert reason(scene.integration()) == "NotEnabled"
+
+    run(scenario())
+
+
 def test_a_server_that_asks_for_time_gets_it() -> None:
     """The longest time counts, of several actions that failed."""
 
@@ -456,10 +479,9 @@ def test_an_offer_that_a_user_deletes_is_made_again_disabled() -> None:
             await asyncio.sleep(SOON)
             assert reason(scene.integration()) == "NotEnabled"
             assert scene.kinds() == []
-            await enabled(scene)
             scene.api.remove("Integration", INTEGRATION)
             await asyncio.sleep(SOON)
-            assert reason(scene.integration()) == "NotEnabled"
+            assert reason(scene.integration()) == "NotEnabled", "nothing is left that shows that it was delivered"
 
     run(scenario())
 
