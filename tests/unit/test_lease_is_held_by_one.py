@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from integration_operator.runtime.lease import DEADLINE, RENEWAL, Record
 from tests.support.documents import Document
-from tests.support.lease_server import DURATION, Candidate, LeaseServer
+from tests.support.lease_server import DURATION, LEASE, Candidate, LeaseServer
 from tests.support.virtual_time import run
 
 DAY = 86_400.0
@@ -334,11 +334,23 @@ def test_transitions_count_how_often_the_leader_changed() -> None:
         leader, standby = await two(server)
         assert server.lease is not None
         assert server.lease["spec"]["leaseTransitions"] == 0
-        server.edit(leaseTransitions="many")
-        await asyncio.sleep(3)
         await leader.elector.release()
         await standby.leads(within=1)
         assert server.lease["spec"]["leaseTransitions"] == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("spec", [{}, {"leaseTransitions": "many", "leaseDurationSeconds": None}], ids=str)
+def test_a_lease_that_a_user_created_is_taken(spec: Document) -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        server.post({"metadata": LEASE._asdict(), "spec": spec})
+        leader = Candidate(server, "first")
+        await leader.leads(1)
+        assert server.lease is not None
+        assert server.lease["spec"]["leaseTransitions"] == 1
+        assert server.lease["spec"]["leaseDurationSeconds"] == DURATION
 
     run(scenario())
 
