@@ -148,7 +148,9 @@ class ApiServer:
         before, self._applied[key] = self._applied.get(key, {"metadata": {}}), applied
         result = without_former_fields(live or {}, _owned(before), applied)
         names = [*(live or applied)["metadata"].get("finalizers", ()), *applied["metadata"].get("finalizers", ())]
-        former = set(before["metadata"].get("finalizers", ())) - set(applied["metadata"].get("finalizers", ()))
+        others = [of for other, of in self._applied.items() if other[:2] == key[:2] and other != key]
+        kept = {name for of in (applied, *others) for name in of["metadata"].get("finalizers", ())}
+        former = set(before["metadata"].get("finalizers", ())) - kept
         result = merged(result, applied)
         result["metadata"] = {**result["metadata"], "finalizers": sorted({*names} - former)}
         return _copy(self._store(target.kind, target.ref, result))

@@ -374,6 +374,19 @@ def test_a_connection_whose_deletion_waits_for_another_finalizer_is_left_alone()
     run(scenario())
 
 
+def test_our_finalizer_goes_although_a_user_wrote_it_too() -> None:
+    async def scenario() -> None:
+        finalizers = [FINALIZER, "of/another"]
+        async with controlled(syndesis(), connection(metadata={"finalizers": finalizers})) as scene:
+            scene.api.remove("Connection", MINE)
+            await asyncio.sleep(SOON)
+            found = scene.api.find("Connection", MINE)
+            assert found is not None
+            assert found["metadata"]["finalizers"] == ["of/another"]
+
+    run(scenario())
+
+
 def test_a_connection_that_names_an_id_takes_that_connection_over() -> None:
     async def scenario() -> None:
         async with controlled(syndesis(), connection(connectionId="i-old")) as scene:

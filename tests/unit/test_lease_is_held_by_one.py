@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import random
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -413,5 +416,28 @@ def test_a_process_that_finds_no_answer_asks_again_before_a_lease_runs_out() -> 
         assert 2 <= len(candidate.network.requests) <= 4
         candidate.network.is_cut = False
         assert await candidate.leads(within=DURATION) < DURATION * (DEADLINE / 2 + RENEWAL)
+
+    run(scenario())
+
+
+def test_a_watch_that_lasted_is_opened_again_at_once() -> None:
+    async def scenario() -> None:
+        leader, standby = await two(LeaseServer())
+        watch, opened = standby.network.watch, []
+
+        async def for_five_seconds(path: str, query: dict[str, str]) -> AsyncIterator[Document]:
+            opened.append(asyncio.get_running_loop().time())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    async for event in watch(path, query):
+                        yield event
+
+        standby.network.watch = for_five_seconds  # type: ignore[method-assign]
+        leader.network.refused = True  # the watch that is open ends with the record
+        await asyncio.sleep(DURATION / 2)
+        leader.network.refused = False
+        await asyncio.sleep(60)
+        assert leader.may_write != standby.may_write
+        assert all(later - earlier < 5.1 for earlier, later in itertools.pairwise(opened[:5]))
 
     run(scenario())

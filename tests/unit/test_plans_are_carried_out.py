@@ -148,10 +148,13 @@ async def enabled(scene: Scene, **spec: Any) -> None:
 def test_a_pair_is_offered_then_delivered_then_taken_down() -> None:
     async def scenario() -> None:
         async with operated(*both()) as scene:
-            assert reason(scene.integration()) == "NotEnabled"
+            assert (reason(scene.integration()), scene.integration()["status"]["phase"]) == ("NotEnabled", "accepted")
             assert scene.kinds() == []
             await enabled(scene)
             assert scene.kinds() == ["Connection", "MessagingUser", "Secret"]
+            assert scene.integration()["status"]["phase"] == "complete"
+            stored = condition(scene.integration(), "CredentialsReady")["message"]
+            assert stored == f"Credential stored in Secret {naming.secret_name(PAIR)}"
             scene.specify(enabled=False)
             await asyncio.sleep(SOON)
             assert scene.kinds() == []
@@ -170,6 +173,7 @@ def test_an_integration_without_a_pair_is_told_what_it_lacks() -> None:
             scene.api.put(builders.syndesis("lonely"))
             await asyncio.sleep(SOON)
             assert reason(scene.integration(lonely)) == "NamespaceNotAllowed"
+            assert scene.integration(lonely)["status"].get("phase", "") == ""
 
     run(scenario())
 
@@ -302,6 +306,7 @@ def test_an_action_that_fails_is_reported_and_stops_only_what_needs_it() -> None
             scene.api.before = refuse
             scene.specify(enabled=True)
             await asyncio.sleep(600)
+            assert scene.integration()["status"]["phase"] == "integrating"
             refused = condition(scene.integration(), "UserReady")
             assert refused["reason"] == "Forbidden"
             assert "a quota is used up" in refused["message"]
