@@ -19,6 +19,7 @@ from integration_operator.controllers.integration.controller import IntegrationC
 from integration_operator.controllers.integration.guards import REPAIRS, WINDOW
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.actions import DeleteRemote, EnsureRemote
+from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.remote_state import Presence, RemoteState
@@ -44,19 +45,26 @@ BOTH_OVER_REST = {"user": "keycloak", "connection": "rest"}
 
 @dataclass
 class OverRest:
-    """A delivery over REST. ``failure`` is what it answers; the pair's side exists while its username is in it."""
+    """A delivery over REST; ``there`` has the user names of what exists, ``failure`` is what it answers."""
 
     delivery: Any
     there: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     failure: Failure | None = None
+    verification: Check = field(default_factory=lambda: Check.success("Verified", "it works"))
     recovered: Callable[[str | None], None] = lambda namespace: None
 
     async def ensure(self, action: EnsureRemote) -> RemoteState:
-        self._ask("ensure")
+        self._ask("verify" if action.verify else "ensure")
         self.there.add(action.username)
-        identifier = action.username if action.kind == "MessagingUser" else "i-1"
-        return RemoteState(self.delivery, Presence.PRESENT, identifier, action.applied, action.credentials)
+        return RemoteState(
+            self.delivery,
+            Presence.PRESENT,
+            action.username if action.kind == "MessagingUser" else "i-1",
+            action.applied,
+            action.credentials,
+            verified=self.verification if action.verify else action.remote.verified,
+        )
 
     async def delete(self, action: DeleteRemote) -> Event | None:
         self._ask("delete")
@@ -401,6 +409,8 @@ def test_two_over_rest_are_delivered_and_taken_down() -> None:
             await enabled(scene, delivery=BOTH_OVER_REST)
             assert scene.kinds() == ["Secret"]
             assert (scene.keycloak.there, scene.syndesis.there) == ({naming.usernames(PAIR)[0]},) * 2
+            assert (scene.keycloak.asked, scene.syndesis.asked) == (["ensure"], ["ensure", "verify"])
+            assert condition(scene.integration(), "ConnectionVerified")["status"] == "True"
             assert scene.integration()["metadata"]["finalizers"] == [names.REST_STATE_FINALIZER]
             scene.api.remove("Integration", INTEGRATION)
             await asyncio.sleep(SOON)
@@ -408,6 +418,55 @@ def test_two_over_rest_are_delivered_and_taken_down() -> None:
             assert "finalizers" not in scene.integration()["metadata"], "it is offered again"
             assert reason(scene.integration()) == "NotEnabled"
             assert scene.kinds() == []
+
+    run(scenario())
+
+
+def test_a_connection_that_does_not_work_is_verified_once_a_period_until_it_does() -> None:
+    async def scenario() -> None:
+        async with operated(*both(), verification=600.0) as scene:
+            scene.syndesis.verification = Check.failure("VerificationFailed", "no such host")
+            await enabled(scene, delivery=BOTH_OVER_REST)
+            failed = condition(scene.integration(), "ConnectionVerified")
+            assert (failed["status"], failed["message"]) == ("False", "no such host")
+            scene.syndesis.asked.clear()
+            await asyncio.sleep(4 * 700)
+            assert set(scene.syndesis.asked) == {"verify"}
+            assert 2 <= len(scene.syndesis.asked) <= 4
+            scene.syndesis.verification = Check.success("Verified", "it works")
+            await asyncio.sleep(2 * 700)
+            assert condition(scene.integration(), "ConnectionVerified")["status"] == "True"
+            scene.syndesis.asked.clear()
+            scene.keycloak.asked.clear()
+            await asyncio.sleep(4 * 700)
+            assert set(scene.syndesis.asked) == {"ensure"}, "it is read, and not verified again"
+            assert set(scene.keycloak.asked) == {"ensure"}
+            assert 3 <= len(scene.syndesis.asked) + len(scene.keycloak.asked) <= 6
+
+    run(scenario())
+
+
+def test_a_secret_that_is_being_deleted_is_waited_for_and_then_restored() -> None:
+    async def scenario() -> None:
+        async with operated(*both()) as scene:
+            await enabled(scene)
+            ref = naming.secret_ref(PAIR)
+            before = scene.api.find("Secret", ref)
+            assert before is not None
+            secret = {"kind": "Secret", "metadata": {**ref._asdict(), "finalizers": ["of/another"]}}
+            scene.api.put(secret)
+            scene.api.remove("Secret", ref)
+            await asyncio.sleep(SOON)
+            waits = condition(scene.integration(), "CredentialsReady")
+            assert waits["reason"] == "Waiting"
+            assert waits["message"] == f"Secret {ref} is being deleted"
+            assert scene.kinds() == ["Connection", "MessagingUser", "Secret"]
+            scene.api.put({"kind": "Secret", "metadata": {**ref._asdict(), "finalizers": None}})
+            await asyncio.sleep(SOON)
+            after = scene.api.find("Secret", ref)
+            assert after is not None
+            assert after["data"] == before["data"], "the user keeps its password"
+            assert reason(scene.integration()) == "Ready"
 
     run(scenario())
 
@@ -599,6 +658,31 @@ def test_a_kind_that_fails_stops_everything_until_it_is_listed_again() -> None:
             await refreshing
             assert synced("MessagingUser") == 1.0
             assert reason(scene.integration()) == "Ready"
+
+    run(scenario())
+
+
+def test_pairs_are_taken_down_slowly_only_if_no_user_asked_for_it() -> None:
+    async def scenario() -> None:
+        allowed = {names.ALLOWED_NAMESPACES: "fuse"}
+        spaces = [builders.space(name=f"orders-{number}", annotations=allowed) for number in range(3)]
+        instance = builders.syndesis("fuse")
+        async with operated(*spaces, instance, plan=ENABLE_NEW, teardowns_per_minute=1) as scene:
+            assert scene.kinds().count("Connection") == 3
+            offers = [Ref("fuse", offer["metadata"]["name"]) for offer in scene.api.all("Integration")]
+            for wanted, there in ((False, 0), (True, 3)):
+                for offer in offers:
+                    scene.specify(offer, enabled=wanted)
+                await asyncio.sleep(SOON)
+                assert scene.kinds().count("Connection") == there
+            for space in spaces:
+                scene.api.remove("AddressSpace", Ref("shop", space["metadata"]["name"]))
+            for left in (2, 1, 0):
+                await asyncio.sleep(SOON)
+                assert scene.kinds().count("Connection") == left
+                said = sorted(reason(integration) for integration in scene.api.all("Integration"))
+                assert said.count("TeardownPostponed") == left
+                await asyncio.sleep(60)
 
     run(scenario())
 
