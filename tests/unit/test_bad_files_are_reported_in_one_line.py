@@ -300,3 +300,12 @@ def test_a_wrong_spec_of_an_integration_is_said(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "Integration shop/mine: spec.enabled: " in result.stderr
     assert "InvalidSpec: spec.enabled: " in run("explain", "-f", str(file)).stdout
+
+
+def test_only_a_number_in_place_of_text_is_to_be_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "file.yaml"
+    for path, value in ((("status",), 7), (("metadata", "labels"), 1.5), (("metadata", "uid"), ["a"])):
+        file.write_text(yaml.safe_dump_all([SYNDESIS, changed(SPACE, path, value)]))
+        result = run("render", "-f", str(file))
+        assert f"{path[-1]} is " in result.stderr
+        assert "quote it" not in result.stderr

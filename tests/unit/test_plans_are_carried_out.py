@@ -550,6 +550,22 @@ def test_an_offer_that_a_user_deletes_is_made_again_disabled() -> None:
     run(scenario())
 
 
+def test_an_offer_gives_way_to_an_integration_of_a_user_unless_it_is_delivered() -> None:
+    async def scenario() -> None:
+        mine = Ref("shop", "mine")
+        for plan, used, others in ((replace(ENABLE_NEW, enable_new=False), mine, 0), (ENABLE_NEW, INTEGRATION, 1)):
+            async with operated(*both(), plan=plan) as scene:
+                written = builders.integration(enabled=True)
+                written["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+                scene.api.put(written)
+                await asyncio.sleep(SOON)
+                assert reason(scene.integration(used)) == "Ready"
+                reasons = [reason(integration) for integration in scene.api.all("Integration")]
+                assert reasons.count("Duplicate") == len(reasons) - 1 == others
+
+    run(scenario())
+
+
 def test_an_offer_that_the_operator_withdrew_is_made_again_as_the_policy_says() -> None:
     async def scenario() -> None:
         async with operated(builders.syndesis("fuse"), plan=ENABLE_NEW) as scene:

@@ -244,3 +244,29 @@ def test_only_objects_with_the_label_are_read() -> None:
             assert scene.names == {"one", "two"}
 
     run(scenario())
+
+
+def test_a_kind_without_watch_that_is_not_to_be_polled_is_not_listed() -> None:
+    async def scenario() -> None:
+        api = ApiServer(unwatched={"MessagingUser"})
+        async with reading(api, resources.MESSAGING_USER) as scene:
+            assert scene.reflector.state is State.UNWATCHED
+            await asyncio.sleep(1000)
+            assert scene.listed == []
+            api.unwatched.clear()
+            scene.reflector.wake()
+            await asyncio.sleep(1)
+            assert scene.reflector.state is State.SYNCED
+
+    run(scenario())
+
+
+def test_a_refresh_looks_where_the_kind_is_served_now() -> None:
+    async def scenario() -> None:
+        async with reading(ApiServer(unwatched={"AddressSpace"}), poll=1000.0) as scene:
+            scene.api.unwatched.clear()
+            await asyncio.wait_for(scene.reflector.refresh(), 5)
+            assert scene.reflector.read_from is not None
+            assert scene.reflector.read_from.watchable
+
+    run(scenario())
