@@ -279,6 +279,41 @@ def test_an_object_of_another_owner_under_a_name_that_the_pair_needs_is_named() 
     run(scenario())
 
 
+def test_a_name_that_is_taken_is_needed_again_once_it_is_free() -> None:
+    async def scenario() -> None:
+        async with operated(*both()) as scene:
+            foreign = {"kind": "Connection", "metadata": naming.connection_ref(PAIR)._asdict(), "spec": {}}
+            before = scene.api.put(foreign)
+            scene.specify(enabled=True)
+            await asyncio.sleep(SOON)
+            taken = condition(scene.integration(), "ConnectionReady")
+            assert taken["reason"] == "NameTaken"
+            assert str(naming.connection_ref(PAIR)) in taken["message"]
+            assert condition(scene.integration(), "UserReady")["status"] == "True"
+            assert scene.api.find("Connection", naming.connection_ref(PAIR)) == before
+            scene.api.remove("Connection", naming.connection_ref(PAIR))
+            await asyncio.sleep(SOON)
+            assert reason(scene.integration()) == "Ready"
+
+    run(scenario())
+
+
+def test_a_user_that_is_deleted_while_its_space_is_not_ready_is_created_when_it_is() -> None:
+    async def scenario() -> None:
+        async with operated(*both()) as scene:
+            await enabled(scene)
+            scene.api.put(builders.space(ready=False))
+            scene.api.remove("MessagingUser", naming.user_ref(PAIR))
+            await asyncio.sleep(SOON)
+            assert condition(scene.integration(), "UserReady")["reason"] == "AddressSpaceNotReady"
+            assert scene.kinds() == ["Connection", "Secret"]
+            scene.api.put(builders.space())
+            await asyncio.sleep(SOON)
+            assert reason(scene.integration()) == "Ready"
+
+    run(scenario())
+
+
 def test_a_conflict_passes_without_a_report() -> None:
     async def scenario() -> None:
         async with operated(*both()) as scene:

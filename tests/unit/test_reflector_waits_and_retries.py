@@ -246,13 +246,19 @@ def test_only_objects_with_the_label_are_read() -> None:
     run(scenario())
 
 
-def test_a_kind_without_watch_that_is_not_to_be_polled_is_not_listed() -> None:
+@pytest.mark.parametrize(("blind", "poll"), [(False, 600.0), (True, 30.0)])
+def test_a_kind_without_watch_that_is_not_to_be_polled_is_not_listed(blind: bool, poll: float) -> None:
     async def scenario() -> None:
         api = ApiServer(unwatched={"MessagingUser"})
         async with reading(api, resources.MESSAGING_USER) as scene:
+            scene.reflector.blind = blind
             assert scene.reflector.state is State.UNWATCHED
-            await asyncio.sleep(1000)
+            scene.reflector.wake()
+            await asyncio.sleep(1)
+            scene.discovered.clear()
+            await asyncio.sleep(3 * poll)
             assert scene.listed == []
+            assert len(scene.discovered) == 3 * 2, "no event tells whether it can be watched now"
             api.unwatched.clear()
             scene.reflector.wake()
             await asyncio.sleep(1)
@@ -268,5 +274,35 @@ def test_a_refresh_looks_where_the_kind_is_served_now() -> None:
             await asyncio.wait_for(scene.reflector.refresh(), 5)
             assert scene.reflector.read_from is not None
             assert scene.reflector.read_from.watchable
+
+    run(scenario())
+
+
+def test_a_change_during_a_list_is_looked_at_once() -> None:
+    async def scenario() -> None:
+        async with reading(ApiServer(unwatched={"AddressSpace"}), poll=1000.0) as scene:
+            note, woken = scene.api.before, []
+
+            def change(verb: str, path: str) -> None:
+                note(verb, path)
+                if path.endswith("addressspaces") and not woken:
+                    woken.append(True)
+                    scene.reflector.wake()
+
+            scene.api.before = change
+            await scene.reflector.refresh()
+            scene.discovered.clear()
+            await asyncio.sleep(100)
+            assert (len(scene.discovered), len(scene.listed)) == (0, 2)
+
+    run(scenario())
+
+
+def test_the_version_that_the_server_prefers_is_read() -> None:
+    async def scenario() -> None:
+        for resource, version in ((resources.SYNDESIS, "v1beta3"), (resources.CONNECTION, "v1alpha1")):
+            async with reading(resource=resource) as scene:
+                assert scene.reflector.served is not None
+                assert scene.reflector.served.version == version
 
     run(scenario())

@@ -426,3 +426,13 @@ def test_only_actions_of_a_rotation_are_reported_as_such(story: Story) -> None:
     assert all(a.rotation for a in rotating if isinstance(a, (Apply, EnsureRemote)) and a.kind == "MessagingUser")
     story.snapshot.merge("Integration", story.integration_ref, {"spec": {"enabled": False}})
     assert not any(a.rotation for a in story.settle() if isinstance(a, (Apply, Delete, DeleteRemote)))
+
+
+def test_why_the_earlier_user_is_deleted_is_said(story: Story) -> None:
+    story.request()
+    story.settle()
+    story.now += timedelta(hours=2)
+    actions = story.one_pass()
+    (said,) = (c.message for c in story.plan.conditions or () if c.type == "Rotating")
+    assert said.endswith(" is being deleted: the overlap of the rotation is over")
+    assert {a.why for a in actions if _removes_user(a)} == {"the overlap of the rotation is over"}
