@@ -39,8 +39,8 @@ def secret(username: str, password: str = "p", **metadata: Any) -> LiveObject:
 
 
 def over_rest(*usernames: str, delivery: Any = "keycloak") -> RemoteSides:
-    users = [RemoteState(delivery, Presence.PRESENT, id=name) for name in usernames]
-    return RemoteSides(*users[:1], second_user=users[1]) if len(users) > 1 else RemoteSides(*users)
+    first, second = [*(RemoteState(delivery, Presence.PRESENT, id=name) for name in usernames), RemoteState()][:2]
+    return RemoteSides(first, second_user=second)
 
 
 @dataclass

@@ -67,5 +67,5 @@ def test_a_text_that_is_too_long_is_not_read_to_its_end() -> None:
     assert len(exactly) == LONGEST_TEXT
     assert NamespacePatterns.parse(exactly).ignored == 0
     beyond = NamespacePatterns.parse(f"a,{' ' * LONGEST_TEXT},b,c")
-    assert (beyond.names, beyond.match("b")) == ({"a"}, None)
+    assert (beyond.names, beyond.match("b")) == (frozenset("a"), None)
     assert beyond.ignored == 3

@@ -281,7 +281,8 @@ def test_a_refresh_looks_where_the_kind_is_served_now() -> None:
 def test_a_change_during_a_list_is_looked_at_once() -> None:
     async def scenario() -> None:
         async with reading(ApiServer(unwatched={"AddressSpace"}), poll=1000.0) as scene:
-            note, woken = scene.api.before, []
+            note = scene.api.before
+            woken: list[bool] = []
 
             def change(verb: str, path: str) -> None:
                 note(verb, path)
