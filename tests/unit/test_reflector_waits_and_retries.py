@@ -22,7 +22,7 @@ from integration_operator.runtime.reflector import Reflector, State, refresh
 from integration_operator.runtime.resources import Resource
 from integration_operator.runtime.store import Store
 from tests.support import builders
-from tests.support.api_server import ApiServer
+from tests.support.api_server import VERSIONS, ApiServer
 from tests.support.documents import Document
 from tests.support.virtual_time import run
 
@@ -305,5 +305,16 @@ def test_the_version_that_the_server_prefers_is_read() -> None:
             async with reading(resource=resource) as scene:
                 assert scene.reflector.served is not None
                 assert scene.reflector.served.version == version
+
+    run(scenario())
+
+
+def test_a_refresh_reads_the_version_that_the_server_prefers_by_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with reading(resource=resources.SYNDESIS) as scene:
+            monkeypatch.setitem(VERSIONS, "syndesis.io", ("v1", "v1beta3"))
+            await asyncio.wait_for(scene.reflector.refresh(), 5)
+            assert scene.reflector.read_from is not None
+            assert scene.reflector.read_from.version == "v1"
 
     run(scenario())
