@@ -34,9 +34,16 @@ async def test_a_list_that_was_sent_before_does_not_count(server: ThingServer, t
         await until(lambda: server.lists == 3)
         server.objects = [thing("late", 9)]
         server.listing.set()
-        await asyncio.wait_for(second, 5)
+        await asyncio.wait_for(asyncio.gather(first, second), 5)
         assert names_in(reflector) == {"late"}
-        first.cancel()
+
+
+async def test_two_at_once_return_both(server: ThingServer, tmp_path: Path) -> None:
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: len(server.watched) == 1)
+        server.objects = [thing("late", 9)]
+        await asyncio.wait_for(asyncio.gather(reflector.refresh(), reflector.refresh()), 5)
+        assert names_in(reflector) == {"late"}
 
 
 async def test_an_object_that_did_not_change_is_kept(server: ThingServer, tmp_path: Path) -> None:

@@ -74,8 +74,11 @@ def main() -> int:
     build.mkdir(parents=True, exist_ok=True)
     tests = _recorded(build / "tests.json")
     mutants = _sample(options.seed, options.mutants)
-    print(f"seed {options.seed}: {len(mutants)} mutants, {len(tests)} tests", file=sys.stderr)
-    results = asyncio.run(_try_all(mutants, tests, build, options.workers))
+    before = json.loads(options.again.read_text())["results"] if options.again else {}
+    results = {mutant: "killed" for mutant in mutants if before.get(str(mutant)) == "killed"}
+    left = [mutant for mutant in mutants if mutant not in results]
+    print(f"seed {options.seed}: {len(left)} of {len(mutants)} mutants, {len(tests)} tests", file=sys.stderr)
+    results |= asyncio.run(_try_all(left, tests, build, options.workers))
     counts = Counter(results.values())
     share = counts["killed"] / max(1, len(results))
     survivors = [str(mutant) for mutant, result in results.items() if result != "killed"]
@@ -94,6 +97,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mutants", type=int, default=300)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--at-least", type=float, default=0.9, help="Share that has to be killed.")
+    parser.add_argument(
+        "--again",
+        type=Path,
+        metavar="RESULT",
+        help="Try only those that an earlier result.json, of the same code, left.",
+    )
     parser.add_argument("--directory", type=Path, default=ROOT / "build" / "mutants")
     return parser.parse_args()
 

@@ -19,7 +19,8 @@ from integration_operator.cli import app
 from integration_operator.cli.explain import explain
 from integration_operator.cli.render import render
 from integration_operator.rendering.templates import TemplateFiles
-from integration_operator.runtime.yaml_documents import MAX_FILE_BYTES
+from integration_operator.runtime import yaml_documents
+from integration_operator.runtime.yaml_documents import MAX_FILE_BYTES, UnreadableFile
 from tests.support.builders import integration, syndesis
 from tests.support.builders import space as address_space
 
@@ -300,3 +301,41 @@ def test_a_wrong_spec_of_an_integration_is_said(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "Integration shop/mine: spec.enabled: " in result.stderr
     assert "InvalidSpec: spec.enabled: " in run("explain", "-f", str(file)).stdout
+
+
+def test_only_a_number_in_place_of_text_is_to_be_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "file.yaml"
+    for path, value in ((("status",), 7), (("metadata", "labels"), 1.5), (("metadata", "uid"), ["a"])):
+        file.write_text(yaml.safe_dump_all([SYNDESIS, changed(SPACE, path, value)]))
+        result = run("render", "-f", str(file))
+        assert f"{path[-1]} is " in result.stderr
+        assert "quote it" not in result.stderr
+
+
+def test_a_file_of_exactly_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file.yaml"
+    monkeypatch.setattr(yaml_documents, "MAX_FILE_BYTES", 1024**2)
+    file.write_bytes(b"#" * 1024**2)
+    assert len(yaml_documents.read_text(file)) == 1024**2
+    file.write_bytes(b"#" * (1024**2 + 1))
+    with pytest.raises(UnreadableFile, match="larger than 1 MiB"):
+        yaml_documents.read_text(file)
+
+
+def test_aliases_may_expand_to_exactly_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "a: &x [1, 2]\nb: *x\n"
+    monkeypatch.setattr(yaml_documents, "MAX_ALIASED_VALUES", 3)
+    assert list(yaml_documents.documents(text, "file")) == [(1, {"a": [1, 2], "b": [1, 2]})]
+    monkeypatch.setattr(yaml_documents, "MAX_ALIASED_VALUES", 2)
+    with pytest.raises(UnreadableFile, match=r"^file:2: its aliases expand to more than 2 values"):
+        list(yaml_documents.documents(f"\n{text}", "file"))
+
+
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ("{a: ", "}")])
+def test_a_document_may_have_exactly_so_many_levels(left: str, right: str) -> None:
+    def nested(levels: int) -> str:
+        return f"---\n{left * levels}{right * levels}\n"
+
+    assert len(list(yaml_documents.documents(nested(100) * 2, "file"))) == 2, "each document counts for itself"
+    with pytest.raises(UnreadableFile, match=r"^file:4: nested more than 100 levels deep"):
+        list(yaml_documents.documents(f"---\na: b\n{nested(101)}", "file"))

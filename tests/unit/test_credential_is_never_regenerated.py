@@ -76,7 +76,7 @@ def test_base64_is_exact() -> None:
     assert decode(encode("pässword")) == "pässword"
 
 
-@pytest.mark.parametrize("text", ["not base64!", "YQ", "", None, 3, "/w=="])
+@pytest.mark.parametrize("text", ["not base64!", "YW*xpY2U=", "YWxpY2U=\n", "YQ", "", None, 3, "/w=="])
 def test_what_is_no_credential(text: Any) -> None:
     assert decode(text) is None
     assert credential_of_secret(owned(None, data={"username": encode("u"), "password": text})) is None

@@ -279,3 +279,14 @@ def test_a_process_that_was_stopped_ends_before_its_next_instruction() -> None:
 def test_a_closed_fence_ends_nothing() -> None:
     process = subprocess.run([sys.executable, "-c", TICKING, "closed"], capture_output=True, text=True, check=True)
     assert process.stdout.count("writes") == 100
+
+
+def test_the_process_ends_in_the_middle_of_the_grace_unless_the_fence_is_closed_before() -> None:
+    alarms: list[float] = []
+    made = Fence(10.0, lambda: 100.0, alarms.append)
+    made.open(120.0)
+    assert alarms == [25.0]
+    made.open(90.0)
+    assert 0.0 < alarms[-1] < 1.0, "a time that has passed ends it now; 0 would be never"
+    made.close()
+    assert alarms[-1] == 0.0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from integration_operator.api import names
-from integration_operator.runtime.live_object import LiveObject, differences
+from integration_operator.runtime.live_object import LiveObject, differences, owned_fields
+from integration_operator.runtime.managed_fields import managed_fields, without_former_fields
 
 MANAGER = "integration-operator"
 OURS = {
@@ -96,3 +98,22 @@ def test_who_made_it_and_who_wrote_last() -> None:
 
 def test_bookkeeping_is_no_difference() -> None:
     assert live(document()) == live({**document(), "metadata": {**document()["metadata"], "selfLink": "/x"}})
+
+
+@pytest.mark.parametrize(
+    ("live", "formerly", "applied", "left"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1}, {}, {"b": 2}),
+        ({"a": 1}, {"a": 1}, {"a": 2}, {"a": 1}),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}}, {}, {"a": {"c": 2}}),
+        ({"a": {"b": 1}}, {"a": {"b": 1}}, {}, {}),
+        ({"a": {"b": 1}}, {"a": {"b": 1}}, {"a": {}}, {"a": {}}),
+        ({"a": "text"}, {"a": "text"}, {"a": {"b": 1}}, {"a": "text"}),
+        ({"a": {}}, {"a": {}}, {}, {}),
+    ],
+)
+def test_fields_that_are_applied_no_longer_are_removed(live: Any, formerly: Any, applied: Any, left: Any) -> None:
+    """What a dry run shows is what the server would make of an apply."""
+    (entry,) = managed_fields({"metadata": {}, **formerly}, "us")
+    owned = owned_fields(json.dumps(entry["fieldsV1"]))
+    assert without_former_fields(live, owned, applied) == left

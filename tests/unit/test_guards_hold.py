@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from integration_operator.controllers.integration.guards import (
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 from tests.support.clocks import Clock
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def refs(count: int) -> list[Ref]:
@@ -71,6 +74,12 @@ def test_repairs_in_a_sliding_window() -> None:
     assert limit.wait("Secret", ref, wish, WINDOW) == 1.0
     limit.forget("Secret", ref)
     assert limit.wait("Secret", ref, wish, WINDOW) == 0.0
+
+
+def test_an_object_is_repaired_as_often_as_the_page_says() -> None:
+    limit, wish = RepairLimit(), {"spec": {"uri": "amqp://a"}}
+    repairs = sum(limit.wait("Secret", Ref("n", "a"), wish, now / 2) == 0.0 for now in range(120))
+    assert f"| repairs of one object | {repairs} a minute |" in (DOCS / "security.md").read_text()
 
 
 def test_a_changed_wish_of_our_own_is_no_repair() -> None:

@@ -174,3 +174,17 @@ def test_credentials_that_cannot_be_used_are_said_in_one_line(tmp_path: Path, mo
     assert result.exit_code == 2, result.output
     assert "kubeconfig" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("written", [7, ["a"], {"a": "b"}])
+def test_a_token_file_that_is_no_text_is_none(written: Any, tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path / "one", "one", current="one", user={"tokenFile": written})
+    assert load([file]).token_file is None
+
+
+def test_a_context_without_a_user_has_no_token(tmp_path: Path) -> None:
+    file = tmp_path / "one"
+    cluster = {"name": "c", "cluster": {"server": "https://one.example"}}
+    context = {"name": "c", "context": {"cluster": "c"}}
+    file.write_text(yaml.safe_dump({"current-context": "c", "contexts": [context], "clusters": [cluster]}))
+    assert load([file]).token_file is None

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import random
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_operator.runtime.lease import DEADLINE, RENEWAL
-from tests.support.lease_server import DURATION, Candidate, LeaseServer
+from integration_operator.runtime.lease import DEADLINE, RENEWAL, Record
+from tests.support.documents import Document
+from tests.support.lease_server import DURATION, LEASE, Candidate, LeaseServer
 from tests.support.virtual_time import run
 
 DAY = 86_400.0
@@ -317,5 +321,124 @@ def test_any_history(seed: int) -> None:
             candidate.resume()
         await asyncio.sleep(40)
         assert sum(candidate.may_write for candidate in candidates) == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("written", "read"), [(7, 7.0), (0, 15.0), (-7, 15.0), ("many", 15.0), (None, 15.0)], ids=str)
+def test_a_duration_that_is_none_is_that_of_the_setting(written: object, read: float) -> None:
+    record = Record.of({"metadata": {}, "spec": {"leaseDurationSeconds": written}}, 15.0)
+    assert record.duration == read
+
+
+def test_transitions_count_how_often_the_leader_changed() -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        leader, standby = await two(server)
+        assert server.lease is not None
+        assert server.lease["spec"]["leaseTransitions"] == 0
+        await leader.elector.release()
+        await standby.leads(within=1)
+        assert server.lease["spec"]["leaseTransitions"] == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("spec", [{}, {"leaseTransitions": "many", "leaseDurationSeconds": None}], ids=str)
+def test_a_lease_that_a_user_created_is_taken(spec: Document) -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        server.post({"metadata": LEASE._asdict(), "spec": spec})
+        leader = Candidate(server, "first")
+        await leader.leads(1)
+        assert server.lease is not None
+        assert server.lease["spec"]["leaseTransitions"] == 1
+        assert server.lease["spec"]["leaseDurationSeconds"] == DURATION
+
+    run(scenario())
+
+
+def test_a_lease_that_a_user_edits_while_it_is_released_is_released() -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        leader, standby = await two(server)
+        server.edit(renewTime="later")
+        await leader.elector.release()
+        assert server.holder == ""
+        assert await standby.leads(within=1) < 0.1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("how", ["taken", "deleted"])
+def test_a_lease_that_is_no_longer_of_this_process_is_not_written_to_release_it(how: str) -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        leader = Candidate(server, "first")
+        await leader.leads(1)
+        if how == "taken":
+            server.edit(holderIdentity="somebody")
+        else:
+            server.delete()
+        writes = list(server.writes)
+        await leader.elector.release()
+        assert server.writes == writes
+        assert leader.changes == [True, False]
+
+    run(scenario())
+
+
+def test_a_server_that_stops_answering_in_the_middle_of_a_conflict_ends_the_leader_in_time() -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        leader = Candidate(server, "first")
+        await leader.leads(1)
+        await asyncio.sleep(20)
+
+        async def unanswered(path: str) -> Document:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        leader.network.get = unanswered  # type: ignore[method-assign]
+        server.edit(renewTime="later")  # the next renewal meets a conflict
+        async with asyncio.timeout(DURATION):
+            await leader.task
+        assert leader.elector.lost
+
+    run(scenario())
+
+
+def test_a_process_that_finds_no_answer_asks_again_before_a_lease_runs_out() -> None:
+    async def scenario() -> None:
+        candidate = Candidate(LeaseServer(), "first")
+        candidate.network.is_cut = True
+        await asyncio.sleep(DURATION)
+        assert 2 <= len(candidate.network.requests) <= 4
+        candidate.network.is_cut = False
+        assert await candidate.leads(within=DURATION) < DURATION * (DEADLINE / 2 + RENEWAL)
+
+    run(scenario())
+
+
+def test_a_watch_that_lasted_is_opened_again_at_once() -> None:
+    async def scenario() -> None:
+        server = LeaseServer()
+        leader = Candidate(server, "first")
+        await leader.leads(1)
+        standby = Candidate(server, "second")
+        watch, opened = standby.network.watch, []
+
+        async def for_five_seconds(path: str, query: dict[str, str]) -> AsyncIterator[Document]:
+            opened.append(asyncio.get_running_loop().time())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    async for event in watch(path, query):
+                        yield event
+
+        standby.network.watch = for_five_seconds  # type: ignore[method-assign]
+        await asyncio.sleep(60)
+        assert leader.may_write
+        assert len(opened) > 10
+        assert all(later - earlier < 5.1 for earlier, later in itertools.pairwise(opened))
 
     run(scenario())

@@ -62,3 +62,10 @@ def test_of_a_name_that_was_cut_the_hash_cannot_be_found_by_trying() -> None:
 def test_nobody_may_choose_a_name_that_may_be_generated(pair: Pair) -> None:
     for name in naming.usernames(pair):
         assert naming.GENERATED_USERNAME.fullmatch(name)
+
+
+def test_the_names_of_the_proof_of_concept_are_understood() -> None:
+    assert naming.space_of_proof_of_concept("enmasse-orders-to-fuse") == "orders"
+    assert naming.space_of_proof_of_concept(naming.proof_of_concept_name(Ref("shop", "a-to-fuse"))) == "a-to-fuse"
+    for other in ("orders", "enmasse--to-fuse", "enmasse-orders-to-fuse-2", "my-enmasse-orders-to-fuse"):
+        assert naming.space_of_proof_of_concept(other) is None

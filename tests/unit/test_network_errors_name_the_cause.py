@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -113,3 +114,21 @@ def test_an_error_that_causes_itself_ends() -> None:
     error.__context__ = other = ValueError("y")
     other.__context__ = error
     assert describe_network_error(error) == "no usable answer (OSError)"
+
+
+@pytest.mark.parametrize("number", [errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN])
+def test_no_route(number: int) -> None:
+    assert describe_network_error(OSError(number, "x")) == "no route to the host"
+
+
+def test_the_causes_of_a_group_are_found() -> None:
+    """A host with several addresses: each of them refused."""
+    refused = ExceptionGroup("all attempts failed", [OSError(errno.ECONNREFUSED, "x"), OSError("y")])
+    error = OSError("all attempts failed")
+    error.__cause__ = refused
+    assert describe_network_error(error) == "connection refused"
+
+
+@pytest.mark.parametrize("cause", [ConnectionResetError(), BrokenPipeError()])
+def test_a_connection_that_the_other_side_resets(cause: OSError) -> None:
+    assert describe_network_error(cause) == "the connection was closed before the answer was complete"

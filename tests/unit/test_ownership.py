@@ -225,3 +225,23 @@ def test_the_page_has_the_same_table(evidence: str) -> None:
     _, *owners = EVIDENCE[evidence]
     row = " | ".join([evidence, *(words[owner] for owner in owners)])
     assert f"| {row} |" in PAGE.read_text()
+
+
+def test_the_id_in_the_status_of_the_pairs_own_connection_counts() -> None:
+    stored = {"id": "con-7", "name": "x", "configuredProperties": {"username": "somebody"}}
+    adopting = ConnectionEvidence.of(PAIR, None, GENERATED, adopted_id="con-7")
+    assert ownership.judge_syndesis_connection(stored, adopting).owner is OURS
+    assert ownership.judge_syndesis_connection(stored, ConnectionEvidence.of(PAIR, None, GENERATED)).owner is FOREIGN
+
+
+@pytest.mark.parametrize(
+    ("noted", "username", "owner"),
+    [("i-7", GENERATED, RESTORED), ("i-7", "boss", FOREIGN), ("i-8", GENERATED, FOREIGN), (None, GENERATED, FOREIGN)],
+)
+def test_the_id_in_the_status_counts_only_with_a_user_name_of_the_pair(
+    noted: str | None, username: str, owner: Owner
+) -> None:
+    """A tenant can write the status."""
+    stored = {"id": "i-7", "configuredProperties": {"username": username}}
+    evidence = ConnectionEvidence.of(PAIR, noted, GENERATED)
+    assert ownership.judge_syndesis_connection(stored, evidence).owner is owner

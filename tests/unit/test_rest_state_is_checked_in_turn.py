@@ -6,6 +6,7 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.controllers.integration.remote_state import RemoteStateStore
+from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.remote_state import Presence, RemoteState, credentials_hash
@@ -101,3 +102,55 @@ def test_a_hash_tells_credentials_apart_and_nothing_else() -> None:
     others = [("u", "q", "salt"), ("v", "p", "salt"), ("u", "p", "pepper")]
     hashes = {credentials_hash(Credential(user, password), salt) for user, password, salt in others}
     assert len(hashes | {same}) == 4
+
+
+def test_a_user_whose_name_is_unknown_may_be_any_and_one_whose_name_is_known_is_no_other() -> None:
+    unknown = register(Clock()).of(known())
+    assert unknown.user_named("u").presence is Presence.UNKNOWN
+    named = register(Clock()).of(known({"delivered": NOTED}))
+    assert named.user_named("u").present
+    assert named.user_named("v").absent
+
+
+def test_the_verification_in_the_status_is_that_of_the_connection() -> None:
+    conditions = [
+        {"type": "Ready", "status": "True", "reason": "Ready", "message": "ready"},
+        {"type": "ConnectionVerified", "status": "False", "reason": "VerificationFailed", "message": "no such host"},
+    ]
+    state = register(Clock()).of(known({"delivered": NOTED, "conditions": conditions}))
+    assert state.connection.verified == Check.failure("VerificationFailed", "no such host")
+    assert state.user.verified is None
+
+
+def test_a_successor_inherits_what_is_known_unless_it_has_state_of_its_own() -> None:
+    looking, old = register(Clock()), known({"delivered": NOTED})
+    looking.of(old)
+    for status, noted in (({}, "enm-1"), ({"delivered": {"connection": {"delivery": "rest", "id": "own"}}}, "own")):
+        document = {**integration(), "status": status}
+        document["metadata"] = {**document["metadata"], "uid": f"successor {noted}"}
+        successor = parse_integration(document)
+        looking.inherit(old, successor)
+        assert looking.of(successor).connection.id == noted
+
+
+def test_a_read_that_is_nearly_due_waits_for_a_second_at_least() -> None:
+    clock = Clock()
+    looking, pair = register(clock), known({"delivered": NOTED})
+    looking.of(pair)
+    wait = looking.seconds_until_due(pair)
+    clock.now += wait - 0.5
+    assert looking.seconds_until_due(pair) == 1.0
+    clock.now += 0.5
+    assert looking.seconds_until_due(pair) == PERIOD
+
+
+def test_two_users_are_kept_apart_by_their_names() -> None:
+    looking, pair = register(Clock()), known({"delivered": NOTED})
+    looking.note(pair, "MessagingUser", RemoteState("keycloak", Presence.PRESENT), username="v")
+    sides = looking.of(pair)
+    assert (sides.user.id, sides.second_user.id) == ("u", "v")
+    looking.note(pair, "MessagingUser", RemoteState("keycloak", Presence.PRESENT, applied="new"), username="u")
+    assert looking.of(pair).user_named("u").applied == "new"
+    assert looking.of(pair).user_named("v").present
+    looking.note(pair, "MessagingUser", RemoteState(), username="u")
+    assert (looking.of(pair).user_named("u").present, looking.of(pair).user_named("v").present) == (False, True)

@@ -33,6 +33,8 @@ class Story:
     """A delivered pair, planned pass by pass at a time that the test sets."""
 
     delivery: dict[str, str]
+    where: str = "shop"
+    """The namespace of the Syndesis."""
     spec: dict[str, Any] = field(default_factory=dict)
     now: datetime = datetime(2024, 1, 1, tzinfo=UTC)
     logins: dict[str, str] = field(default_factory=dict)
@@ -42,8 +44,10 @@ class Story:
     plan: Plan = field(init=False)
 
     def __post_init__(self) -> None:
-        documents = [space(), syndesis(), integration(enabled=True, delivery=self.delivery, **self.spec)]
-        self.snapshot = dry_run(documents, ("same-namespace",), enable_new=False)
+        allowed = space(annotations={names.ALLOWED_NAMESPACES: "fuse"})
+        written = integration(self.where, enabled=True, delivery=self.delivery, **self.spec)
+        rules = ("same-namespace", "allowed-namespaces")
+        self.snapshot = dry_run([allowed, syndesis(self.where), written], rules, enable_new=False)
         self.snapshot.gatherer.now = lambda: self.now
         (self.pair,) = self.snapshot.pairs()
         self.settle()
@@ -360,3 +364,75 @@ def test_an_owners_new_user_name_is_followed_with_the_overlap() -> None:
     story.request()
     assert story.settle() == []
     assert story.rotating == ("False", "ProvidedCredential")
+
+
+@pytest.mark.parametrize(
+    ("where", "operations"), [("fuse", ["send", "recv"]), ("shop", ["send", "recv", "view"])], ids=["across", "within"]
+)
+def test_an_earlier_user_with_no_more_rights_than_it_may_have_remains_for_the_overlap(
+    where: str, operations: list[str]
+) -> None:
+    """Within its namespace a user may have any rights."""
+    story = Story(DELIVERIES["resources"], where, {"authorization": [{"operations": operations, "addresses": ["*"]}]})
+    earlier = story.stored
+    story.request()
+    story.settle()
+    story.moved([])
+    assert earlier in story.users
+
+
+def test_an_earlier_user_with_more_rights_than_the_giver_allows_goes_at_once() -> None:
+    story = Story(DELIVERIES["resources"], "fuse")
+    earlier = story.stored
+    story.request()
+    story.settle()
+    story.moved([])
+    user = naming.user_ref(story.pair, earlier)
+    story.snapshot.merge("MessagingUser", user, {"spec": {"authorization": [{"operations": ["manage"]}]}})
+    story.settle()
+    assert story.users == {story.stored}
+    assert earlier not in story.users
+
+
+def test_the_status_names_both_users_while_there_are_two(story: Story) -> None:
+    earlier = story.stored
+    story.request()
+    story.settle()
+    assert story.facts.integration is not None
+    delivered = story.facts.integration.delivered
+    assert (delivered["user"]["username"], delivered["secondUser"]["username"]) == (story.stored, earlier)
+    story.now += timedelta(hours=2)
+    story.settle()
+    delivered = story.facts.integration.delivered
+    assert (delivered["user"]["username"], "secondUser" in delivered) == (story.stored, False)
+
+
+def test_the_status_says_when_the_credential_was_rotated_and_will_be(story: Story) -> None:
+    story.snapshot.merge("Integration", story.integration_ref, {"spec": {"rotation": {"every": "24h"}}})
+    story.request()
+    story.settle()
+    story.now += timedelta(hours=2)
+    story.settle()
+    (said,) = (c.message for c in story.plan.conditions or () if c.type == "Rotating")
+    assert said == (
+        "The credential was rotated at 2024-01-01T00:00:00Z; The credential is rotated at 2024-01-02T00:00:00Z"
+    )
+
+
+def test_only_actions_of_a_rotation_are_reported_as_such(story: Story) -> None:
+    """Their failure is no failure of the user in use."""
+    story.request()
+    rotating = story.settle()
+    assert all(a.rotation for a in rotating if isinstance(a, (Apply, EnsureRemote)) and a.kind == "MessagingUser")
+    story.snapshot.merge("Integration", story.integration_ref, {"spec": {"enabled": False}})
+    assert not any(a.rotation for a in story.settle() if isinstance(a, (Apply, Delete, DeleteRemote)))
+
+
+def test_why_the_earlier_user_is_deleted_is_said(story: Story) -> None:
+    story.request()
+    story.settle()
+    story.now += timedelta(hours=2)
+    actions = story.one_pass()
+    (said,) = (c.message for c in story.plan.conditions or () if c.type == "Rotating")
+    assert said.endswith(" is being deleted: the overlap of the rotation is over")
+    assert {a.why for a in actions if _removes_user(a)} == {"the overlap of the rotation is over"}

@@ -227,6 +227,17 @@ def test_a_user_that_enmasse_turned_into_a_resource_is_taken_over() -> None:
     assert apply.uid == "7"
 
 
+def test_what_is_confirmed_is_confirmed_for_one_delivery_and_one_platform() -> None:
+    """After a change of either, a backend has to look what is there."""
+    facts = settled({"user": "keycloak", "connection": "rest"})
+    due = replace(facts.remote, user=replace(facts.remote.user, due=True))
+    (read,) = (a for a in plan_pair(replace(facts, remote=due), TEMPLATES).actions if isinstance(a, EnsureRemote))
+    assert read.confirmed
+    assert not replace(read, delivery="aggregated").confirmed
+    assert not replace(read, platform="another").confirmed
+    assert not replace(read, credentials="changed").confirmed
+
+
 def _live(document: dict[str, Any]) -> Any:
     from integration_operator.runtime.live_object import LiveObject
 

@@ -196,3 +196,27 @@ def test_indexes_show_what_the_store_shows(steps: list[tuple[str, str, str]]) ->
         for shade_ in ("red", "blue"):
             assert sorted(store.by("colour", shade_)) == sorted(kept for kept in store if kept[1] == shade_)
         assert set(store.keys("colour")) == {kept[1] for kept in store}
+
+
+def test_a_deletion_during_a_list_is_remembered_after_it(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 1))
+    epoch = store.epoch()
+    store.record_delete(Ref("n", "a"), "uid-a")
+    store.replace([store.read(thing("a", 1))], epoch)
+    assert colour(store) is None
+    store.apply_event("MODIFIED", thing("a", 2))
+    assert colour(store) is None, "the watch has not come to the deletion yet"
+
+
+def test_a_write_in_the_epoch_of_a_list_is_newer_than_the_list(store: Store[tuple[str, str]]) -> None:
+    epoch = store.epoch()
+    store.record_write(thing("a", 9, colour="green"))
+    store.replace([store.read(thing("a", 3, colour="red"))], epoch, 5)
+    assert colour(store) == "green"
+    store.replace([store.read(thing("a", 9, colour="blue"))], epoch, 9)
+    assert colour(store) == "blue", "a LIST of that version contains it"
+
+
+def test_the_version_of_an_object_is_known(store: Store[tuple[str, str]]) -> None:
+    store.apply_event("ADDED", thing("a", 7))
+    assert (store.version(Ref("n", "a")), store.version(Ref("n", "b"))) == ("7", "")

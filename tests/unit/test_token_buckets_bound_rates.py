@@ -26,3 +26,16 @@ def test_keys_do_not_share_tokens_and_the_oldest_is_forgotten() -> None:
     for key in range(3, MAX_KEYS + 3):
         buckets.take(key)
     assert buckets.take(1) == 0.0, "it was used longest ago"
+
+
+def test_the_wait_is_until_the_next_whole_token() -> None:
+    bucket = TokenBucket(rate=2, burst=2, now=0.0)
+    assert [bucket.take(0.0), bucket.take(0.0), bucket.take(0.25)] == [0.0, 0.0, 0.25]
+    assert bucket.take(0.5) == 0.0
+
+
+def test_as_many_keys_as_there_may_be_are_remembered() -> None:
+    buckets: TokenBuckets[int] = TokenBuckets(1, 1.0, Clock(now=0.0))
+    for key in range(MAX_KEYS):
+        buckets.take(key)
+    assert buckets.take(0) > 0.0

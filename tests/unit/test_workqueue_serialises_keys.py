@@ -10,6 +10,7 @@ from integration_operator.runtime.backoff import FIRST_DELAY, MAX_DELAY
 from integration_operator.runtime.token_bucket import TokenBuckets
 from integration_operator.runtime.workqueue import WorkQueue
 from tests.support.clocks import Clock
+from tests.support.virtual_time import run
 
 
 @pytest.fixture
@@ -268,3 +269,27 @@ async def test_a_paused_queue_takes_nothing(queue: WorkQueue[str], clock: Clock)
     queue.add("c")
     assert await queue.get() == "c"
     assert len(queue) == 0
+
+
+def test_a_waiting_worker_gets_a_key_when_it_is_added_and_when_it_is_due() -> None:
+    async def scenario() -> None:
+        queue: WorkQueue[str] = WorkQueue()
+        taken: list[tuple[str, float]] = []
+
+        async def worker() -> None:
+            while (key := await queue.get()) is not None:
+                taken.append((key, asyncio.get_running_loop().time()))
+                queue.done(key)
+
+        working = asyncio.create_task(worker())
+        await asyncio.sleep(1)
+        queue.add("at once")
+        await asyncio.sleep(1)
+        queue.add_after("later", 30)
+        queue.add_after("soon", 10)
+        await asyncio.sleep(100)
+        assert taken == [("at once", 1.0), ("soon", 12.0), ("later", 32.0)]
+        queue.shut_down()
+        await asyncio.wait_for(working, 1)
+
+    run(scenario())

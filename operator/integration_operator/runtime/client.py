@@ -169,7 +169,7 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Close the session and end open watches."""
+        """Close the session. Whoever reads a watch has cancelled that before: it would wait for its silence."""
         if self._api is not None:
             await self._api.close()
             self._api = None

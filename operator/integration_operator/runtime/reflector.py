@@ -148,11 +148,13 @@ class Reflector(Generic[T]):
         """
         if self._cycle is None:
             return  # it does not run
-        read = self._read_next = asyncio.Event()  # a LIST that is under way was sent too early to count
+        self._read_next.set()  # who waits for it goes on to wait for the LIST of this call
+        self._read_next = asyncio.Event()  # a LIST that is under way was sent too early to count
         self._outdated = True
         if not self._cycle.expired():
             self._cycle.reschedule(asyncio.get_running_loop().time())
-        await read.wait()
+        while not (read := self._read_next).is_set():
+            await read.wait()
 
     async def read(self, ref: Ref) -> None:
         """Read one object ahead of the watch, if it exists and is one of those that are selected.
