@@ -129,7 +129,7 @@ class Cache:
         """List every kind again of which one LIST stands alone; return False if there was none.
 
         A server that lags behind may answer a LIST with what was true before. A second one that shows the same, after
-        it, is as good as an answer can be. Nothing is listed again at rest, nor twice for the same LIST.
+        it, is as good as an answer can be. A LIST is repeated once, and only if there is something to do.
         """
         async with self._confirming:
             alone = [reflector for reflector in self.reflectors.values() if not reflector.confirmed]

@@ -51,17 +51,6 @@ def reason_of(decision: Plan) -> str:
     return decision.conditions[0].reason
 
 
-def test_a_plan_that_deletes_says_so() -> None:
-    """Before it is carried out, the kinds are listed again of which a LIST stands alone."""
-    facts = delivered()
-    assert plan_pair(gone(facts), TEMPLATES).relies_on_lists
-    assert not plan_pair(facts, TEMPLATES).relies_on_lists
-    missing = replace(facts, children=replace(facts.children, connection=None))
-    repair = plan_pair(missing, TEMPLATES)
-    assert [type(action) for action in repair.actions] == [Apply]
-    assert not repair.relies_on_lists
-
-
 def test_disabled() -> None:
     facts = delivered()
     assert facts.integration is not None

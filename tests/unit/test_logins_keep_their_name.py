@@ -9,12 +9,11 @@ import pytest
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
-from integration_operator.domain.model.credential import Credential, encode
+from integration_operator.domain.model.credential import encode
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.remote_state import Presence, RemoteSides, RemoteState
-from integration_operator.domain.model.rotation import RotationRecord
 from integration_operator.domain.policies.integrations import parse_integration
 from integration_operator.domain.policies.login import (
     generated_username,
@@ -49,7 +48,6 @@ class Known:
 
     remote: RemoteSides = field(default_factory=RemoteSides)
     secret: LiveObject | None = None
-    rotation: RotationRecord = field(default_factory=RotationRecord)
     inherited: str | None = None
     existing: tuple[str, ...] = ()
     noted: str | None = None
@@ -59,14 +57,11 @@ class Known:
             PAIR,
             remote=self.remote,
             secret=self.secret,
-            rotation=self.rotation,
             inherited=self.inherited,
             existing=self.existing,
             noted=self.noted,
         )
 
-
-ROTATING = RotationRecord(next=Credential(FIRST, "p"))
 
 CASES: dict[str, tuple[Known, str]] = {
     "nothing is known": (Known(), FIRST),
@@ -79,9 +74,8 @@ CASES: dict[str, tuple[Known, str]] = {
     "the status names a user of somebody else": (Known(noted="boss"), FIRST),
     "the Secret goes before a MessagingUser": (Known(secret=secret(FIRST), existing=(SECOND,)), FIRST),
     "it is in Keycloak": (Known(over_rest(SECOND)), SECOND),
-    "it moves to Keycloak from a MessagingUser": (Known(over_rest(SECOND), secret(FIRST)), SECOND),
+    "the Secret goes before what the status has noted": (Known(over_rest(SECOND), secret(FIRST)), FIRST),
     "the one of the Secret is in Keycloak, too": (Known(over_rest(SECOND, FIRST), secret(FIRST)), FIRST),
-    "the Secret records a rotation": (Known(over_rest(FIRST), secret(SECOND), ROTATING), SECOND),
     "another API shows only names": (Known(over_rest(SECOND, delivery="aggregated")), FIRST),
     "somebody else's user is in Keycloak": (Known(over_rest("boss")), FIRST),
     "it is inherited": (Known(inherited=POC, existing=(SECOND,)), POC),

@@ -46,7 +46,7 @@ class Defect:
 
 ONE_LIST_SUFFICES: Edit = (
     "controllers/integration/controller.py",
-    "if plan.relies_on_lists and not self._gatherer.saw_deletion(key) and await self._cache.confirm():",
+    "if plan.actions and not self._gatherer.saw_deletion(key) and await self._cache.confirm():",
     "if False:",
 )
 NO_CREATE_ONLY: Edit = (

@@ -144,8 +144,8 @@ class IntegrationController:
             self._settle_lost(key)
             facts = self._gatherer.facts(key)  # from the cache, without a request
             plan = plan_pair(facts, templates)  # pure: the same call answers render and explain
-            if plan.relies_on_lists and not self._gatherer.saw_deletion(key) and await self._cache.confirm():
-                continue  # a single LIST does not suffice
+            if plan.actions and not self._gatherer.saw_deletion(key) and await self._cache.confirm():
+                continue  # nothing is done because of a single LIST
             if not plan.bounded:
                 self._teardowns.forget(key)
             elif seconds := self._teardowns.wait(key):

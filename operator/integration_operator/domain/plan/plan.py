@@ -16,10 +16,7 @@ from integration_operator.domain.model.actions import (
     Action,
     Apply,
     Delete,
-    DeleteRemote,
     EnsureRemote,
-    Release,
-    SetFinalizer,
 )
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.conditions import SIDES, condition, verification, waiting
@@ -73,14 +70,6 @@ class Plan:
     rotation: RotationStatus | None = None
     wake_at: datetime | None = None
     bounded: bool = False
-
-    @property
-    def relies_on_lists(self) -> bool:
-        """True if an action deletes something or its record, or changes something over REST.
-
-        No precondition protects what a LIST did not show, or showed as it was before.
-        """
-        return any(_relies_on_lists(action) for action in self.actions)
 
 
 def plan_pair(facts: Facts, templates: Templates) -> Plan:
@@ -179,14 +168,6 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
         rotation=rotation.status,
         wake_at=rotation.wake_at,
     )
-
-
-def _relies_on_lists(action: Action) -> bool:
-    if isinstance(action, SetFinalizer):
-        return not action.present
-    if isinstance(action, EnsureRemote):
-        return not action.confirmed
-    return isinstance(action, (Delete, DeleteRemote, Release))
 
 
 def not_ready(facts: Facts, because: Condition) -> tuple[Condition, ...]:

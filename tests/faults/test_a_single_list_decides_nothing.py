@@ -1,4 +1,4 @@
-"""A server that lags behind answers a LIST with what was true before. Nothing is deleted because of one such answer."""
+"""A server that lags behind answers a LIST with what was true before. Nothing is done because of one such answer."""
 
 from __future__ import annotations
 
