@@ -137,9 +137,9 @@ def rest_user(delivery: RemoteDelivery, username: str) -> str:
 def parse_status(status: Document, *, finalizer: bool, about_to_create: str = "") -> RemoteSides:
     """Return what an Integration's status says; with our ``finalizer``, what it does not say is unknown.
 
-    A user of which it says nothing may be the one that was ``about_to_create`` (the value of ``names.REST_USER``). A
-    tenant can write all three: they say what to read, never whose it is. A connection that the proof of concept created
-    exists, and nothing about it is confirmed.
+    ``about_to_create`` is the value of ``names.REST_USER``: a user that may exist, too. A tenant can write all three:
+    they say what to read, never whose it is. A connection of the proof of concept exists, and nothing about it is
+    confirmed.
     """
     delivered = _mapping(status.get("delivered"))
     connection = _mapping(delivered.get("connection"))
@@ -149,10 +149,16 @@ def parse_status(status: Document, *, finalizer: bool, about_to_create: str = ""
     reported = [c for c in conditions if _mapping(c).get("type") == VERIFIED] if isinstance(conditions, list) else []
     checks = [Check(c.get("status") == "True", _text(c, "reason"), _text(c, "message")) for c in reported]
     user = _parse_side(_mapping(delivered.get("user")), finalizer, None)
+    second_user = _parse_side(_mapping(delivered.get("secondUser")), False, None)  # the Secret names it, too
+    begun = _begun_user(about_to_create) if finalizer else None
+    if begun is not None and user.delivery is None:
+        user = begun
+    elif begun is not None and second_user.delivery is None and begun.id != user.id:
+        second_user = begun
     return RemoteSides(
-        _begun_user(about_to_create) or user if finalizer and user.delivery is None else user,
+        user,
         _parse_side(connection, finalizer, checks[0] if checks else None),
-        _parse_side(_mapping(delivered.get("secondUser")), False, None),  # the Secret names it, too
+        second_user,
     )
 
 
