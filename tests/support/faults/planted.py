@@ -186,6 +186,7 @@ OF_STALE_AND_INTERMEDIATE_STATES: dict[str, Defect] = {
     "A Secret that a LIST does not show gets another password": Defect(
         "create",
         (
+            ONE_LIST_SUFFICES,
             NO_CREATE_ONLY,
             (
                 "domain/model/credential.py",
