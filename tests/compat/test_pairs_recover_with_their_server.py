@@ -202,20 +202,24 @@ async def test_an_address_space_that_is_made_anew_gets_its_users_again(
         pairs = await pairs_of(world)
         await written_by_a_user(world, pairs)
         await all_ready(world, pairs)
-        before = {pair: await world.get("MessagingUser", naming.user_ref(pair)) for pair in pairs}
         for pair in pairs:
             await world.delete("AddressSpace", pair.space)
             await world.space(*pair.space)
         began = time.monotonic()
 
-        async def all_new() -> bool:
+        async def all_follow() -> bool:
+            """Check if each user is of the new AddressSpace, created again, or handed over if it still existed."""
             for pair in pairs:
-                user, old = await world.get("MessagingUser", naming.user_ref(pair)), before[pair]
-                if user is None or old is None or user["metadata"]["uid"] == old["metadata"]["uid"]:
+                user, space = (
+                    await world.get("MessagingUser", naming.user_ref(pair)),
+                    await world.get("AddressSpace", pair.space),
+                )
+                owners = [owner["uid"] for owner in (user or {}).get("metadata", {}).get("ownerReferences", ())]
+                if space is None or owners != [space["metadata"]["uid"]]:
                     return False
             return True
 
-        await world.eventually("all users are made again", all_new, within=20)
+        await world.eventually("all users are of the new AddressSpaces", all_follow, within=20)
         await all_ready(world, pairs, within=20)
         assert time.monotonic() - began < 20
         for pair, password in zip(pairs, await passwords_of(world, pairs), strict=True):
