@@ -27,7 +27,7 @@ class KubernetesBackend:
             stored = await writer.create(action.document)
         else:
             version = self._version(action) if action.only_if is not None else None
-            stored = await writer.apply(action.document, uid=action.uid, version=version, force=True)
+            stored = await writer.apply(action.document, uid=action.uid, version=version)
         return differences(stored if isinstance(stored, LiveObject) else stored.live, action.document)
 
     def _version(self, action: Apply) -> str:

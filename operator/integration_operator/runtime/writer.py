@@ -33,16 +33,15 @@ class Writer(Generic[T]):
         self._reflector = reflector
         self._manager = manager
 
-    async def apply(self, document: Document, *, uid: str, version: str | None = None, force: bool = False) -> T:
-        """Apply a document to the object with this uid and return what is stored.
+    async def apply(self, document: Document, *, uid: str, version: str | None = None) -> T:
+        """Apply a document to the object with this uid, with force, and return what is stored.
 
-        ``version``, the resourceVersion, is a second precondition. Without ``force`` a field that another manager owns
-        raises ``Conflict``.
+        ``version``, the resourceVersion, is a second precondition. Raises ``Conflict`` if one does not hold.
         """
         ref = Ref(document["metadata"]["namespace"], document["metadata"]["name"])
         preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
         document = {**document, "metadata": {**document["metadata"], **preconditions}}
-        return await self._apply(self._served().item(*ref), document, self._manager, force=force)
+        return await self._apply(self._served().item(*ref), document, self._manager, force=True)
 
     async def create(self, document: Document) -> T:
         """Apply a document to no object, and return the new one.
