@@ -17,6 +17,7 @@ from integration_operator.runtime.reflector import Reflector
 from integration_operator.runtime.resources import Resource
 from integration_operator.runtime.store import Store
 from tests.support.documents import Document
+from tests.support.kubeconfigs import write_kubeconfig
 
 Watch = Callable[[web.StreamResponse], Awaitable[None]]
 
@@ -128,17 +129,7 @@ async def running(
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        json.dumps(
-            {
-                "current-context": "c",
-                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-                "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-                "users": [{"name": "u", "user": {"token": "t"}}],
-            }
-        )
-    )
+    kubeconfig = write_kubeconfig(tmp_path, port)
     async with Client.from_kubeconfig(kubeconfig, **limits) as client:
         reflector: Reflector[Document] = Reflector(
             client, kind, Store(lambda d: d), poll=0.1, namespaces=namespaces, jitter=lambda: 0.0

@@ -16,6 +16,7 @@ from aiohttp import web
 from integration_operator.runtime import responses
 from integration_operator.runtime.client import MERGE, Client
 from integration_operator.runtime.errors import Forbidden, Gone, Invalid, NotFound, TooLarge, Unavailable
+from tests.support.kubeconfigs import write_kubeconfig
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,17 +36,7 @@ async def serving(handler: Handler) -> AsyncIterator[int]:
 
 
 def client_of(port: int, directory: Path, **limits: Any) -> Client:
-    kubeconfig = directory / "kubeconfig"
-    kubeconfig.write_text(
-        json.dumps(
-            {
-                "current-context": "c",
-                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-                "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-                "users": [{"name": "u", "user": {"token": "t"}}],
-            }
-        )
-    )
+    kubeconfig = write_kubeconfig(directory, port)
     return Client.from_kubeconfig(kubeconfig, **limits)
 
 

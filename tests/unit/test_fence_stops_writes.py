@@ -31,6 +31,7 @@ from integration_operator.backends.limits import Limits
 from integration_operator.backends.syndesis.connection_services import ConnectionServices
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.fence import Fence, NotLeading
+from tests.support.kubeconfigs import write_kubeconfig
 
 Request = Callable[[], Awaitable[Any]]
 
@@ -87,17 +88,7 @@ def fence(most: float) -> tuple[Fence, Looks]:
 
 @asynccontextmanager
 async def api_server(port: int, directory: Path, fence: Fence) -> AsyncIterator[Client]:
-    kubeconfig = directory / "kubeconfig"
-    kubeconfig.write_text(
-        json.dumps(
-            {
-                "current-context": "c",
-                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-                "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-                "users": [{"name": "u", "user": {"token": "t"}}],
-            }
-        )
-    )
+    kubeconfig = write_kubeconfig(directory, port)
     async with Client.from_kubeconfig(kubeconfig, fence=fence) as client:
         yield client
 

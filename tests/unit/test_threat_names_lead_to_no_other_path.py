@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from integration_operator.backends.syndesis.connection import SpecInvalid, specification
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import Invalid, Unavailable
+from tests.support.kubeconfigs import write_kubeconfig
 
 PATHS = [
     "/api/v1/namespaces/fuse/secrets/../../../namespaces/shop/secrets/orders",
@@ -31,16 +31,7 @@ PATHS = [
 @pytest.fixture
 def nowhere(tmp_path: Path) -> Path:
     """Write a kubeconfig of a server that does not exist."""
-    kubeconfig = tmp_path / "kubeconfig"
-    cluster = {"server": "http://127.0.0.1:1"}
-    document = {
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": cluster}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-    }
-    kubeconfig.write_text(json.dumps(document))
-    return kubeconfig
+    return write_kubeconfig(tmp_path, 1)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from aiohttp import web
 
 from integration_operator.runtime.client import TOKEN_FILE_PERIOD, Client, TokenFile
 from integration_operator.runtime.errors import Unauthorized
+from tests.support.kubeconfigs import write_kubeconfig
 
 
 class Configuration:
@@ -57,17 +57,7 @@ async def server() -> AsyncIterator[tuple[int, list[str]]]:
 async def test_at_once_after_a_401(server: tuple[int, list[str]], tmp_path: Path) -> None:
     port, good = server
     (tmp_path / "token").write_text("first")
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        json.dumps(
-            {
-                "current-context": "c",
-                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-                "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-                "users": [{"name": "u", "user": {"tokenFile": "token"}}],
-            }
-        )
-    )
+    kubeconfig = write_kubeconfig(tmp_path, port, tokenFile="token")
     async with Client.from_kubeconfig(kubeconfig) as client:
         assert await client.get("/x") == {"ok": True}
         good[0] = "second"
