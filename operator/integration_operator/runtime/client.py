@@ -169,7 +169,7 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Close the session. Whoever reads a watch has cancelled that before: it would wait for its silence."""
+        """Close the session. Cancel open watches before: a watch that waits for an event is not ended by it."""
         if self._api is not None:
             await self._api.close()
             self._api = None

@@ -2,7 +2,7 @@
 
 In each round, tenants and platforms change things at random, and faults are injected at random boundaries; in the first
 third of the time the operator is also killed. Then the faults end, and the operator has to bring everything to the
-desired state without a change of a credential that nobody asked for. At the end, memory and open files of one process
+desired state without an unrequested change of a credential. At the end, memory and open files of one process
 must not have grown.
 """
 

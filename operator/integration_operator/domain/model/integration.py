@@ -79,7 +79,7 @@ class Integration:
 
     @property
     def rest_user(self) -> str:
-        """The login that was about to be created over REST (``names.REST_USER``), empty if there is none."""
+        """Value of ``names.REST_USER``: the login that was about to be created over REST, empty if there is none."""
         return self.live.annotations.get(names.REST_USER, "")
 
     @property
