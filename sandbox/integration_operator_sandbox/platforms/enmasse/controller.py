@@ -51,9 +51,9 @@ class SimulatedEnMasse:
     """The simulated controllers of AddressSpaces and MessagingUsers.
 
     A new AddressSpace is ready after ``ready_after`` seconds; its realm, with the logins in it, is kept for
-    ``realm_kept`` seconds after its deletion. An AddressSpace that already has a status is left alone. EnMasse
-    reconciles one MessagingUser after another; ``workers`` does more at the same time. ``keycloak`` is a real one,
-    whose realms the caller creates and deletes.
+    ``realm_kept`` seconds after its deletion, or until another AddressSpace of its name exists. An AddressSpace that
+    already has a status is left alone. EnMasse reconciles one MessagingUser after another; ``workers`` does more at
+    the same time. ``keycloak`` is a real one, whose realms the caller creates and deletes.
 
     The deletion of a MessagingUser takes a random time between the two ``deletion`` seconds, determined by ``seed``;
     meanwhile its phase is Terminating, its finalizer is there, and its login works. In a realm of
@@ -92,6 +92,8 @@ class SimulatedEnMasse:
         self._services = Informer(client, SERVICES, lambda _: self._all_users())
         self._undecodable: set[Key] = set()
         self._due: dict[str, float] = {}
+        self._realms: dict[Key, str] = {}
+        """The uid of the AddressSpace that each realm was created for."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run the controllers until ``stop`` is set."""
@@ -110,6 +112,8 @@ class SimulatedEnMasse:
         await self._user_queue.work(self._reconcile_user)
 
     def _space_changed(self, key: Key) -> None:
+        if space := self._spaces.objects.get(key):
+            self._ensure_realm(space)
         self._space_queue.add(key)
         for user in self._users.inside(key[0]):
             if address_space_of(user) == key:
@@ -149,8 +153,22 @@ class SimulatedEnMasse:
 
     def _remove_realm(self, key: Key) -> None:
         if key not in self._spaces.objects:
-            for login in [login for login in self.logins if login[:2] == key]:
-                del self.logins[login]
+            self._empty_realm(key)
+            self._realms.pop(key, None)
+
+    def _ensure_realm(self, space: Document) -> None:
+        """Create the realm of an AddressSpace without the logins of an earlier AddressSpace of its name.
+
+        EnMasse deletes a realm before it lets the AddressSpace go (finalizer ``enmasse.io/realms``).
+        """
+        key, uid = key_of(space), space["metadata"]["uid"]
+        if self._realms.setdefault(key, uid) != uid:
+            self._empty_realm(key)
+            self._realms[key] = uid
+
+    def _empty_realm(self, key: Key) -> None:
+        for login in [login for login in self.logins if login[:2] == key]:
+            del self.logins[login]
 
     async def _reconcile_user(self, key: Key) -> None:
         """Take one MessagingUser through all its states, as EnMasse's controller does."""
