@@ -10,7 +10,7 @@ import pytest
 
 from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 from tests.support.documents import Document, encoded
-from tests.support.faults.evidence import renewed
+from tests.support.faults.evidence import recreated, renewed
 from tests.support.faults.expectation import Delivered, Expectation, Offered, Ref
 from tests.support.faults.oracle import crowded, shut_out, violations
 from tests.support.faults.snapshot import Snapshot, StoredConnection
@@ -149,6 +149,14 @@ def test_a_credential_changes_as_often_as_it_was_asked_for(changes: int) -> None
     for renewals in range(3):
         expected = Expectation(delivered=(replace(WANTED, renewals=renewals),))
         assert bool(list(renewed(expected, passwords))) == (renewals != changes)
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_a_user_that_was_created_again_unasked_is_named(times: int) -> None:
+    users = {"shop/orders.app": {f"uid {number}" for number in range(times + 1)}}
+    for renewals in range(3):
+        expected = Expectation(delivered=(replace(WANTED, renewals=renewals),))
+        assert bool(list(recreated(expected, users))) == (times > renewals)
 
 
 def test_a_credential_that_is_prepared_twice_is_named() -> None:

@@ -76,6 +76,13 @@ def is_write(method: str, path: str) -> bool:
     return method in ("POST", "PUT", "PATCH", "DELETE") and not path.endswith(NO_WRITES)
 
 
+def overtaker(server: str, what: str) -> str:
+    """Return the write after which an overtaken one is applied: the same, or what creates a deleted object anew."""
+    if server == "kubernetes" and what.startswith("DELETE "):
+        return what.replace("DELETE", "PATCH", 1)
+    return what
+
+
 def is_of_the_election(what: str) -> bool:
     """Return True for a request with which processes elect a leader."""
     return ELECTION.match(what) is not None

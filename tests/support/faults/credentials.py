@@ -30,6 +30,8 @@ class CredentialWatch:
     def __init__(self, admin: Admin) -> None:
         self.passwords: dict[str, list[str]] = {}
         """The different passwords of each Secret in their order, by ``namespace/name`` and the addition in ``KEYS``."""
+        self.users: dict[str, set[str]] = {}
+        """The uids of all MessagingUsers that had a name, by ``namespace/name``."""
         self._admin = admin
         self._recorded: dict[str, int] = {}
         """The revision of the store in which each password came into a Secret."""
@@ -68,9 +70,11 @@ class CredentialWatch:
                 note(event["object"])
 
     def _note_user(self, user: dict[str, Any]) -> None:
+        metadata = user["metadata"]
+        self.users.setdefault(f"{metadata['namespace']}/{metadata['name']}", set()).add(metadata["uid"])
         if password := user["spec"]["authentication"].get("password"):
             word = base64.b64decode(password).decode(errors="replace")
-            self._used.setdefault(word, int(user["metadata"]["resourceVersion"]))
+            self._used.setdefault(word, int(metadata["resourceVersion"]))
 
     def _note(self, secret: dict[str, Any]) -> None:
         data, name = secret.get("data") or {}, f"{secret['metadata']['namespace']}/{secret['metadata']['name']}"

@@ -33,6 +33,18 @@ def renewed(expected: Expectation, passwords: Mapping[str, list[str]]) -> Iterat
             yield f"Secret {name} prepared {len(seen)} credentials, expected {asked}"
 
 
+def recreated(expected: Expectation, users: Mapping[str, set[str]]) -> Iterator[str]:
+    """Say which MessagingUser was deleted and created again, in the whole run, more often than was asked for.
+
+    ``users`` are those of a ``CredentialWatch``.
+    """
+    renewals = {delivered.space.namespace: delivered.renewals for delivered in expected.delivered}
+    for name, uids in users.items():
+        asked = renewals.get(name.partition("/")[0], 0)
+        if len(uids) - 1 > asked:
+            yield f"MessagingUser {name} was created again {len(uids) - 1} times, expected at most {asked}"
+
+
 async def logins(stage: Stage, expected: Expectation, credentials: CredentialWatch) -> list[str]:
     """Try every credential of the run on Keycloak: those in the Secrets open it, and no others."""
     keycloak = stage.platforms.keycloak

@@ -39,7 +39,12 @@ WRITE_FAULTS = (
     Fault("killed-after", "write", "the process is killed after the write is applied, before the answer"),
     Fault("answer-lost", "write", "the write is applied, and the connection is reset before the answer"),
     Fault("late", "write", "the process is killed, and the write is applied after the next process has started"),
-    Fault("overtaken", "write", "the process is killed, and the write is applied after the next process made the same"),
+    Fault(
+        "overtaken",
+        "write",
+        "the process is killed, and the write is applied after the next process made the same; a DELETE of a resource "
+        "when that is created anew, or at last",
+    ),
     Fault("conflict", "write", "409 Conflict", 409, "Conflict"),
     Fault("gone", "write", "410 Gone", 410, "Expired"),
     Fault("invalid", "write", "422 Invalid", 422, "Invalid"),

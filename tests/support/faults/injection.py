@@ -29,6 +29,8 @@ class Injection:
     """The process whose request was kept."""
     _overtaker: str = ""
     """The write after which a request is delivered; empty for before any other."""
+    _waits: bool = False
+    """True if the request is delivered after the overtaker only, or at last."""
     _late: Callable[[], Awaitable[None]] | None = None
     _late_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -39,12 +41,15 @@ class Injection:
         self.reached.set()
         return self.fault
 
-    def hold(self, life: int, deliver: Callable[[], Awaitable[None]], overtaker: str = "") -> None:
+    def hold(
+        self, life: int, deliver: Callable[[], Awaitable[None]], overtaker: str = "", *, waits: bool = False
+    ) -> None:
         """Keep a request of a process that is killed now, to be delivered when another one runs.
 
-        It is delivered before the next write, or after ``overtaker``.
+        It is delivered before the next write, or after ``overtaker``, but no later than a moment after the next process
+        runs; if it ``waits``, no later than ``deliver_at_last``.
         """
-        self._held_of, self._late, self._overtaker = life, deliver, overtaker
+        self._held_of, self._late, self._overtaker, self._waits = life, deliver, overtaker, waits
 
     async def before_write(self, life: int) -> None:
         """Deliver the request that is kept, if any; whoever comes in the meantime waits for it."""
@@ -58,9 +63,15 @@ class Injection:
 
     async def next_runs(self, life: int) -> None:
         """Deliver the request that is kept after a while: the next process has read all kinds now, and may write."""
-        if self._late is not None and self._comes_after(life):
+        if self._late is not None and self._comes_after(life) and not self._waits:
             await asyncio.sleep(LATE)
             await self._deliver()
+
+    async def deliver_at_last(self) -> bool:
+        """Deliver the request that is still kept, if any; return True if one was."""
+        kept = self._late is not None
+        await self._deliver()
+        return kept
 
     def _comes_after(self, life: int) -> bool:
         """Return True for a process that is another than the killed one."""

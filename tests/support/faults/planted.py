@@ -225,6 +225,12 @@ OF_WRITES_AND_RETRIES: dict[str, Defect] = {
         ("server-error", "unavailable", "reset", "timeout"),
         "write",
     ),
+    "A DELETE has no uid as its precondition": Defect(
+        "enabled-again",
+        (("runtime/writer.py", '            "preconditions": {"uid": uid},\n', ""),),
+        ("overtaken",),
+        "DELETE messagingusers",
+    ),
     "A request over REST is repeated without a look": Defect(
         "rest-create",
         (

@@ -14,7 +14,7 @@ from yarl import URL
 
 from tests.support.faults import list_proxy, watch_proxy
 from tests.support.faults.answers import Answer, refusal, reset
-from tests.support.faults.boundaries import is_of_the_election, is_write, short
+from tests.support.faults.boundaries import is_of_the_election, is_write, overtaker, short
 from tests.support.faults.faults import Fault
 from tests.support.faults.injection import Injection
 from tests.support.faults.traffic import Traffic
@@ -110,7 +110,8 @@ class Proxy:
                 self.injection.hold(self.life, self._delivery(request, body))
                 self.injection.kill(self.life)
             case "overtaken":
-                self.injection.hold(self.life, self._delivery(request, body), what)
+                anew = overtaker(self.upstream.name, what)
+                self.injection.hold(self.life, self._delivery(request, body), anew, waits=anew != what)
                 self.injection.kill(self.life)
             case "timeout":
                 await asyncio.sleep(NEVER)

@@ -28,7 +28,7 @@ SIGKILL and started again. After each run, code that shares nothing with the ope
 1. There is exactly one user, Secret and connection for each pair that is delivered, and none for another.
 2. The credential in EnMasse or Keycloak, in the Secret and in the connection is one, and never changes unasked, not
    even for a moment. A password is in the Secret before it is in a MessagingUser.
-3. Nothing of others changes.
+3. Nothing of others changes, and no user is deleted that is still wanted.
 4. Nothing is being deleted for ever, and no finalizer is left without state over REST.
 5. The operator is quiet: no request but watches for a second in each run, and for a minute once for each scenario. A
    restart at rest writes nothing.

@@ -30,7 +30,7 @@ from tests.support.faults.boundaries import Boundary
 from tests.support.faults.cleaning import clean
 from tests.support.faults.credentials import CredentialWatch
 from tests.support.faults.environment import Environment, simulated_syndesis
-from tests.support.faults.evidence import leaked, logins, renewed
+from tests.support.faults.evidence import leaked, logins, recreated, renewed
 from tests.support.faults.expectation import Expectation
 from tests.support.faults.faults import Fault
 from tests.support.faults.injection import Injection
@@ -207,10 +207,13 @@ class Run:
             await self._restart()
         if not await self._holds(after, self._quiet, "at last"):
             return
+        if await self._injection.deliver_at_last() and not await self._holds(after, CALM, "after a late request"):
+            return
         self._outcome.boundaries = [b for b in self._traffic.boundaries if b.sort != "list"]
         if self._restarts:
             await self._restart_at_rest(after)
         self._outcome.problems += renewed(after, self._credentials.passwords)
+        self._outcome.problems += recreated(after, self._credentials.users)
         self._outcome.problems += self._credentials.unrecorded()
         self._outcome.problems += await logins(self._stage, after, self._credentials)
         self._outcome.problems += await leaked(self._stage, self._servers, self._credentials)

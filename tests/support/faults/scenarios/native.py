@@ -7,7 +7,7 @@ import base64
 from integration_operator_sandbox.localhost.certificates import self_signed
 from tests.support.documents import encoded, space_status
 from tests.support.faults.expectation import Brought, Expectation, Offered, Ref
-from tests.support.faults.oracle import crowded, shut_out
+from tests.support.faults.oracle import crowded, shut_out, violations
 from tests.support.faults.scenario import Scenario
 
 
@@ -71,6 +71,23 @@ class Disable(DeliveredPair):
     async def act(self) -> Expectation:
         await self.stage.enable(self.space, self.syndesis, enabled=False)
         return Expectation(offered=(Offered(self.space, self.syndesis),))
+
+
+class EnabledAgain(DeliveredPair):
+    """A user disables a pair, and enables it again once it is taken down."""
+
+    name = "enabled-again"
+
+    async def act(self) -> Expectation:
+        await self.stage.enable(self.space, self.syndesis, enabled=False)
+        expected = Expectation(offered=(Offered(self.space, self.syndesis),))
+
+        async def taken_down() -> bool:
+            return not violations(await self.stage.snapshot(), expected, self.stage.foreign)
+
+        await self.stage.eventually(f"{self.space} is taken down", taken_down)
+        await self.stage.enable(self.space, self.syndesis)
+        return Expectation(delivered=(self.as_delivered(self.space, self.syndesis, renewals=1),))
 
 
 class Rotate(DeliveredPair):
@@ -176,6 +193,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     Endpoint,
     Certificate,
     Disable,
+    EnabledAgain,
     Rotate,
     SyndesisAppears,
     SyndesisLeaves,

@@ -42,6 +42,12 @@ class RestDisable(OverRest, native.Disable):
     name = "rest-disable"
 
 
+class RestEnabledAgain(OverRest, native.EnabledAgain):
+    """A user disables a pair over REST, and enables it again once it is taken down."""
+
+    name = "rest-enabled-again"
+
+
 class RestRotate(OverRest, native.Rotate):
     """A user requests another credential for a connection over REST."""
 
@@ -120,6 +126,7 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     RestCreate,
     RestEndpoint,
     RestDisable,
+    RestEnabledAgain,
     RestRotate,
     RestSyndesisLeaves,
     RestSpaceDeleted,
