@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from integration_operator.controllers.integration.guards import (
+    FORGIVEN,
+    MAX_CREATION_DELAY,
     MIN_VANISHED,
     REPAIRS,
     WINDOW,
+    CreationLimit,
     MassDeletionGuard,
     OfferLimit,
     RepairLimit,
@@ -111,3 +114,27 @@ def test_each_pair_has_a_turn_to_be_taken_down() -> None:
 def test_without_a_limit_none_waits() -> None:
     limit = TeardownLimit(0, Clock())
     assert {limit.wait(Pair(ref, ref)) for ref in refs(5000)} == {0.0}
+
+
+def test_what_others_delete_is_created_again_later_each_time() -> None:
+    limit, ref, clock, delays = CreationLimit(), Ref("n", "a"), 1000.0, []
+    for _ in range(10):
+        delays.append(limit.wait("Secret", ref, clock))
+        clock += delays[-1]
+        limit.note("Secret", ref, clock)
+    assert delays == [0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, MAX_CREATION_DELAY, MAX_CREATION_DELAY]
+    assert limit.times("Secret", ref) == 10
+    assert limit.wait("Secret", Ref("n", "b"), clock) == 0.0
+    limit.forget("Secret", ref)
+    assert limit.wait("Secret", ref, clock) == 0.0
+
+
+def test_what_stayed_for_long_is_created_again_at_once() -> None:
+    limit, ref = CreationLimit(), Ref("n", "a")
+    for _ in range(5):
+        limit.note("Secret", ref, 0.0)
+    assert limit.wait("Secret", ref, 1.0) == 7.0
+    limit.note("Secret", ref, FORGIVEN)
+    assert limit.times("Secret", ref) == 1
+    limit.note("Secret", Ref("n", "b"), 2 * FORGIVEN + 1.0)
+    assert limit.times("Secret", ref) == 0

@@ -248,13 +248,23 @@ def test_a_client_that_changes_an_object_again_and_again_is_named_and_not_fought
     run(scenario())
 
 
-def test_an_object_that_is_created_again_and_again_is_contested_by_nobody() -> None:
+def test_an_object_that_others_delete_each_time_is_created_later_each_time() -> None:
     async def scenario() -> None:
         async with operated(*both()) as scene:
             await enabled(scene)
-            for _ in range(2 * REPAIRS):
-                scene.api.remove("Connection", naming.connection_ref(PAIR))
-                await asyncio.sleep(SOON)
+            ref = naming.connection_ref(PAIR)
+            for delay in (0.0, 1.0, 2.0, 4.0):
+                scene.api.remove("Connection", ref)
+                await asyncio.sleep(0.25)
+                assert (scene.api.find("Connection", ref) is None) == bool(delay)
+                await asyncio.sleep(delay)
+                assert scene.api.find("Connection", ref) is not None
+            scene.api.remove("Connection", ref)
+            await asyncio.sleep(SOON)
+            contested = condition(scene.integration(), "ConnectionReady")
+            assert contested["reason"] == "ObjectContested"
+            assert f"Connection {ref} was deleted 5 times" in contested["message"]
+            await asyncio.sleep(8)
             assert reason(scene.integration()) == "Ready"
 
     run(scenario())

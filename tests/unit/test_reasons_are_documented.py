@@ -98,7 +98,7 @@ def test_reasons_are_found() -> None:
     assert reasons() >= {
         *("SameNamespace", "NamespaceNotAllowed", "SecretGenerated", "AuthorizationNotAllowed", "Suspended"),
         *("KeycloakNotAllowed", "SyndesisStarting", "ConnectorChanged", "RealmForeign", "OffersExhausted"),
-        *("Overlap", "FieldContested", "TLSNotAvailable", "EnMasseUpgrading", "NoAnswer"),
+        *("Overlap", "FieldContested", "ObjectContested", "TLSNotAvailable", "EnMasseUpgrading", "NoAnswer"),
     }
 
 

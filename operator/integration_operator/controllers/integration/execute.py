@@ -15,7 +15,7 @@ from integration_operator.api import names
 from integration_operator.backends import Backend
 from integration_operator.cache import Cache
 from integration_operator.controllers.integration.gather import Gatherer
-from integration_operator.controllers.integration.guards import RepairLimit
+from integration_operator.controllers.integration.guards import CreationLimit, RepairLimit
 from integration_operator.controllers.integration.remote_calls import RemoteCalls
 from integration_operator.controllers.integration.remote_state import RemoteStateStore
 from integration_operator.domain.model.actions import (
@@ -45,6 +45,9 @@ SIDE_OF: dict[str, ConditionType] = {
     "Connection": "ConnectionReady",
 }
 """The condition that reports on each kind."""
+
+FIGHT = 3
+"""Deletions of one object by others that users should read of: one or two may be the end of what owns it."""
 
 
 @dataclass(slots=True)
@@ -111,6 +114,7 @@ class Executor:
         self._remote_calls = remote_calls
         self._clock = clock
         self._repairs = RepairLimit()
+        self._creations = CreationLimit()
         self._futile: dict[tuple[str, Ref], dict[str, Any]] = {}
         self._log = structlog.get_logger(__name__)
 
@@ -127,8 +131,8 @@ class Executor:
                 continue
             if needed := next((earlier for earlier in failed if _needs(action, earlier)), None):
                 outcome.conditions += _waits(action, needed)
-            elif seconds := self._repair_wait(action):
-                outcome.conditions.append(self._contested(action))
+            elif seconds := self._wait(action):
+                outcome.conditions += self._contested(action)
                 outcome.wait_for(seconds)
                 failed.append(action)
             else:
@@ -167,6 +171,8 @@ class Executor:
 
     async def _apply(self, pair: Pair, action: Apply, log: Any) -> None:
         dropped = await self._backend.apply(action)
+        if action.uid is None:
+            self._creations.note(action.kind, action.ref, self._clock())
         if dropped:
             self._futile[action.kind, action.ref] = action.document
             log.warning("fields dropped by the server", fields=dropped)
@@ -180,6 +186,7 @@ class Executor:
         await self._backend.delete(action)
         self._futile.pop((action.kind, action.ref), None)
         self._repairs.forget(action.kind, action.ref)
+        self._creations.forget(action.kind, action.ref)
 
     async def _set_finalizer(self, action: SetFinalizer) -> None:
         """Add our finalizer to an Integration or remove it, with its annotation, and change nothing else of it."""
@@ -225,10 +232,12 @@ class Executor:
             return False
         return self._futile.get((action.kind, action.ref)) == action.document
 
-    def _repair_wait(self, action: Action) -> float:
-        """Return the seconds until an object may be repaired again; a new object is created at once."""
-        if not isinstance(action, Apply) or action.uid is None:
+    def _wait(self, action: Action) -> float:
+        """Return the seconds until an object may be created or repaired again, 0.0 for now."""
+        if not isinstance(action, Apply):
             return 0.0
+        if action.uid is None:
+            return self._creations.wait(action.kind, action.ref, self._clock())
         document = {**action.document, "uid": action.uid}  # an object that was created again is not one that changed
         return self._repairs.wait(action.kind, action.ref, document, self._clock())
 
@@ -242,13 +251,18 @@ class Executor:
         is_new = isinstance(action, Apply) and action.uid is None
         return is_new and isinstance(error, Conflict) and self._cache.store(action.kind).get(action.ref) is None
 
-    def _contested(self, action: Action) -> Condition:
+    def _contested(self, action: Action) -> list[Condition]:
+        """Return the condition that another client undoes an action; none for a deletion that may be the last one."""
+        times = self._creations.times(action.kind, action.ref)
+        if isinstance(action, Apply) and action.uid is None:
+            message = f"{_object(action)} was deleted {times} times by another client; stop it, or disable this"
+            return [Condition(_condition_of(action), "False", "ObjectContested", message)] if times >= FIGHT else []
         cached = self._cache.store(action.kind).get(action.ref)
         live = cached.live if isinstance(cached, Integration) else cached
         managers = " or ".join(sorted(set(live.rivals))) if live else ""
         rival = f"another field manager ({managers})" if managers else "a client that names no field manager"
-        message = f"{action.kind} {action.ref} is changed again and again ({action.why}) by {rival}; stop it from that"
-        return Condition(_condition_of(action), "False", "FieldContested", message)
+        message = f"{_object(action)} is changed again and again ({action.why}) by {rival}; stop it from that"
+        return [Condition(_condition_of(action), "False", "FieldContested", message)]
 
 
 def _condition_of(action: Action) -> ConditionType:

@@ -22,6 +22,10 @@ MIN_VANISHED = 10
 REPAIRS, WINDOW = 6, 60.0
 """Repairs of one object in a window of seconds. More mean that another controller changes it back."""
 
+MAX_CREATION_DELAY, FORGIVEN = 60.0, 600.0
+"""The longest delay of the creation of an object that others delete, and for how long an object has to stay until that
+is forgotten, in seconds."""
+
 
 @dataclass(slots=True)
 class MassDeletionGuard:
@@ -121,6 +125,39 @@ class TeardownLimit:
     def forget(self, pair: Pair) -> None:
         """Forget the turn of a pair that is not to be taken down."""
         self._turns.pop(pair, None)
+
+
+class CreationLimit:
+    """Delays the creation of an object that others delete each time: at once, then 1, 2, 4 seconds after the last one.
+
+    The garbage collector deletes a MessagingUser whose AddressSpace is gone, perhaps before a watch has reported the
+    AddressSpace; a tool that prunes deletes what it does not know.
+    """
+
+    def __init__(self) -> None:
+        self._created: dict[tuple[str, Ref], tuple[int, float]] = {}
+        """How often and when each object was created last, the oldest first."""
+
+    def wait(self, kind: str, ref: Ref, now: float) -> float:
+        """Return the seconds until an object may be created, 0.0 for now."""
+        times, last = self._created.get((kind, ref), (0, now))
+        delay = 0.0 if times < 2 else min(2.0 ** (times - 2), MAX_CREATION_DELAY)
+        return max(0.0, last + delay - now)
+
+    def note(self, kind: str, ref: Ref, now: float) -> None:
+        """Note that an object was created; forget those that have stayed for long enough since then."""
+        times, last = self._created.pop((kind, ref), (0, now))
+        self._created[kind, ref] = (times + 1 if now - last < FORGIVEN else 1), now
+        while now - next(iter(self._created.values()))[1] > FORGIVEN:
+            del self._created[next(iter(self._created))]
+
+    def times(self, kind: str, ref: Ref) -> int:
+        """Return how often an object was created, each time after another client had deleted it."""
+        return self._created.get((kind, ref), (0, 0.0))[0]
+
+    def forget(self, kind: str, ref: Ref) -> None:
+        """Forget an object that the operator has deleted itself."""
+        self._created.pop((kind, ref), None)
 
 
 class RepairLimit:
