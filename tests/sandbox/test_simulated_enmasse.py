@@ -19,7 +19,7 @@ async def test_space_becomes_ready(simulation: Simulation) -> None:
     assert annotations["enmasse.io/realm-name"] == f"{simulation.namespace}-orders"
 
 
-async def test_status_that_somebody_wrote_is_left_alone(simulation: Simulation) -> None:
+async def test_status_that_another_client_wrote_is_left_alone(simulation: Simulation) -> None:
     await simulation.space(status={"isReady": False, "phase": "Failed"})
     await asyncio.sleep(0.5)
     path = simulation.path("enmasse.io/v1beta1", "addressspaces", "orders")

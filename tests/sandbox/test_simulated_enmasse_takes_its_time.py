@@ -38,7 +38,7 @@ async def test_a_user_that_is_deleted_is_terminating_for_a_while_and_can_log_in_
             found = await world.get("MessagingUser", naming.user_ref(pair))
             return found is not None and found["metadata"]["uid"] != user["metadata"]["uid"]
 
-        await world.eventually("it is gone, and made again because it was somebody else who deleted it", another)
+        await world.eventually("the operator creates it again", another)
         assert time.monotonic() - began >= 0.9
 
 

@@ -288,7 +288,7 @@ class LeaderElector:
         return self.identity
 
     async def _give_up(self) -> None:
-        """Write that nobody holds the Lease, unless another process does."""
+        """Write that no process holds the Lease, unless another one does."""
         for _ in range(2):
             with suppress(Conflict):
                 await self._write(self._record, self._spec_to_release())
