@@ -1,6 +1,6 @@
 """``python -m integration_operator``."""
 
-from integration_operator.cli import app
+from integration_operator.cli.entry import main
 
 if __name__ == "__main__":
-    app(prog_name="integration-operator")
+    main()

@@ -140,6 +140,11 @@ class Cache:
         """Return when each kind that is needed is in sync or known to be absent."""
         await self._synced.wait()
 
+    def failing(self) -> dict[str, str]:
+        """Return the kinds that are needed and could not be read, with the reason."""
+        reflectors = (self.reflectors[resource.kind] for resource, _ in self._all if self._is_needed(resource))
+        return {r.resource.kind: r.problem for r in reflectors if r.state is State.FAILING}
+
     def unsynced(self) -> dict[str, str]:
         """Return the kinds that are neither in sync nor absent, with what is wrong.
 

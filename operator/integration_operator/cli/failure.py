@@ -15,8 +15,8 @@ from integration_operator.runtime.text import sanitized
 from integration_operator.runtime.yaml_documents import UnreadableFile, display_name, os_error_reason
 from integration_operator.settings import SettingsError
 
-DEFECT = 1
-"""A defect, or a process that stopped unexpectedly."""
+DIFFERENCE = 1
+"""``diff`` found a difference, or ``doctor`` a problem."""
 WRONG_INPUT = 2
 """A flag, a setting, a template or a file is invalid."""
 NO_PAIR = 3
@@ -27,12 +27,21 @@ UNFINISHED = 5
 """The operation was not finished in time, and continues."""
 LEADERSHIP_LOST = 6
 """The process led and lost its Lease. It has to be started again."""
+DEFECT = 70
+"""A defect, or a process that stopped unexpectedly (``EX_SOFTWARE`` of sysexits.h)."""
+INTERRUPTED = 130
+"""The user ended the command, or declined its question."""
+
+
+def said(message: object, code: int) -> int:
+    """Print an error in one line, and return ``code``."""
+    typer.echo(f"integration-operator: {sanitized(message, MAX_LINE)}", err=True)
+    return code
 
 
 def fail(message: object, code: int) -> NoReturn:
     """Print an error in one line and exit with ``code``."""
-    typer.echo(f"integration-operator: {sanitized(message, MAX_LINE)}", err=True)
-    raise typer.Exit(code)
+    raise typer.Exit(said(message, code))
 
 
 @contextmanager

@@ -6,7 +6,9 @@ terminal.
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 
 import typer
 
@@ -19,6 +21,12 @@ MAX_LINE = 4096
 def say(line: object, *, indent: int = 0) -> None:
     """Print one line without control characters."""
     echo(" " * indent + sanitized(line, MAX_LINE) + "\n")
+
+
+def coloured(line: str, colour: str) -> None:
+    """Print one line that is safe in a colour, if stdout is a terminal and ``NO_COLOR`` is not set (no-color.org)."""
+    plain = not colour or not sys.stdout.isatty() or os.environ.get("NO_COLOR")
+    echo((line if plain else typer.style(line, fg=colour)) + "\n")
 
 
 def echo(text: str) -> None:

@@ -6,7 +6,7 @@ line. A kind that only adds to what is known is noted as unread.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ Document = dict[str, Any]
 
 TIMEOUT = 10.0
 """Seconds for each answer of a cluster."""
+SILENCE = 3600.0
+"""Seconds for which a watch may be silent: nothing may change for long."""
 PAGE = 500
 """Objects of one LIST; client-go's default page."""
 
@@ -131,7 +133,7 @@ async def _read(
     for resource in needed:
         served = reading.served[resource.kind] = await discover(client, resource)
         if served is not None:
-            reading.documents[resource.kind] = await _everything(client, served, reading.namespaces)
+            reading.documents[resource.kind] = await everything(client, served, reading.namespaces)
     if ADDRESS_SPACE in needed and reading.served[ADDRESS_SPACE.kind] is None:  # EnMasse ≤ 0.30
         optional = (*optional, SPACE_CONFIG_MAP)
     for resource in optional:
@@ -139,21 +141,23 @@ async def _read(
             served = reading.served[resource.kind] = await discover(client, resource)
             if served is not None:  # in EnMasse's namespace, or cluster-wide
                 where = (enmasse_namespace,) if resource.namespaced else None
-                reading.documents[resource.kind] = await _everything(client, served, where)
+                reading.documents[resource.kind] = await everything(client, served, where)
         except (Forbidden, NotFound) as error:
             reading.unread[resource.kind] = error.reason
     return reading
 
 
-async def _everything(client: Client, served: APIResource, namespaces: tuple[str, ...] | None) -> list[Document]:
-    """Return all objects of a resource in namespaces, or in all."""
+async def everything(
+    client: Client, served: APIResource, namespaces: tuple[str, ...] | None, query: Mapping[str, str] | None = None
+) -> list[Document]:
+    """Return the objects of a resource that a query selects, in namespaces or in all. Raises ``ApiError``."""
     from integration_operator.resources import NAMESPACE
     from integration_operator.runtime.errors import NotFound
     from integration_operator.runtime.resources import discover
 
     if namespaces is None:
         try:
-            return await _pages(client, served, served.collection())
+            return await _pages(client, served, served.collection(), query)
         except NotFound:  # EnMasse's aggregated API has no LIST over all namespaces up to 0.24
             everywhere = await discover(client, NAMESPACE)
             if served.watchable or everywhere is None:
@@ -162,17 +166,41 @@ async def _everything(client: Client, served: APIResource, namespaces: tuple[str
             namespaces = tuple(namespace["metadata"]["name"] for namespace in there)
     documents: list[Document] = []
     for namespace in namespaces:
-        documents += await _pages(client, served, served.collection(namespace))
+        documents += await _pages(client, served, served.collection(namespace), query)
     return documents
 
 
-async def _pages(client: Client, served: APIResource, collection: str) -> list[Document]:
+async def changes(
+    client: Client, collection: str, query: Mapping[str, str], known: Iterable[Document]
+) -> AsyncIterator[Document]:
+    """Yield each object that changes, the deleted ones, too, until the caller ends. ``known`` are not repeated.
+
+    A watch without a resourceVersion begins with all objects, so that nothing is missed if it has to be opened again.
+    Raises ``ApiError``.
+    """
+    versions = {document["metadata"]["uid"]: document["metadata"].get("resourceVersion") for document in known}
+    while True:
+        async for event in client.watch(collection, {**query}, silence=SILENCE):
+            if event["type"] not in ("ADDED", "MODIFIED", "DELETED"):
+                break
+            document = event["object"]
+            uid, version = document["metadata"]["uid"], document["metadata"]["resourceVersion"]
+            if versions.get(uid) != version:
+                versions[uid] = version
+                yield document
+
+
+async def _pages(
+    client: Client, served: APIResource, collection: str, chosen: Mapping[str, str] | None = None
+) -> list[Document]:
     from integration_operator.runtime.client import METADATA_LIST
     from integration_operator.runtime.errors import TooLarge
     from integration_operator.runtime.reflector import items_of
 
     limit = PAGE
-    query = {"limit": str(limit), **({"labelSelector": served.resource.selector} if served.resource.selector else {})}
+    query = {**(chosen or {}), "limit": str(limit)}
+    if served.resource.selector:
+        query["labelSelector"] = served.resource.selector
     accept = METADATA_LIST if served.resource.metadata_only else "application/json"
     documents: list[Document] = []
     while True:

@@ -7,21 +7,20 @@ is repeated.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from integration_operator.api import names
 from integration_operator.cli.actions import described
 from integration_operator.cli.asking import ask
-from integration_operator.cli.failure import NO_CLUSTER, UNFINISHED, WRONG_INPUT, fail, one_line
+from integration_operator.cli.failure import UNFINISHED, WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Config, Context, Kubeconfig
 from integration_operator.cli.following import described_condition
+from integration_operator.cli.live import live_dry_run
 from integration_operator.cli.output import say
-from integration_operator.domain.model.facts import PlanSettings
+from integration_operator.cli.running import DEPLOYMENTS, LEASES, is_fresh
 from integration_operator.domain.model.pair import Pair
 from integration_operator.settings import Settings, load
 
@@ -35,13 +34,6 @@ Policy = Literal["delete", "retain"]
 
 POLL = 0.5
 """Seconds between two looks at what is left; the looks send no request."""
-
-SYNC_SECONDS = 30.0
-"""Seconds to read the cluster."""
-
-DEPLOYMENTS = "/apis/apps/v1/deployments", {"labelSelector": f"app.kubernetes.io/name={names.FIELD_MANAGER}"}
-LEASES = "/apis/coordination.k8s.io/v1/leases", {"fieldSelector": f"metadata.name={names.FIELD_MANAGER}"}
-"""What shows that the operator runs: its Deployment, and the Lease of the process that leads."""
 
 
 def uninstall(
@@ -80,7 +72,7 @@ async def _uninstall(
     async with connected(settings.kubeconfig, settings.context) as client:
         if not plan_only:
             await _refuse_while_running(client)
-        pairs = _say_steps(await _dry_run(client, settings, plan), templates)
+        pairs = _say_steps(await live_dry_run(client, settings, plan), templates)
         if not pairs:
             say("Nothing is left.")
         if plan_only or not pairs:
@@ -94,25 +86,6 @@ async def _uninstall(
         if policy == "retain":
             await _remove_finalizers(operator)
     say("done; delete the Deployment and the CustomResourceDefinitions of the operator now")
-
-
-async def _dry_run(client: Client, settings: Settings, plan: PlanSettings) -> DryRun:
-    """Return a dry run on what the cluster holds now, read as the operator reads it."""
-    from integration_operator.cache import Cache
-    from integration_operator.controllers.integration.dry_run import DryRun
-
-    cache = Cache(client, read_spaces=settings.address_spaces, enmasse_namespace=settings.enmasse_namespace)
-    reading = asyncio.create_task(cache.run())
-    try:
-        async with asyncio.timeout(SYNC_SECONDS):
-            await cache.synced()
-    except TimeoutError:
-        problems = "; ".join(f"{kind}: {problem}" for kind, problem in cache.unsynced().items())
-        fail(f"cannot read the cluster: {problems}", NO_CLUSTER)
-    finally:
-        reading.cancel()
-        await asyncio.wait({reading})
-    return DryRun(cache, plan)
 
 
 def _say_steps(dry_run: DryRun, templates: TemplateFiles) -> int:
@@ -178,14 +151,5 @@ async def _refuse_while_running(client: Client) -> None:
             )
     for lease in (await client.get(*LEASES)).get("items") or ():
         spec = lease.get("spec") or {}
-        if spec.get("holderIdentity") and _is_fresh(spec):
+        if is_fresh(spec):
             fail(f"process {spec['holderIdentity']} leads the operator; stop it first", WRONG_INPUT)
-
-
-def _is_fresh(spec: Mapping[str, Any]) -> bool:
-    """Check if a Lease was renewed within its duration, by the clock of this machine."""
-    try:
-        renewed = datetime.fromisoformat(str(spec.get("renewTime")))
-    except ValueError:
-        return False
-    return datetime.now(UTC) - renewed < timedelta(seconds=int(spec.get("leaseDurationSeconds") or 0))

@@ -87,8 +87,13 @@ class DryRun:
         """Return the plan for a pair now."""
         return plan_pair(self.facts(pair), templates)
 
-    def settle(self, pair: Pair, templates: Templates) -> tuple[list[Action], Plan]:
-        """Carry out the plans for a pair until none has actions; return all actions and the last plan."""
+    def settle(
+        self, pair: Pair, templates: Templates, *, before: Callable[[Action], None] = lambda action: None
+    ) -> tuple[list[Action], Plan]:
+        """Carry out the plans for a pair until none has actions; return all actions and the last plan.
+
+        ``before`` is called with each action before it is carried out.
+        """
         actions: list[Action] = []
         for _ in range(MAX_PASSES):
             plan = self.plan(pair, templates)
@@ -96,6 +101,7 @@ class DryRun:
                 break
             actions += plan.actions
             for action in plan.actions:
+                before(action)
                 self._execute(pair, action)
         return actions, plan
 

@@ -1,0 +1,1 @@
+"""What ``doctor`` looks at: each module returns findings about one part of an installation."""

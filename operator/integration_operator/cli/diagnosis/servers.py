@@ -1,0 +1,55 @@
+"""The servers that are used over REST: Keycloak, and the Syndesis of each namespace with such a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import aiohttp
+
+from integration_operator.cli.diagnosis.finding import Finding, Visit
+from integration_operator.cli.reading import everything
+from integration_operator.domain.policies.integrations import parse_integration
+from integration_operator.resources import INTEGRATION
+from integration_operator.runtime.network_errors import describe_network_error
+from integration_operator.runtime.resources import discover
+
+SECONDS = 5.0
+"""Time for one answer."""
+FROM_POD = "kubectl exec -n integration-operator deploy/integration-operator -- integration-operator doctor"
+
+
+async def syndesis(visit: Visit) -> list[Finding]:
+    """Check that each Syndesis answers whose connections are delivered over REST."""
+    served = await discover(visit.client, INTEGRATION)
+    documents = await everything(visit.client, served, None) if served is not None else []
+    namespaces = set()
+    for integration in map(parse_integration, documents):
+        connection = integration.delivered.get("connection")
+        if isinstance(connection, dict) and connection.get("delivery") == "rest":
+            namespaces.add(integration.ref.namespace)
+    urls = [visit.settings.syndesis_url.format(namespace=namespace) for namespace in sorted(namespaces)]
+    return list(await asyncio.gather(*(_answers("syndesis", url, "/api/v1/version") for url in urls)))
+
+
+async def keycloak(visit: Visit) -> list[Finding]:
+    """Check that Keycloak answers, if the settings name it."""
+    url = visit.settings.keycloak_url
+    return [await _answers("keycloak", url, "/realms/master")] if url else []
+
+
+async def _answers(check: str, url: str, path: str) -> Finding:
+    """Check that a server answers HTTP. Its certificate is the business of the delivery, which pins it."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connector = aiohttp.TCPConnector(ssl=context)
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
+            session.get(f"{url.rstrip('/')}{path}", allow_redirects=False) as answer,
+        ):
+            return Finding("ok", check, f"{url} answers ({answer.status})")
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        why = describe_network_error(error, seconds=SECONDS)
+        return Finding("warning", check, f"{url}: {why} from here", f"run it in the cluster: {FROM_POD}")

@@ -1,0 +1,114 @@
+"""``integration-operator get``: the pairs and their state."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import typer
+
+from integration_operator.cli.ages import age_of, now
+from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
+from integration_operator.cli.flags import Context, Kubeconfig
+from integration_operator.cli.following import condition_of
+from integration_operator.cli.output import echo, say
+from integration_operator.cli.reading import changes, connected
+from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope, read_integrations
+from integration_operator.cli.table import Table
+from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.policies.integrations import parse_integration
+
+Document = dict[str, Any]
+
+COLUMNS = ("NAMESPACE", "NAME", "ADDRESSSPACE", "SYNDESIS", "ENABLED", "READY", "REASON", "AGE")
+WIDE = ("USER", "CONNECTION", "MESSAGE")
+FORMATS = ("", "wide", "json", "yaml", "name")
+
+
+def get(
+    integrations: Names = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    all_namespaces: AllNamespaces = False,
+    output: Annotated[str, typer.Option("-o", "--output", help="wide, json, yaml or name. Default: a table.")] = "",
+    watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print what changes.")] = False,
+) -> None:
+    """Show the pairs and their state."""
+    scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
+    scope.check()
+    if output not in FORMATS:
+        fail(f"--output must be {', '.join(FORMATS[1:-1])} or {FORMATS[-1]} (got {output})", WRONG_INPUT)
+    if watch and (output in ("json", "yaml") or len(scope.names) > 1):
+        fail("--watch shows one Integration or all, as a table or as names", WRONG_INPUT)
+    with one_line():
+        asyncio.run(_get(scope, output, watch=watch))
+
+
+async def _get(scope: Scope, output: str, *, watch: bool) -> None:
+    async with connected(scope.kubeconfig, scope.context) as client:
+        served, documents = await read_integrations(client, scope)
+        if output in ("json", "yaml"):
+            _print_documents(documents, "json" if output == "json" else "yaml", as_list=len(scope.names) != 1)
+            return
+        if not documents and output != "name":
+            typer.echo(f"No Integration {scope.said(client)}.", err=True)
+        rows = _Rows(wide=output == "wide", names=output == "name", namespaces=scope.everywhere)
+        rows.show(copy.deepcopy(documents))
+        if watch:
+            refs = scope.refs(client)
+            collection = served.collection(refs[0].namespace if refs else scope.namespace_of(client))
+            query = {"fieldSelector": f"metadata.name={refs[0].name}"} if refs else {}
+            async for document in changes(client, collection, query, documents):
+                rows.show([document])
+
+
+def _print_documents(documents: list[Document], output: Literal["json", "yaml"], *, as_list: bool) -> None:
+    """Print objects as kubectl does: one as itself, several as a list, without managed fields."""
+    from integration_operator.api.schema import to_yaml
+
+    for document in documents:
+        document["metadata"].pop("managedFields", None)
+    shown = {"apiVersion": "v1", "kind": "List", "items": documents} if as_list else documents[0]
+    echo(json.dumps(shown, indent=2, ensure_ascii=True) + "\n" if output == "json" else to_yaml(shown))
+
+
+class _Rows:
+    """The rows of a table of Integrations, or their names."""
+
+    def __init__(self, *, wide: bool, names: bool, namespaces: bool) -> None:
+        self._wide = wide
+        self._names = names
+        self._from = 0 if namespaces else 1
+        columns = (*COLUMNS, *WIDE) if wide else COLUMNS
+        self._table = Table(columns[self._from :])
+
+    def show(self, documents: list[Document]) -> None:
+        """Print Integrations by namespace and name."""
+        parsed = sorted(map(parse_integration, documents), key=lambda integration: integration.ref)
+        if self._names:
+            for integration in parsed:
+                say(f"integration.integreatly.org/{integration.ref.name}")
+        elif parsed:
+            self._table.show(self._row(integration, now()) for integration in parsed)
+
+    def _row(self, integration: Integration, at: datetime) -> tuple[object, ...]:
+        spec, ready = integration.spec, condition_of(integration, "Ready")
+        space = spec.address_space_ref
+        row: tuple[object, ...] = (
+            *integration.ref,
+            f"{space.namespace}/{space.name}" if space else "",
+            spec.client or "",
+            "true" if integration.enabled else "false",
+            ready.get("status", ""),
+            ready.get("reason", ""),
+            age_of(integration.created, at),
+        )
+        if self._wide:
+            sides = (integration.delivered.get(side) for side in ("user", "connection"))
+            row += tuple(side.get("delivery", "") if isinstance(side, dict) else "" for side in sides)
+            row += (ready.get("message", ""),)
+        return row[self._from :]

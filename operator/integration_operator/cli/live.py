@@ -1,0 +1,45 @@
+"""The cluster as the operator reads it, with all kinds: for commands that plan what the operator would do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from integration_operator.cli.failure import NO_CLUSTER, fail
+from integration_operator.cli.progress import progress
+from integration_operator.domain.model.facts import PlanSettings
+from integration_operator.settings import Settings
+
+if TYPE_CHECKING:
+    from integration_operator.controllers.integration.dry_run import DryRun
+    from integration_operator.runtime.client import Client
+
+SYNC_SECONDS = 30.0
+"""Seconds to read the cluster."""
+POLL = 0.05
+"""Seconds between two looks at what is read; the looks send no request."""
+
+
+async def live_dry_run(client: Client, settings: Settings, plan: PlanSettings) -> DryRun:
+    """Return a dry run on what the cluster holds now; end the command if a kind cannot be read.
+
+    A kind that may not be read ends the command at once: waiting does not change that.
+    """
+    from integration_operator.cache import Cache
+    from integration_operator.controllers.integration.dry_run import DryRun
+
+    cache = Cache(client, read_spaces=settings.address_spaces, enmasse_namespace=settings.enmasse_namespace)
+    reading, synced = asyncio.create_task(cache.run()), asyncio.create_task(cache.synced())
+    deadline = asyncio.get_running_loop().time() + SYNC_SECONDS
+    try:
+        with progress("reading the cluster"):
+            while not (await asyncio.wait({synced}, timeout=POLL))[0]:
+                late = asyncio.get_running_loop().time() > deadline
+                if problems := cache.unsynced() if late else cache.failing():
+                    told = "; ".join(f"{kind}: {problem}" for kind, problem in problems.items())
+                    fail(f"cannot read the cluster: {told}", NO_CLUSTER)
+    finally:
+        for task in (reading, synced):
+            task.cancel()
+        await asyncio.wait({reading, synced})
+    return DryRun(cache, plan)
