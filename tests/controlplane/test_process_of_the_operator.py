@@ -176,5 +176,5 @@ async def test_defect_of_the_engine_ends_the_process(world: World) -> None:
     arguments = ["run", "--kubeconfig", kubeconfig, "--probe-port", "0", "--metrics-port", "0"]
     process = subprocess.Popen([sys.executable, "-c", broken, *arguments], stderr=subprocess.PIPE, text=True)
     _, errors = await asyncio.to_thread(process.communicate, timeout=40)
-    assert process.returncode == 1
+    assert process.returncode == 70
     assert "a defect" in errors

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
 from integration_operator import __version__
@@ -29,24 +31,30 @@ app = typer.Typer(
     rich_markup_mode=None,  # help as other tools of the field print it: plain, also in a pipe
     pretty_exceptions_show_locals=False,  # locals hold credentials
 )
+COMMANDS: tuple[Callable[..., None], ...] = (
+    get,
+    explain,
+    tree,
+    events,
+    enable,
+    disable,
+    suspend,
+    resume,
+    rotate,
+    migrate,
+    diff,
+    render,
+    doctor,
+    confirm_deletion,
+    uninstall,
+    crds,
+)
+"""The commands in the order of ``--help``: what is used all day comes first."""
+
+for command in COMMANDS:
+    app.command()(command)
 app.command()(command_with_settings(run))
 app.command()(command_with_settings(connection_controller, CONNECTION_CONTROLLER_SETTINGS))
-app.command()(get)
-app.command()(tree)
-app.command()(events)
-app.command()(enable)
-app.command()(disable)
-app.command()(suspend)
-app.command()(resume)
-app.command()(render)
-app.command()(diff)
-app.command()(explain)
-app.command()(doctor)
-app.command()(migrate)
-app.command()(rotate)
-app.command()(confirm_deletion)
-app.command()(crds)
-app.command()(uninstall)
 
 
 def _version(show: bool) -> None:

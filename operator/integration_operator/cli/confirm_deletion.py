@@ -40,10 +40,10 @@ def confirm_deletion(
         ),
     ] = None,
 ) -> None:
-    """Confirm that AddressSpaces or Syndesis which vanished are gone for good.
+    """Confirm deletions that are held.
 
-    The operator keeps what was delivered for them until this is confirmed. Then it deletes users, connections and
-    Secrets.
+    AddressSpaces or Syndesis that vanished are then gone for good. The operator keeps what was delivered for them
+    until this is confirmed. Then it deletes users, connections and Secrets.
     """
     if integrations and everything:
         fail("name Integrations, or use --all", WRONG_INPUT)

@@ -18,7 +18,10 @@ Output = Annotated[
 
 
 def crds(output: Output = None) -> None:
-    """Print the CustomResourceDefinitions of the operator's kinds, for `kubectl apply -f -`."""
+    """Print the CustomResourceDefinitions.
+
+    They are those of this version, for `kubectl apply --server-side -f -`.
+    """
     from integration_operator.api import schema
 
     if output is None:

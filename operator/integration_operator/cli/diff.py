@@ -42,10 +42,11 @@ def diff(
     config: Config = None,
     templates: Templates = None,
 ) -> None:
-    """Show what the operator would change now. Secret values are masked.
+    """Show what the operator would change now.
 
-    Reads the cluster as the operator does, with its settings (--config) and templates, and changes nothing. Exits with
-    1 if there is a difference, such as after a change of a template or while the operator is not running.
+    Secret values are masked. Reads the cluster as the operator does, with its settings (--config) and templates,
+    and changes nothing. Exits with 1 if there is a difference, such as after a change of a template or while the
+    operator is not running.
     """
     from integration_operator.rendering.templates import TemplateFiles
 

@@ -38,9 +38,10 @@ def doctor(
     ] = None,
     output: Annotated[str, typer.Option("-o", "--output", help="text or json")] = "text",
 ) -> None:
-    """Find what is wrong with an installation, with the command that mends it.
+    """Find what is wrong with an installation.
 
-    Exits with 1 if there is a problem. A warning is something that may be right, or that you may not see.
+    Each finding comes with the command that mends it. Exits with 1 if there is a problem. A warning is something
+    that may be right, or that you may not see.
     """
     if output not in ("text", "json"):
         fail(f"--output must be text or json (got {output})", WRONG_INPUT)

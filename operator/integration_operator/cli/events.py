@@ -28,7 +28,7 @@ def events(
     all_namespaces: AllNamespaces = False,
     watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print new Events.")] = False,
 ) -> None:
-    """Show the Events about Integrations, oldest first."""
+    """Show the Events about Integrations."""
     scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
     scope.check()
     if watch and len(scope.names) > 1:
@@ -72,7 +72,7 @@ class _Rows:
     def show(self, documents: list[Document]) -> None:
         """Print Events in the order of their times."""
         if documents:
-            self._table.show(self._row(document) for document in sorted(documents, key=_time))
+            self._table.show(self._row(document) for document in sorted(documents, key=_order))
 
     def _row(self, event: Document) -> tuple[object, ...]:
         about, count = event.get("involvedObject") or {}, event.get("count") or 1
@@ -88,6 +88,12 @@ class _Rows:
             event.get("message", ""),
         )
         return row[self._from :]
+
+
+def _order(event: Document) -> tuple[str, int]:
+    """Return what sorts Events: by time, and within a second by version."""
+    version = str(event["metadata"].get("resourceVersion") or "")
+    return _time(event), int(version) if version.isdecimal() else 0
 
 
 def _time(event: Document) -> str:

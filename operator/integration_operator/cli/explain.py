@@ -52,9 +52,10 @@ def explain(
     enmasse_namespace: EnMasseNamespace = None,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
 ) -> None:
-    """Explain for every AddressSpace and Syndesis if they are a pair, and what the operator would do and why.
+    """Explain what is a pair, and why or why not.
 
-    Reads AddressSpaces, Syndesis and Integrations, and AuthenticationServices if you may; never Secrets.
+    Prints for every AddressSpace and Syndesis what the operator would do, why, and what would change that. Reads
+    AddressSpaces, Syndesis and Integrations, and AuthenticationServices if you may; never Secrets.
     """
     if output not in ("text", "json"):
         fail(f"--output must be text or json (got {output})", WRONG_INPUT)

@@ -36,10 +36,18 @@ async def live_dry_run(client: Client, settings: Settings, plan: PlanSettings) -
             while not (await asyncio.wait({synced}, timeout=POLL))[0]:
                 late = asyncio.get_running_loop().time() > deadline
                 if problems := cache.unsynced() if late else cache.failing():
-                    told = "; ".join(f"{kind}: {problem}" for kind, problem in problems.items())
-                    fail(f"cannot read the cluster: {told}", NO_CLUSTER)
+                    fail(f"cannot read the cluster: {_told(problems)}", NO_CLUSTER)
     finally:
         for task in (reading, synced):
             task.cancel()
         await asyncio.wait({reading, synced})
     return DryRun(cache, plan)
+
+
+def _told(problems: dict[str, str]) -> str:
+    """Return what is wrong with each kind; those that the user may not list are named together."""
+    forbidden = [kind for kind, problem in problems.items() if problem.startswith("Forbidden")]
+    told = [f"{kind}: {problem}" for kind, problem in problems.items() if kind not in forbidden]
+    if forbidden:
+        told.append(f"you may not list {', '.join(forbidden)} in all namespaces, as the operator may")
+    return "; ".join(told)

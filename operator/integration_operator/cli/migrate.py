@@ -77,9 +77,10 @@ def migrate(
     enmasse_namespace: EnMasseNamespace = None,
     within: Annotated[float, typer.Option(help="Seconds to wait for each Integration.")] = 120.0,
 ) -> None:
-    """Move Integrations between deliveries; credential and connection stay the same.
+    """Move Integrations between deliveries.
 
-    The running operator carries out the steps. If it is interrupted, it continues with the next one.
+    Credential and connection stay the same. The running operator carries out the steps. If it is interrupted, it
+    continues with the next one.
     """
     from integration_operator.rendering.templates import TemplateFiles
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+USER_AGENT = "kubectl-integration"
+"""The API server takes the field manager of a user's change from it."""
 TIMEOUT = 10.0
 """Seconds for each answer of a cluster."""
 SILENCE = 3600.0
@@ -65,7 +67,7 @@ async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterat
     from integration_operator.runtime.errors import ApiError
 
     logs.configure("error", "auto")
-    async with Client.find(kubeconfig, context, timeout=TIMEOUT) as client:
+    async with Client.find(kubeconfig, context, timeout=TIMEOUT, user_agent=USER_AGENT) as client:
         try:
             yield client
         except ApiError as error:

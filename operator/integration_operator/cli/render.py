@@ -35,10 +35,10 @@ Files = Annotated[
 def render(
     filename: Files, config: Config = None, templates: Templates = None, pairing_rules: PairingRules = None
 ) -> None:
-    """Print the documents that the operator would apply for what is in the files. Secret values are masked.
+    """Print what would be applied for files.
 
-    A pair whose Integration is not in the files is rendered as if it were enabled. Exits with 3 if nothing would be
-    delivered.
+    Secret values are masked. A pair whose Integration is not in the files is rendered as if it were enabled. Exits
+    with 3 if nothing would be delivered.
     """
     from integration_operator.api.schema import to_yaml
     from integration_operator.controllers.integration.dry_run import DryRun

@@ -26,7 +26,9 @@ MOVED = ("Overlap", "Ending", "Rotated")
 
 
 def rotate(
-    integrations: Annotated[list[str], typer.Argument(help="NAME or NAMESPACE/NAME of an Integration.")],
+    integrations: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="NAME or NAMESPACE/NAME of an Integration.")
+    ],
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     namespace: Annotated[
@@ -35,9 +37,10 @@ def rotate(
     wait: Annotated[bool, typer.Option(help="Wait until the connection has the new user.")] = True,
     within: Annotated[float, typer.Option(help="Seconds to wait for each Integration.")] = 120.0,
 ) -> None:
-    """Replace the credential of Integrations; the earlier user remains for spec.rotation.overlap.
+    """Replace the credential of Integrations.
 
-    The running operator carries out the steps. Publish integrations in Syndesis again before the overlap ends.
+    The earlier user remains for spec.rotation.overlap. The running operator carries out the steps. Publish
+    integrations in Syndesis again before the overlap ends.
     """
     with one_line():
         settings = load({"kubeconfig": kubeconfig, "context": context}, None)

@@ -35,7 +35,10 @@ def run(settings: Settings) -> None:
 
 
 def connection_controller(settings: Settings) -> None:
-    """Reconcile Connection resources on the Syndesis servers until SIGTERM, as Syndesis issue 3692 asks."""
+    """Reconcile Connections on Syndesis servers.
+
+    Runs until SIGTERM, and does what Syndesis issue 3692 asks of Syndesis.
+    """
     _serve(settings, _connection_controller)
 
 

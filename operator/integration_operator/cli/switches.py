@@ -62,9 +62,10 @@ def enable(
     wait: Wait = True,
     within: Within = SECONDS,
 ) -> None:
-    """Deliver pairs: the operator creates a user and a connection for each.
+    """Deliver pairs.
 
-    Follows until each is Ready; interrupting that changes nothing.
+    The operator creates a user and a connection for each. Follows until each is Ready; to interrupt that changes
+    nothing.
     """
     scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
     _switch(ENABLE, scope, everything=everything, within=within if wait else 0.0)
@@ -80,7 +81,10 @@ def disable(
     wait: Wait = True,
     within: Within = SECONDS,
 ) -> None:
-    """Stop delivering pairs: the operator deletes user, connection and Secret of each, and keeps the offer."""
+    """Stop delivering pairs.
+
+    The operator deletes user, connection and Secret of each, and keeps the offer.
+    """
     scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
     _switch(DISABLE, scope, everything=everything, within=within if wait else 0.0)
 
@@ -93,7 +97,10 @@ def suspend(
     namespace: Namespace = None,
     all_namespaces: AllNamespaces = False,
 ) -> None:
-    """Pause pairs: the operator creates, changes and deletes nothing. Withdrawn consent still ends access."""
+    """Pause pairs.
+
+    The operator creates, changes and deletes nothing. Withdrawn consent still ends access.
+    """
     scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
     _switch(SUSPEND, scope, everything=everything, within=0.0)
 

@@ -14,6 +14,8 @@ from integration_operator.cli.output import echo
 from integration_operator.runtime.text import CUT, sanitized
 
 GAP = "   "
+SHORTEST = 20
+"""Characters to which a text is cut at most: a shorter one says nothing, and wraps instead."""
 NONE = "<none>"
 """What a cell shows that has no value, as in kubectl."""
 
@@ -42,6 +44,6 @@ class Table:
 
 def _cut(line: str, last: int, limit: int | None) -> str:
     """Return a line of at most ``limit`` characters if its last column, from ``last`` on, can be shortened to that."""
-    if limit is None or len(line) <= limit or last >= limit - len(CUT):
+    if limit is None or len(line) <= limit or last + SHORTEST > limit:
         return line
     return line[: limit - len(CUT)].rstrip() + CUT

@@ -51,9 +51,10 @@ def tree(
     all_namespaces: AllNamespaces = False,
     output: Annotated[str, typer.Option("-o", "--output", help="text or json")] = "text",
 ) -> None:
-    """Show which object owns which, and the state of each.
+    """Show which object owns which.
 
-    The garbage collector deletes what an object owns when that object is deleted.
+    Each object is shown with its state. The garbage collector deletes what an object owns when that object is
+    deleted.
     """
     scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
     scope.check()

@@ -47,10 +47,11 @@ def uninstall(
     config: Config = None,
     within: Annotated[float, typer.Option(help="Seconds to wait until nothing is left.")] = 300.0,
 ) -> None:
-    """Delete all users, connections, Secrets and offers of the operator, and its finalizers.
+    """Take down what the operator created.
 
-    Stop the operator before, and delete its CustomResourceDefinitions and Deployment afterwards. Use the settings of
-    the operator (--config). Integrations that users wrote stay.
+    Deletes all its users, connections, Secrets and offers, and its finalizers. Stop the operator before, and delete
+    its CustomResourceDefinitions and Deployment afterwards. Use the settings of the operator (--config).
+    Integrations that users wrote stay.
     """
     from integration_operator.rendering.templates import TemplateFiles
 

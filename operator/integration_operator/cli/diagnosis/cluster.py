@@ -12,7 +12,7 @@ import yaml
 
 from integration_operator import resources
 from integration_operator.api import schema
-from integration_operator.cli.diagnosis.finding import Finding, Level, Visit
+from integration_operator.cli.diagnosis.finding import Finding, Visit
 from integration_operator.runtime.errors import NotFound
 from integration_operator.runtime.resources import APIResource, Resource, discover
 from integration_operator.shipped import shipped_directory
@@ -29,6 +29,7 @@ MOST_CLOCK_SKEW = 5.0
 REVIEWS = "/apis/authorization.k8s.io/v1"
 APPLY_CRDS = "integration-operator crds | kubectl apply --server-side -f -"
 APPLY_ROLES = "kubectl apply -k deploy/kustomize/base"
+CHECK_OPERATOR = "integration-operator doctor --service-account integration-operator/integration-operator"
 
 
 async def version(visit: Visit) -> list[Finding]:
@@ -104,14 +105,16 @@ async def permissions(visit: Visit) -> list[Finding]:
     whose = f"service account {visit.service_account}" if visit.service_account else "you"
     needed = list(needed_permissions())
     answers = await asyncio.gather(*(_allowed(visit, permission) for permission in needed))
-    missing = [permission for permission, allowed in zip(needed, answers, strict=True) if not allowed]
+    missing: dict[str, list[str]] = {}
+    for (group, resource, verb), allowed in zip(needed, answers, strict=True):
+        if not allowed:
+            missing.setdefault(f"{resource}.{group}" if group else resource, []).append(verb)
     if not missing:
         return [Finding("ok", "permissions", f"{whose}: all {len(needed)} that the operator needs")]
-    level: Level = "problem" if visit.service_account else "warning"
-    return [
-        Finding(level, "permissions", f"{whose}: no {verb} of {resource}{f'.{group}' if group else ''}", APPLY_ROLES)
-        for group, resource, verb in missing
-    ]
+    lines = [f"{resource} ({', '.join(verbs)})" for resource, verbs in missing.items()]
+    if visit.service_account:
+        return [Finding("problem", "permissions", f"{whose} lacks {line}", APPLY_ROLES) for line in lines]
+    return [Finding("warning", "permissions", f"you lack what the operator needs: {'; '.join(lines)}", CHECK_OPERATOR)]
 
 
 def needed_permissions() -> Iterator[Permission]:
