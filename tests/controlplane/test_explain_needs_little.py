@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from integration_operator.domain.model import naming
 from integration_operator.runtime.ref import Ref
 from tests.support.earlier_enmasse import drop_space, store_space
 from tests.support.tenants import kubeconfig_of, write_kubeconfig
@@ -211,3 +212,18 @@ async def test_spaces_in_config_maps_are_read_where_enmasse_keeps_them(old: Worl
         assert (elsewhere.code, "Not served by the cluster: AddressSpace" in elsewhere.out) == (3, True), elsewhere
     finally:
         await drop_space(old, ref)
+
+
+async def test_a_named_integration_alone_is_explained(world: World) -> None:
+    pair, other = await world.pair(), await world.namespace("other")
+    await world.create("Integration", other, "nothing", spec={})
+    async with world.operator():
+        await world.has_reason(pair, "NotEnabled")
+    user = world.control_plane.kubeconfig("user")
+    answer = await explain(user, f"{pair.syndesis.namespace}/{naming.integration_name(pair)}")
+    assert answer.code == 0, answer
+    assert answer.out.count("AddressSpace ") == 1
+    assert f"AddressSpace {pair.space} × Syndesis {pair.syndesis}: a pair" in answer.out
+    answer = await explain(user, "none", "-n", other)
+    assert (answer.code, answer.out) == (3, "")
+    assert f'no Integration "none" in namespace {other}' in answer.err

@@ -64,13 +64,3 @@ def test_each_exit_code_is_in_the_one_table() -> None:
     documented = {int(code) for code in re.findall(r"^\| (\d+)", table, re.MULTILINE)}
     codes = {value for name, value in vars(failure).items() if name.isupper() and isinstance(value, int)}
     assert codes - {failure.MAX_LINE} | {0, 142} == documented
-
-
-async def test_help_as_a_plugin_of_kubectl_names_kubectl(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["kubectl-integration", "get", "-h"])
-    with pytest.raises(SystemExit) as ended:
-        entry.kubectl_plugin()
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith("Usage: kubectl integration get [OPTIONS]")

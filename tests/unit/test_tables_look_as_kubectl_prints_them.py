@@ -1,9 +1,7 @@
-"""Tables, ages and names for completion are as a user of kubectl expects them."""
+"""Tables and ages are as a user of kubectl expects them."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 
 import pytest
@@ -50,17 +48,3 @@ def test_only_the_last_column_is_cut_and_only_on_a_terminal(
 )  # fmt: skip
 def test_ages(seconds: float, shown: str) -> None:
     assert human_duration(seconds) == shown
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [(["ge"], ["get"]), (["sus"], ["suspend"]), (["get", "--all-n"], ["--all-namespaces"]), (["get", "x"], [])],
-)
-def test_kubectl_completes_commands_and_flags(words: list[str], expected: list[str]) -> None:
-    program = "from integration_operator.cli.entry import kubectl_completion; kubectl_completion()"
-    environment = {**os.environ, "KUBECONFIG": "/none"}
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words], capture_output=True, text=True, env=environment, timeout=60
-    )
-    assert done.stdout.split() == [*expected, ":4"]
-    assert done.stderr == ""

@@ -6,17 +6,19 @@ import asyncio
 import itertools
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from integration_operator.api.model import DNS_LABEL
+from integration_operator.cli.completion import names_that_begin
 from integration_operator.cli.explanation import Explanation, explanations
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Config, Context, EnMasseNamespace, Kubeconfig, PairingRules
 from integration_operator.cli.output import echo, say
+from integration_operator.cli.reading import connected, read, ref_of
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.integration import Integration
 from integration_operator.runtime.text import sanitized
@@ -29,6 +31,14 @@ NOT_READ = ("Secrets", "MessagingUsers", "Connections")
 
 
 def explain(
+    integrations: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="NAME or NAMESPACE/NAME of an Integration. Default: all pairs.",
+            autocompletion=names_that_begin,
+        ),
+    ] = None,
     filename: Annotated[
         list[Path] | None,
         typer.Option("-f", "--filename", help="File or directory to explain instead of a cluster; - is stdin."),
@@ -59,7 +69,7 @@ def explain(
     """
     if output not in ("text", "json"):
         fail(f"--output must be text or json (got {output})", WRONG_INPUT)
-    if filename and (kubeconfig or context or namespace or all_namespaces):
+    if filename and (integrations or kubeconfig or context or namespace or all_namespaces):
         fail("--filename explains files instead of a cluster: leave the flags of a cluster out", WRONG_INPUT)
     for name in filter(None, (*(namespace or ()), enmasse_namespace)):
         if not re.fullmatch(DNS_LABEL, name):
@@ -79,7 +89,8 @@ def explain(
         if filename:
             reading, explained = None, _from_files(filename, settings)
         else:
-            reading, explained = asyncio.run(_from_cluster(settings, namespace or [], all_namespaces))
+            wanted = Wanted(tuple(integrations or ()), tuple(namespace or ()), all_namespaces)
+            reading, explained = asyncio.run(_from_cluster(settings, wanted))
     if reading is not None:
         _print_scope(reading, to_stderr=output == "json")
     if output == "json":
@@ -104,11 +115,27 @@ def _from_files(files: list[Path], settings: Settings) -> list[Explanation]:
     return explanations(dry_run, settings.pairing_rules, TemplateFiles(settings.templates))
 
 
-async def _from_cluster(
-    settings: Settings, namespaces: list[str], everywhere: bool
-) -> tuple[Reading, list[Explanation]]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a user asked for. ``names`` are NAME or NAMESPACE/NAME of Integrations; without any, all pairs."""
+
+    names: tuple[str, ...]
+    namespaces: tuple[str, ...]
+    everywhere: bool
+
+    def chosen(self, explained: list[Explanation], default: str) -> list[Explanation]:
+        """Return the explanations of the named Integrations; end the command if one does not exist."""
+        if not self.names:
+            return explained
+        by_ref = {integration.ref: e for e in explained for integration in e.integrations}
+        refs = [ref_of(name, next(iter(self.namespaces), default)) for name in self.names]
+        if missing := [ref for ref in refs if ref not in by_ref]:
+            fail(f'no Integration "{missing[0].name}" in namespace {missing[0].namespace}; get -A shows all', NO_PAIR)
+        return [by_ref[ref] for ref in dict.fromkeys(refs)]
+
+
+async def _from_cluster(settings: Settings, wanted: Wanted) -> tuple[Reading, list[Explanation]]:
     from integration_operator import resources
-    from integration_operator.cli.reading import connected, read
     from integration_operator.controllers.integration.dry_run import DryRun
     from integration_operator.controllers.integration.offline import cache_of_documents
     from integration_operator.rendering.templates import TemplateFiles
@@ -118,15 +145,16 @@ async def _from_cluster(
             client,
             (resources.ADDRESS_SPACE, resources.SYNDESIS, resources.INTEGRATION),
             (resources.AUTHENTICATION_SERVICE, resources.NAMESPACE, resources.CRD),
-            namespaces=namespaces,
-            everywhere=everywhere,
+            namespaces=wanted.namespaces,
+            everywhere=wanted.everywhere,
             enmasse_namespace=settings.enmasse_namespace,
         )
     documents = itertools.chain.from_iterable(reading.documents.values())
     cache = cache_of_documents(documents, served=reading.served, enmasse_namespace=settings.enmasse_namespace)
     share = settings.mass_delete_share if reading.namespaces is None else 1.0  # a part never shows all there is
     dry_run = DryRun(cache, settings.plan_settings, share=share)
-    return reading, explanations(dry_run, settings.pairing_rules, TemplateFiles(settings.templates), reading)
+    explained = explanations(dry_run, settings.pairing_rules, TemplateFiles(settings.templates), reading)
+    return reading, wanted.chosen(explained, client.namespace)
 
 
 def _print_scope(reading: Reading, *, to_stderr: bool) -> None:
