@@ -198,6 +198,15 @@ async def bare_writes(client: Client, count: int) -> float:
     return rate
 
 
+async def command(plane: ControlPlane, *arguments: str) -> float:
+    """Return the seconds that a command takes, the start of its process included."""
+    words = [sys.executable, "-m", "integration_operator", *arguments, "--kubeconfig", str(plane.kubeconfig("bench"))]
+    began = time.monotonic()
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.DEVNULL)
+    assert await process.wait() == 0, arguments
+    return time.monotonic() - began
+
+
 async def until(what: str, check: Callable[[], Awaitable[bool]], seconds: float, every: float = 0.05) -> float:
     """Wait for a condition; return the seconds that it took."""
     began = time.monotonic()
@@ -323,6 +332,12 @@ async def measure(plane: ControlPlane, count: int, say: Callable[[str], None]) -
             "seconds": REST_SECONDS,
             "requests": sum(audit.since_last().values()),
             "cpu_ms": round((operator.cpu_seconds() - cpu) * 1000),
+        }
+
+        say("commands")
+        result["commands"] = {
+            name: round(await command(plane, *arguments), 2)
+            for name, arguments in (("get", ("get", "-A")), ("explain", ("explain", "-A")))
         }
 
         say("drift")

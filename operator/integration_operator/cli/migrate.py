@@ -12,7 +12,7 @@ import typer
 
 from integration_operator.api.integration import DeliveryChoice
 from integration_operator.cli.actions import described
-from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
+from integration_operator.cli.failure import NO_CLUSTER, NO_PAIR, WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import (
     Config,
     ConnectionDelivery,
@@ -118,7 +118,7 @@ class Request:
 
 async def _migrate(request: Request, settings: Settings, templates: Templates) -> None:
     from integration_operator import resources
-    from integration_operator.cli.reading import connected, read
+    from integration_operator.cli.reading import NOT_SERVED, connected, read
     from integration_operator.controllers.integration.dry_run import DryRun
     from integration_operator.controllers.integration.offline import cache_of_documents
 
@@ -135,14 +135,15 @@ async def _migrate(request: Request, settings: Settings, templates: Templates) -
         dry_run = DryRun(cache, _plan_settings(settings, integrations))
         served = reading.served["Integration"]
         if served is None:
-            fail("The cluster does not serve Integration: apply the CustomResourceDefinitions first", NO_PAIR)
+            fail(NOT_SERVED, NO_CLUSTER)
         for integration in _chosen(integrations, request.names, request.namespace, client.namespace):
             pair = dry_run.gatherer.key_of(integration)
             if not isinstance(pair, Pair):
                 say(f"Integration {integration.ref} has no pair; run integration-operator explain to see why")
                 continue
             if not (cache.from_config_maps or reading.saw(pair.space.namespace)):
-                fail(f"{integration.ref}: you may not list AddressSpaces in namespace {pair.space.namespace}", NO_PAIR)
+                where = f"namespace {pair.space.namespace}"
+                fail(f"{integration.ref}: you may not list AddressSpaces in {where}", NO_CLUSTER)
             say(f"{integration.ref}: to {request.to}")
             way = way_to(dry_run, integration, pair, request.to)
             for number, action in enumerate(steps(dry_run, integration, pair, way, templates), 1):

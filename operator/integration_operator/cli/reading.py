@@ -28,6 +28,7 @@ TIMEOUT = 10.0
 """Seconds for each answer of a cluster."""
 SILENCE = 3600.0
 """Seconds for which a watch may be silent: nothing may change for long."""
+NOT_SERVED = "the cluster does not serve Integration: integration-operator crds | kubectl apply --server-side -f -"
 PAGE = 500
 """Objects of one LIST; client-go's default page."""
 
@@ -93,7 +94,7 @@ async def served_integrations(client: Client) -> APIResource:
 
     served = await discover(client, resources.INTEGRATION)
     if served is None:
-        fail("The cluster does not serve Integration: apply the CustomResourceDefinitions first", NO_CLUSTER)
+        fail(NOT_SERVED, NO_CLUSTER)
     return served
 
 
