@@ -35,7 +35,8 @@ async def live_dry_run(client: Client, settings: Settings, plan: PlanSettings) -
         with progress("reading the cluster"):
             while not (await asyncio.wait({synced}, timeout=POLL))[0]:
                 late = asyncio.get_running_loop().time() > deadline
-                if problems := cache.unsynced() if late else cache.failing():
+                problems = cache.unsynced()
+                if problems and (late or problems == cache.failing()):  # each kind has an answer
                     fail(f"cannot read the cluster: {_told(problems)}", NO_CLUSTER)
     finally:
         for task in (reading, synced):
