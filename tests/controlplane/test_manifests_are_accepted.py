@@ -33,7 +33,7 @@ COLLECTIONS = {
 
 OPERATORS = ("base", "compatibility", "connection-controller")
 IN_ENMASSES_NAMESPACE = ("configmaps", "keycloak")
-ALL = (*OPERATORS, "crds", *IN_ENMASSES_NAMESPACE)
+ALL = (*OPERATORS, "crds", "tenants", *IN_ENMASSES_NAMESPACE)
 
 
 def kustomization(directory: Path) -> Path:
