@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from integration_operator.cli.failure import NO_CLUSTER, fail
 from integration_operator.cli.progress import progress
+from integration_operator.cli.reading import READING
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.settings import Settings
 
@@ -32,7 +33,7 @@ async def live_dry_run(client: Client, settings: Settings, plan: PlanSettings) -
     reading, synced = asyncio.create_task(cache.run()), asyncio.create_task(cache.synced())
     deadline = asyncio.get_running_loop().time() + SYNC_SECONDS
     try:
-        with progress("reading the cluster"):
+        with progress(READING):
             while not (await asyncio.wait({synced}, timeout=POLL))[0]:
                 late = asyncio.get_running_loop().time() > deadline
                 problems = cache.unsynced()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from integration_operator.cli.failure import NO_CLUSTER, fail
+from integration_operator.cli.progress import progress
 from integration_operator.runtime.ref import Ref
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ TIMEOUT = 10.0
 SILENCE = 3600.0
 """Seconds for which a watch may be silent: nothing may change for long."""
 NOT_SERVED = "the cluster does not serve Integration: integration-operator crds | kubectl apply --server-side -f -"
+READING = "reading the cluster"
 PAGE = 500
 """Objects of one LIST; client-go's default page."""
 
@@ -116,14 +118,15 @@ async def read(
 
     needed = tuple(needed)
     chosen = tuple(dict.fromkeys(namespaces))
-    if chosen:
-        return await _read(client, Reading(chosen), needed, optional, enmasse_namespace)
-    try:
-        return await _read(client, Reading(None), needed, optional, enmasse_namespace)
-    except Forbidden:
-        if everywhere:
-            raise
-        return await _read(client, Reading((client.namespace,)), needed, optional, enmasse_namespace)
+    with progress(READING):
+        if chosen:
+            return await _read(client, Reading(chosen), needed, optional, enmasse_namespace)
+        try:
+            return await _read(client, Reading(None), needed, optional, enmasse_namespace)
+        except Forbidden:
+            if everywhere:
+                raise
+            return await _read(client, Reading((client.namespace,)), needed, optional, enmasse_namespace)
 
 
 async def _read(

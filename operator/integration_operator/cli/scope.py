@@ -12,7 +12,8 @@ import typer
 from integration_operator.api.model import DNS_LABEL
 from integration_operator.cli.completion import names_that_begin
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail
-from integration_operator.cli.reading import everything, ref_of, served_integrations
+from integration_operator.cli.progress import progress
+from integration_operator.cli.reading import READING, everything, ref_of, served_integrations
 from integration_operator.runtime.ref import Ref
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ async def read_integrations(client: Client, scope: Scope) -> tuple[APIResource, 
     served = await served_integrations(client)
     if not scope.names:
         namespace = scope.namespace_of(client)
-        return served, await everything(client, served, (namespace,) if namespace is not None else None)
+        with progress(READING):
+            return served, await everything(client, served, (namespace,) if namespace is not None else None)
     return served, [await read_integration(client, served, ref) for ref in scope.refs(client)]
 
 
