@@ -22,8 +22,6 @@ Everything = Annotated[bool, typer.Option("--all", help="All Integrations in the
 Wait = Annotated[bool, typer.Option(help="Follow the operator until it is done.")]
 Within = Annotated[float, typer.Option(help="Seconds to wait for each Integration.")]
 
-SECONDS = 120.0
-
 
 @dataclass(frozen=True, slots=True)
 class Switch:
@@ -46,76 +44,56 @@ def _is_taken_down(integration: Integration) -> bool:
     return not any(integration.delivered.get(side) for side in ("user", "secondUser", "connection"))
 
 
-ENABLE = Switch({"enabled": True}, "enabled", _is_ready)
-DISABLE = Switch({"enabled": False}, "disabled", _is_taken_down)
-SUSPEND = Switch({"suspend": True}, "suspended", lambda integration: True)
-RESUME = Switch({"suspend": False}, "resumed", lambda integration: True)
+def _is_seen(_: Integration) -> bool:
+    return True
 
 
-def enable(
-    integrations: Names = None,
-    everything: Everything = False,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    namespace: Namespace = None,
-    all_namespaces: AllNamespaces = False,
-    wait: Wait = True,
-    within: Within = SECONDS,
-) -> None:
+def _command(name: str, switch: Switch, text: str) -> Callable[..., None]:
+    """Return the command of a switch."""
+
+    def command(
+        integrations: Names = None,
+        everything: Everything = False,
+        kubeconfig: Kubeconfig = None,
+        context: Context = None,
+        namespace: Namespace = None,
+        all_namespaces: AllNamespaces = False,
+        wait: Wait = True,
+        within: Within = 120.0,
+    ) -> None:
+        scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
+        _switch(switch, scope, everything=everything, within=within if wait else 0.0)
+
+    command.__name__, command.__doc__ = name, text
+    return command
+
+
+enable = _command(
+    "enable",
+    Switch({"enabled": True}, "enabled", _is_ready),
     """Deliver pairs.
 
     The operator creates a user and a connection for each. Follows until each is Ready; to interrupt that changes
     nothing.
-    """
-    scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
-    _switch(ENABLE, scope, everything=everything, within=within if wait else 0.0)
-
-
-def disable(
-    integrations: Names = None,
-    everything: Everything = False,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    namespace: Namespace = None,
-    all_namespaces: AllNamespaces = False,
-    wait: Wait = True,
-    within: Within = SECONDS,
-) -> None:
+    """,
+)
+disable = _command(
+    "disable",
+    Switch({"enabled": False}, "disabled", _is_taken_down),
     """Stop delivering pairs.
 
     The operator deletes user, connection and Secret of each, and keeps the offer.
-    """
-    scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
-    _switch(DISABLE, scope, everything=everything, within=within if wait else 0.0)
-
-
-def suspend(
-    integrations: Names = None,
-    everything: Everything = False,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    namespace: Namespace = None,
-    all_namespaces: AllNamespaces = False,
-) -> None:
+    """,
+)
+suspend = _command(
+    "suspend",
+    Switch({"suspend": True}, "suspended", _is_seen),
     """Pause pairs.
 
     The operator creates, changes and deletes nothing. Withdrawn consent still ends access.
-    """
-    scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
-    _switch(SUSPEND, scope, everything=everything, within=0.0)
-
-
-def resume(
-    integrations: Names = None,
-    everything: Everything = False,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    namespace: Namespace = None,
-    all_namespaces: AllNamespaces = False,
-) -> None:
-    """Go on with pairs that are suspended."""
-    scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
-    _switch(RESUME, scope, everything=everything, within=0.0)
+    """,
+)
+resume = _command("resume", Switch({"suspend": False}, "resumed", _is_seen), """Go on with pairs that are suspended.""")
 
 
 def _switch(switch: Switch, scope: Scope, *, everything: bool, within: float) -> None:
