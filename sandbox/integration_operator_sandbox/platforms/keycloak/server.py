@@ -22,11 +22,11 @@ from typing import IO, Any, Self
 from urllib.parse import quote, urlencode
 
 from integration_operator_sandbox.errors import SandboxError, StartFailed
+from integration_operator_sandbox.java.programs import find_java
 from integration_operator_sandbox.localhost.certificates import self_signed
 from integration_operator_sandbox.localhost.machine import LOOPBACK, free_port, remove_abandoned, write_private
 from integration_operator_sandbox.localhost.process import Process, spawn
 from integration_operator_sandbox.platforms.keycloak import distribution
-from integration_operator_sandbox.platforms.keycloak.java import find_java
 
 TEMPORARY = "integration-operator-keycloak-"
 ABANDONED = 60.0  # seconds after which a directory that is not locked has certainly no owner
@@ -73,7 +73,7 @@ class Keycloak:
     @classmethod
     def start(cls) -> Keycloak:
         """Start a Keycloak and return when it serves. Fetch it first if it is not cached."""
-        java, home = find_java(), distribution.provide()
+        java, home = find_java("Keycloak"), distribution.provide()
         remove_abandoned(TEMPORARY, ABANDONED)
         directory = Path(tempfile.mkdtemp(prefix=TEMPORARY))
         lock = (directory / "lock").open("w")
