@@ -20,6 +20,7 @@ from integration_operator.cli.render import render
 from integration_operator.cli.rotate import rotate
 from integration_operator.cli.run import CONNECTION_CONTROLLER_SETTINGS, connection_controller, run
 from integration_operator.cli.switches import disable, enable, resume, suspend
+from integration_operator.cli.test import test
 from integration_operator.cli.tree import tree
 from integration_operator.cli.uninstall import uninstall
 
@@ -36,6 +37,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     explain,
     tree,
     events,
+    test,
     enable,
     disable,
     suspend,

@@ -7,7 +7,7 @@ loads it, when it is used.
 
 from __future__ import annotations
 
-from integration_operator.messaging.model import Endpoint, Operation, Outcome, Reason, Step, StepName
+from integration_operator.messaging.model import Endpoint, Operation, Outcome, Reason, Step, StepName, Use
 from integration_operator.messaging.probe import probe
 
-__all__ = ["Endpoint", "Operation", "Outcome", "Reason", "Step", "StepName", "probe"]
+__all__ = ["Endpoint", "Operation", "Outcome", "Reason", "Step", "StepName", "Use", "probe"]

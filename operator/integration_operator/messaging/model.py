@@ -83,6 +83,24 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What is tried after the log-in.
+
+    Without an ``address``, nothing. At an address, whether the user may do the ``operations`` there, which transfers
+    nothing. With ``message``, one is sent and received there, as far as the operations allow.
+    """
+
+    address: str | None = None
+    operations: tuple[Operation, ...] = ()
+    message: bool = False
+
+    @property
+    def chosen(self) -> tuple[Operation, ...]:
+        """The operations, both if none is named."""
+        return self.operations or ("send", "recv")
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """The result of one step. ``detail`` is one line that is safe to print. ``reason`` is set if the step failed."""
 

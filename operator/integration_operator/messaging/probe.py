@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 from integration_operator.messaging import network
 from integration_operator.messaging.amqp import Session
 from integration_operator.messaging.deadline import Deadline
-from integration_operator.messaging.model import Endpoint, Operation, Outcome, Step, StepFailed, StepName
+from integration_operator.messaging.model import Endpoint, Outcome, Step, StepFailed, StepName, Use
 from integration_operator.runtime.text import sanitized
 
-BOTH: tuple[Operation, ...] = ("send", "recv")
 
-
-def probe(
-    endpoint: Endpoint,
-    *,
-    address: str | None = None,
-    operations: Sequence[Operation] = BOTH,
-    message: bool = False,
-    seconds: float = 10.0,
-) -> Iterator[Step]:
-    """Yield the result of each step as it ends; the last one may be a failure.
-
-    With an ``address``, check that the user may do the ``operations`` there, which transfers nothing. With ``message``,
-    also send one there and receive it, as far as the operations allow. ``seconds`` is the limit of each step.
-    """
+def probe(endpoint: Endpoint, use: Use, *, seconds: float) -> Iterator[Step]:
+    """Yield the result of each step as it ends; the last one may be a failure. ``seconds`` limits each step."""
     run = _Probe(endpoint, seconds)
     with run.stack:
         try:
             yield from run.connect()
-            yield from run.use(address, operations, message=message)
+            yield from run.use(use)
         except StepFailed as failure:
             yield Step(run.step, Outcome.FAILED, failure.detail, failure.reason)
 
@@ -73,10 +60,11 @@ class _Probe:
         self.stack.callback(self._session.close)
         yield self._passed(f"the broker accepts user {endpoint.username!r} and the password")
 
-    def use(self, address: str | None, operations: Sequence[Operation], *, message: bool) -> Iterator[Step]:
+    def use(self, use: Use) -> Iterator[Step]:
         """Open links for the operations, and transfer a message if asked to."""
         deadline = self._begin(StepName.PERMISSION)
-        if address is None or not operations:
+        address, operations = use.address, use.chosen
+        if address is None:
             yield Step(self.step, Outcome.NOT_TRIED, "no address was given")
             return
         mark = uuid.uuid4().hex
@@ -88,7 +76,7 @@ class _Probe:
             receiver = self._session.open_receiver(address, mark, deadline)
         words = " and ".join({"send": "send to", "recv": "receive from"}[operation] for operation in operations)
         yield self._passed(f"the user may {words} {address}")
-        if not message or sender is None:
+        if not use.message or sender is None:
             return
         deadline = self._begin(StepName.MESSAGE)
         self._session.send(sender, mark, deadline)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Any
+from typing import Any, Literal
 
 from integration_operator.api import names
 from integration_operator.domain.model.patterns import NamespacePatterns
@@ -94,6 +94,15 @@ def address_space(document: Document, *, can_own: bool = True) -> AddressSpace:
     )
 
 
+def external_endpoint(document: Document) -> Endpoint | None:
+    """Return the messaging endpoint for clients outside the cluster, such as a Route; None if there is none.
+
+    The operator does not use it: only a user who tests a connection from outside does.
+    """
+    spec, status = _mapping(document.get("spec")), _mapping(document.get("status"))
+    return _endpoint(status.get("endpointStatuses"), _endpoint_names(spec.get("endpoints")), [], "external")
+
+
 def authentication_type(document: Document) -> str:
     """Return the type of an AuthenticationService: ``none``, ``standard`` or ``external``."""
     return _text(_mapping(document.get("spec")).get("type")) or ""
@@ -119,7 +128,9 @@ def _endpoint_names(endpoints: object) -> list[str]:
     return sorted(endpoint_names, key=lambda name: name != MESSAGING) or [MESSAGING]
 
 
-def _endpoint(statuses: object, endpoint_names: list[str], defects: list[str]) -> Endpoint | None:
+def _endpoint(
+    statuses: object, endpoint_names: list[str], defects: list[str], scope: Literal["service", "external"] = "service"
+) -> Endpoint | None:
     if statuses is not None and not isinstance(statuses, list):
         defects.append("status.endpointStatuses is not a list")
     by_name: dict[str, Document] = {}
@@ -127,19 +138,19 @@ def _endpoint(statuses: object, endpoint_names: list[str], defects: list[str]) -
         if (name := _text(entry.get("name"))) is not None:
             by_name.setdefault(name, entry)
     candidates = (by_name[name] for name in endpoint_names if name in by_name)
-    status = next((entry for entry in candidates if entry.get("serviceHost")), None)
+    status = next((entry for entry in candidates if entry.get(f"{scope}Host")), None)
     if status is None:
         return None
-    host = _matching(status.get("serviceHost"), HOST, "serviceHost of the messaging endpoint", defects)
-    return Endpoint(host, _ports(status.get("servicePorts"), defects)) if host else None
+    host = _matching(status.get(f"{scope}Host"), HOST, f"{scope}Host of the messaging endpoint", defects)
+    return Endpoint(host, _ports(status.get(f"{scope}Ports"), f"{scope}Ports", defects)) if host else None
 
 
-def _ports(service_ports: object, defects: list[str]) -> tuple[tuple[str, int], ...]:
+def _ports(listed: object, field: str, defects: list[str]) -> tuple[tuple[str, int], ...]:
     """Return the valid ports by name. An invalid port is a defect only if it is ``amqp`` or ``amqps``."""
-    if service_ports is not None and not isinstance(service_ports, list):
-        defects.append("servicePorts of the messaging endpoint is not a list")
+    if listed is not None and not isinstance(listed, list):
+        defects.append(f"{field} of the messaging endpoint is not a list")
     ports: dict[str, int] = {}
-    for port in map(_mapping, _sequence(service_ports)):
+    for port in map(_mapping, _sequence(listed)):
         name, number = _text(port.get("name")), port.get("port")
         if name is None or not PORT_NAME.fullmatch(name):
             continue

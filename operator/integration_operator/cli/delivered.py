@@ -1,0 +1,196 @@
+"""What was delivered for an Integration, read with a user's own rights: endpoint, CA and credential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from integration_operator.api import names
+from integration_operator.cli.failure import NO_CLUSTER, NO_PAIR, fail
+from integration_operator.cli.following import described_condition
+from integration_operator.domain.model.credential import Credential, credential_of_secret
+from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.policies.integrations import parse_integration
+from integration_operator.messaging import Operation
+from integration_operator.messaging.uri import Server, parse_uri
+from integration_operator.runtime.live_object import LiveObject
+from integration_operator.runtime.ref import Ref
+
+if TYPE_CHECKING:
+    from integration_operator.runtime.client import Client
+    from integration_operator.runtime.resources import Resource
+
+Document = dict[str, Any]
+
+NO_CA = "the CAs of this machine"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKeys:
+    """The Secret with the credential, and its keys."""
+
+    ref: Ref
+    username: str = names.USERNAME_KEY
+    password: str = names.PASSWORD_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The connection of an Integration as it was delivered. ``ca`` is PEM; ``ca_source`` says which object it is of."""
+
+    integration: Integration
+    server: Server
+    secret: SecretKeys
+    ca: str | None = None
+    ca_source: str = NO_CA
+
+    def operations(self, address: str) -> tuple[Operation, ...]:
+        """Return what ``spec.authorization`` allows at an address: send, receive, or both without such rules."""
+        rules = self.integration.spec.authorization
+        granted = {o for rule in rules or () if _covers(rule.addresses or (), address) for o in rule.operations}
+        chosen = [operation for operation in ("send", "recv") if operation in granted]
+        return cast(tuple[Operation, ...], tuple(chosen) or ("send", "recv"))
+
+
+def _covers(patterns: tuple[str, ...], address: str) -> bool:
+    """Check if EnMasse's patterns cover an address: an exact name, or a beginning before ``*`` or ``#``."""
+    return any(p == address or (p[-1:] in "*#" and address.startswith(p[:-1])) for p in patterns)
+
+
+async def read_delivery(client: Client, ref: Ref, *, external: bool = False) -> Delivery:
+    """Return what was delivered for an Integration; end the command if that cannot be found out.
+
+    ``external`` chooses the endpoint for clients outside the cluster, which only the AddressSpace shows.
+    """
+    from integration_operator import resources
+    from integration_operator.cli.reading import served_integrations
+
+    await served_integrations(client)
+    document, _ = await _get(client, resources.INTEGRATION, ref)
+    if document is None:
+        fail(f'no Integration "{ref.name}" in namespace {ref.namespace}', NO_PAIR)
+    integration = parse_integration(document)
+    name = (integration.delivered.get("connection") or {}).get("name")
+    connection = (await _get(client, resources.CONNECTION, Ref(ref.namespace, str(name))))[0] if name else None
+    properties = _mapping(_mapping(connection, "spec"), "configuredProperties")
+    uri = properties.get("connectionUri") or integration.delivered_uri
+    if not uri:
+        state = described_condition(integration, "Ready") if integration.enabled else "it is not enabled"
+        fail(f"Integration {ref} has no connection yet: {state}", NO_PAIR)
+    try:
+        server = parse_uri(str(uri))
+    except ValueError as error:
+        fail(f"the address in the connection of Integration {ref} cannot be tested: {error}", NO_PAIR)
+    delivery = Delivery(integration, server, _secret_keys(integration, connection))
+    if certificate := properties.get("brokerCertificate"):
+        delivery = replace(delivery, ca=str(certificate), ca_source=f"Connection {ref.namespace}/{name}")
+    if external:
+        return await _external(client, delivery)
+    if connection is None and server.tls:
+        return await _with_ca_of_space(client, delivery)
+    return delivery
+
+
+async def read_credential(client: Client, delivery: Delivery) -> Credential:
+    """Return the credential in the Secret; end the command if the user may not read it."""
+    from integration_operator import resources
+
+    secret = delivery.secret
+    document, why = await _get(client, resources.SECRET, secret.ref)
+    if document is None and why:
+        fail(
+            f"you may not read Secret {secret.ref}: ask for the right to get it, or use --from-pod, which needs none",
+            NO_CLUSTER,
+        )
+    if document is None:
+        fail(f"Secret {secret.ref} does not exist; the operator creates it again if it runs", NO_PAIR)
+    live = LiveObject.of(document, names.FIELD_MANAGER)
+    if names.INTEGRATION_LABEL not in live.labels:
+        fail(
+            f"Secret {secret.ref} lacks the label {names.INTEGRATION_LABEL}, without which it is not used; label it",
+            NO_PAIR,
+        )
+    credential = credential_of_secret(live, username_key=secret.username, password_key=secret.password)
+    if credential is None:
+        fail(f"Secret {secret.ref} has no text under {secret.username} or {secret.password}", NO_PAIR)
+    return credential
+
+
+def _secret_keys(integration: Integration, connection: Document | None) -> SecretKeys:
+    """Return the Secret that the Connection names; without a Connection, that of the Integration."""
+    namespace = integration.ref.namespace
+    entries = _mapping(connection, "spec").get("configuredPropertiesFrom") or ()
+    keys = {entry.get("property"): _mapping(entry, "secretKeyRef") for entry in entries}
+    username, password = keys.get("username") or {}, keys.get("password") or {}
+    if password and username.get("name") == password.get("name"):
+        return SecretKeys(Ref(namespace, password["name"]), username["key"], password["key"])
+    if (own := integration.spec.credentials_secret_ref) is not None:
+        return SecretKeys(
+            Ref(namespace, own.name), own.username_key or names.USERNAME_KEY, own.password_key or names.PASSWORD_KEY
+        )
+    return SecretKeys(Ref(namespace, str(integration.delivered.get("secretName") or "")))
+
+
+async def _with_ca_of_space(client: Client, delivery: Delivery) -> Delivery:
+    """Return the delivery with the CA that the AddressSpace shows: no object has the one that went to Syndesis."""
+    from integration_operator.platforms.address_space import address_space
+
+    document, why = await _address_space(client, delivery.integration)
+    space = address_space(document) if document is not None else None
+    if space is None or not space.certificate:
+        return replace(
+            delivery, ca_source=f"{NO_CA} ({why if space is None else f'AddressSpace {space.ref} has none'})"
+        )
+    return replace(delivery, ca=space.certificate, ca_source=f"AddressSpace {space.ref}")
+
+
+async def _external(client: Client, delivery: Delivery) -> Delivery:
+    from integration_operator.platforms.address_space import address_space, external_endpoint
+
+    document, why = await _address_space(client, delivery.integration)
+    if document is None:
+        fail(f"--external needs the AddressSpace, and it was not read ({why}); use --from-pod or --connect", NO_CLUSTER)
+    space, endpoint, tls = address_space(document), external_endpoint(document), delivery.server.tls
+    port = endpoint.port("amqps" if tls else "amqp") if endpoint else None
+    if endpoint is None or port is None:
+        fail(
+            f"AddressSpace {space.ref} shows no endpoint for clients outside the cluster; use --from-pod or --connect",
+            NO_PAIR,
+        )
+    found = replace(delivery, server=Server(endpoint.host, port, tls))
+    if found.ca is None and space.certificate:
+        return replace(found, ca=space.certificate, ca_source=f"AddressSpace {space.ref}")
+    return found
+
+
+async def _address_space(client: Client, integration: Integration) -> tuple[Document | None, str]:
+    """Return the AddressSpace that the spec names; None and why it was not read."""
+    from integration_operator import resources
+
+    reference = integration.spec.address_space_ref
+    if reference is None:
+        return None, "spec.addressSpaceRef is not set"
+    ref = Ref(reference.namespace, reference.name)
+    document, why = await _get(client, resources.ADDRESS_SPACE, ref)
+    return document, why or f"AddressSpace {ref} was not found"
+
+
+async def _get(client: Client, resource: Resource, ref: Ref) -> tuple[Document | None, str]:
+    """Return an object. None if there is none, or it may not be read; the text says so in the second case."""
+    from integration_operator.runtime.errors import Forbidden, NotFound
+    from integration_operator.runtime.resources import discover
+
+    served = await discover(client, resource)
+    if served is None:
+        return None, ""
+    try:
+        return await client.get(served.item(*ref)), ""
+    except NotFound:
+        return None, ""
+    except Forbidden:
+        return None, f"{resource.kind} {ref}: Forbidden"
+
+
+def _mapping(document: Document | None, key: str) -> Document:
+    value = (document or {}).get(key)
+    return value if isinstance(value, dict) else {}
