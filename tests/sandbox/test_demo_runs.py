@@ -81,6 +81,17 @@ def test_the_story_with_a_syndesis_of_today(delivery: str, said: tuple[str, ...]
     assert not re.search(r"[0-9a-f]{64}", output), "no password is shown"
 
 
+@pytest.mark.usefixtures("broker")  # skips, or fails, if one cannot be run here
+def test_the_story_with_a_real_broker_ends_with_a_message() -> None:
+    process = demo("--broker")
+    output, _ = process.communicate(timeout=170)
+    assert process.returncode == 0, output
+    steps = [line for line in output.splitlines() if re.match(r" ?\d+ ", line)]
+    assert "a message goes through the broker with the delivered credential" in steps[-1]
+    assert "✓ message: a message went through orders" in output
+    assert not re.search(r"[0-9a-f]{64}", output), "no password is shown"
+
+
 def test_kept_until_it_is_interrupted() -> None:
     process = demo("--keep")
     assert process.stdout is not None

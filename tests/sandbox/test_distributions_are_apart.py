@@ -80,7 +80,7 @@ def test_the_sandbox_needs_exactly_this_version_of_the_product() -> None:
     assert versions[0]["version"] == versions[1]["version"]
 
 
-@pytest.mark.parametrize("command", ["run", "connection-controller", "explain", "migrate", "render", "crds"])
+@pytest.mark.parametrize("command", ["run", "connection-controller", "explain", "migrate", "render", "test", "crds"])
 def test_no_command_of_the_product_loads_the_sandbox(command: str) -> None:
     code = f"""
         import sys

@@ -29,6 +29,16 @@ def test_the_demo_takes_a_context_of_an_existing_cluster(tmp_path: Path) -> None
     assert (result.exit_code, 'no context "two"; it has one' in result.stderr) == (2, True), result.output
 
 
+def test_a_broker_needs_the_library_to_test_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("integration_operator_sandbox.demo.broker.available", lambda: False)
+    result = CliRunner().invoke(app, ["demo", "--broker"])
+    assert result.exit_code == 4, result.output
+    assert result.stderr == (
+        "integration-operator-sandbox: --broker needs python-qpid-proton: install a C compiler, and pip install "
+        "'integration-operator[amqp]'\n"
+    )
+
+
 @pytest.mark.parametrize(
     "command", [["demo", "--delivery", "post"], ["up", "--name", "No Name"], ["demo", "--context", "a"]]
 )

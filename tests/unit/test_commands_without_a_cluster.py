@@ -105,7 +105,7 @@ def test_version_and_help() -> None:
     assert run("--version")[0] == 0
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("run", "render", "explain", "migrate", "rotate", "confirm-deletion", "uninstall", "crds"):
+    for command in ("run", "render", "explain", "migrate", "rotate", "test", "confirm-deletion", "uninstall", "crds"):
         assert command in out
 
 
@@ -150,7 +150,10 @@ def test_explain_says_which_of_two_integrations_counts(files: tuple[str, str], t
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "connection-controller", "render", "explain", "migrate", "rotate", "confirm-deletion", "uninstall", "crds"],
+    [
+        *("run", "connection-controller", "render", "explain", "migrate", "rotate", "test", "confirm-deletion"),
+        *("uninstall", "crds"),
+    ],
 )
 def test_help_is_in_plain_words(command: str) -> None:
     """A condition is "if" or "when" in help texts, as in Kubernetes' documentation."""

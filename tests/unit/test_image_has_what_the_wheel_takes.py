@@ -74,6 +74,13 @@ def test_a_change_of_the_code_leaves_the_dependencies_alone() -> None:
     assert "requirements-dev.lock" not in copied()
 
 
+def test_the_amqp_library_is_built_on_request_only() -> None:
+    (run,) = [line for line in LINES if "requirements-amqp.lock" in line and line.startswith("RUN")]
+    assert run.startswith('RUN if [ -n "$AMQP" ]; then')
+    assert "ARG AMQP=" in LINES
+    assert "apt-get" not in "".join(line for line in LINES if line != run)
+
+
 def test_the_base_can_be_pinned_and_the_user_is_a_number() -> None:
     stages = [line for line in LINES if line.startswith("FROM")]
     assert [stage.split()[1] for stage in stages] == ["${BASE}", "${BASE}"]

@@ -16,7 +16,10 @@ TOP = Path(__file__).parents[2]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
 SANDBOX = tomllib.loads((TOP / "sandbox" / "pyproject.toml").read_text())
 RUNTIME, DEVELOPMENT, BUILD = "requirements.lock", "requirements-dev.lock", "requirements-build.lock"
-LOCKS = (RUNTIME, DEVELOPMENT, BUILD, "requirements-go.lock")
+AMQP, GO = "requirements-amqp.lock", "requirements-go.lock"
+LOCKS = (RUNTIME, DEVELOPMENT, BUILD, AMQP, GO)
+COMPILES = ["setuptools", "cffi"]
+"""What builds python-qpid-proton (its pyproject.toml). It has no wheel for Linux."""
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -78,12 +81,30 @@ def test_the_development_lock_has_what_the_sandbox_needs() -> None:
 def test_the_go_lock_satisfies_the_sandbox() -> None:
     (text,) = SANDBOX["project"]["optional-dependencies"]["go"]
     requirement = Requirement(text)
-    assert requirement.specifier.contains(pins("requirements-go.lock")[canonicalize_name(requirement.name)])
+    assert requirement.specifier.contains(pins(GO)[canonicalize_name(requirement.name)])
 
 
-def test_the_build_lock_has_the_backend_and_what_it_needs() -> None:
+def test_the_library_of_the_extra_is_in_its_own_lock_alone() -> None:
+    """It needs a C compiler: no other lock may fail to install without one."""
+    (text,) = PROJECT["project"]["optional-dependencies"]["amqp"]
+    library = canonicalize_name(Requirement(text).name)
+    assert Requirement(text).specifier.contains(pins(AMQP)[library])
+    assert [lock for lock in LOCKS if library in pins(lock)] == [AMQP]
+
+
+def test_the_extra_adds_one_package_to_the_product() -> None:
+    """The image installs that one without its dependencies, which it has already."""
+    (text,) = PROJECT["project"]["optional-dependencies"]["amqp"]
+    others = pins(AMQP)
+    del others[canonicalize_name(Requirement(text).name)]
+    assert others.items() <= pins(RUNTIME).items()
+    assert others.items() <= pins(DEVELOPMENT).items()
+
+
+def test_the_build_lock_has_the_backends_and_what_they_need() -> None:
     wanted = PROJECT["build-system"]["requires"]
-    assert set(pins(BUILD)) == needed(wanted)
+    assert set(pins(BUILD)) == needed([*wanted, *COMPILES])
+    assert set(COMPILES) <= set(pins(DEVELOPMENT)), "make builds it without isolation, too"
 
 
 def test_what_is_tested_is_what_is_installed() -> None:

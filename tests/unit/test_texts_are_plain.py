@@ -179,7 +179,9 @@ def test_descriptions_of_settings_are_sentences() -> None:
 def test_help_of_commands_is_in_the_imperative() -> None:
     group = typer.main.get_command(app)
     commands = group.commands  # type: ignore[attr-defined]
-    assert {"run", "render", "explain", "migrate", "rotate", "confirm-deletion", "uninstall", "crds"} <= set(commands)
+    assert {"run", "render", "explain", "migrate", "rotate", "test", "confirm-deletion", "uninstall", "crds"} <= set(
+        commands
+    )
     for name, command in commands.items():
         first = str(command.help).split()[0]
         assert re.fullmatch(r"[A-Z][a-z]+", first), f"{name}: {command.help}"

@@ -95,18 +95,21 @@ def status(name: Name = "default") -> None:
 
 
 def build() -> None:
-    """Build the programs of the control plane and fetch Keycloak, unless they are cached. Print where they are.
+    """Build the programs of the control plane and fetch Keycloak and Artemis, unless they are cached. Print where.
 
-    Only tests need Keycloak. It needs Java and Maven; without them it is left out, and the output says so.
+    Only tests, and a demo with a broker, need the last two. They need Java and Maven; without them they are left out,
+    and the output says so.
     """
+    from integration_operator_sandbox.broker.distribution import ARTEMIS
     from integration_operator_sandbox.platforms.keycloak import distribution
 
     with failures():
         typer.echo(f"Control plane: {binaries.provide().directory}")
         try:
             typer.echo(f"Keycloak: {distribution.provide()}")
+            typer.echo(f"Artemis: {ARTEMIS.provide()}")
         except ToolchainMissing as error:
-            typer.echo(f"No Keycloak: {error.message}")
+            typer.echo(f"No Keycloak and no Artemis: {error.message}")
 
 
 def toolchain() -> None:

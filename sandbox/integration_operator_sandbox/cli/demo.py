@@ -32,6 +32,9 @@ def demo(
     delivery: Annotated[
         str, typer.Option(help="Delivery of the connection: native, rest or connection-controller.")
     ] = "native",
+    broker: Annotated[
+        bool, typer.Option("--broker", help="Run a real broker, and send a message through it at the end.")
+    ] = False,
 ) -> None:
     """Show the life of a pair on a control plane with simulated platforms, and check each step."""
     if delivery not in ("native", "rest", "connection-controller"):
@@ -50,7 +53,7 @@ def demo(
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         with failures(), _one_file(kubeconfig, context) as file:
-            run(keep=keep, kubeconfig=file, delivery=delivery)  # type: ignore[arg-type]
+            run(keep=keep, kubeconfig=file, delivery=delivery, with_broker=broker)  # type: ignore[arg-type]
     except KeyboardInterrupt:
         typer.echo("\nStopped; nothing keeps running.", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.demo.broker import running_broker
 from integration_operator_sandbox.demo.delivery import MODES, Name
 from integration_operator_sandbox.demo.existing_cluster import ExistingCluster
 from integration_operator_sandbox.demo.screen import Screen
@@ -19,21 +21,29 @@ from integration_operator_sandbox.deployment import install_all
 __all__ = ["StepFailed", "run"]
 
 
-def run(*, keep: bool, kubeconfig: Path | None = None, delivery: Name = "native") -> None:
+def run(*, keep: bool, kubeconfig: Path | None = None, delivery: Name = "native", with_broker: bool = False) -> None:
     """Run the demo on a control plane of its own, or on the cluster of a kubeconfig.
 
-    Raises ``StepFailed`` and ``SandboxError``.
+    With a broker, the last step is a message that goes through it. Raises ``StepFailed`` and ``SandboxError``.
     """
     console = Console()
     screen = Screen(console)
     began = time.monotonic()
-    if kubeconfig is None:
-        screen.say("Starting a control plane: etcd, kube-apiserver, three controllers …")
-    with ExistingCluster(kubeconfig) if kubeconfig else ControlPlane.start(before_controllers=install_all) as cluster:
+    with ExitStack() as stack:
+        messaging = None
+        if with_broker:
+            screen.say("Starting a broker: Apache ActiveMQ Artemis …")
+            messaging = stack.enter_context(running_broker())
+        cluster: ControlPlane | ExistingCluster
+        if kubeconfig is None:
+            screen.say("Starting a control plane: etcd, kube-apiserver, three controllers …")
+            cluster = stack.enter_context(ControlPlane.start(before_controllers=install_all))
+        else:
+            cluster = stack.enter_context(ExistingCluster(kubeconfig))
         screen.say(f"The cluster serves after {time.monotonic() - began:.1f} s.")
         with screen.shown():
             try:
-                asyncio.run(Demo(cluster, screen, MODES[delivery]).run(keep=keep))
+                asyncio.run(Demo(cluster, screen, MODES[delivery], messaging).run(keep=keep))
             finally:
                 for number in (signal.SIGINT, signal.SIGTERM):  # nothing is left to do but to stop all in order
                     signal.signal(number, signal.SIG_IGN)

@@ -10,6 +10,7 @@ import asyncio
 import json
 import shlex
 import shutil
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -18,6 +19,7 @@ from integration_operator.api import names
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.errors import ApiError, NotFound
 from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.demo.broker import ADDRESS, MOVED
 from integration_operator_sandbox.demo.delivery import Mode, stored
 from integration_operator_sandbox.demo.existing_cluster import ExistingCluster
 from integration_operator_sandbox.demo.objects import (
@@ -36,7 +38,7 @@ from integration_operator_sandbox.demo.screen import Row, Screen
 from integration_operator_sandbox.deployment import operator_command
 from integration_operator_sandbox.examples import NAMESPACE
 from integration_operator_sandbox.localhost.process import Process, spawn
-from integration_operator_sandbox.platforms import Login, SimulatedEnMasse, SimulatedSyndesis
+from integration_operator_sandbox.platforms import Login, Messaging, SimulatedEnMasse, SimulatedSyndesis
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 
 Check = Callable[[], Awaitable[bool]]
@@ -53,10 +55,14 @@ class StepFailed(Exception):
 class Demo:
     """One run of the demo, from the first object to the last."""
 
-    def __init__(self, plane: ControlPlane | ExistingCluster, screen: Screen, mode: Mode) -> None:
+    def __init__(
+        self, plane: ControlPlane | ExistingCluster, screen: Screen, mode: Mode, messaging: Messaging | None = None
+    ) -> None:
         self._plane = plane
         self._screen = screen
         self._mode = mode
+        self._messaging = messaging
+        self._moved_host = MOVED if messaging is not None else "messaging-moved.enmasse-infra.svc"
         self._server: SyndesisServer | None = None
         self._controller: Process | None = None
         self._children = CHILDREN if mode.resource else CHILDREN[:-1]
@@ -72,6 +78,11 @@ class Demo:
             try:
                 await self._run_steps()
                 await self._refresh()
+                if keep or self._messaging is not None:
+                    await self._deliver_once_more()
+                if self._messaging is not None:
+                    message = "a message goes through the broker with the delivered credential"
+                    await self._wait_for(message, self._connection_works)
                 if keep:
                     await self._keep_running()
             except ApiError as error:
@@ -89,7 +100,7 @@ class Demo:
         )
         enmasse = await stack.enter_async_context(Client.from_kubeconfig(plane.kubeconfig("enmasse")))
         syndesis = await stack.enter_async_context(Client.from_kubeconfig(plane.kubeconfig("syndesis")))
-        self._enmasse = SimulatedEnMasse(enmasse, ready_after=1.0)
+        self._enmasse = SimulatedEnMasse(enmasse, ready_after=1.0, messaging=self._messaging)
         stop = asyncio.Event()
         stack.callback(stop.set)
         simulated_syndesis = SimulatedSyndesis(syndesis, ready_after=0.5, reconciles_connections=not self._mode.server)
@@ -104,6 +115,8 @@ class Demo:
             self._controller = self._spawn("connection-controller", "connection-controller")
         self._screen.say("EnMasse and Syndesis are SIMULATED here; API server, etcd and garbage collector are real.")
         self._screen.say(f"Here {self._mode.description}.")
+        if self._messaging is not None:
+            self._screen.say("The broker is real (Apache ActiveMQ Artemis); the simulated EnMasse gives it its logins.")
 
     async def _run_steps(self) -> None:
         user, say = self._user, self._screen.say
@@ -143,14 +156,17 @@ class Demo:
         await user.delete(OBJECTS["AddressSpace"])
         await self._wait_for(last_step, self._nothing_exists, within=COLLECTED)
 
-    async def _keep_running(self) -> None:
-        """Deliver the pair once more, and keep everything running until Ctrl-C."""
+    async def _deliver_once_more(self) -> None:
+        """Create the AddressSpace again, and take the pair to Ready."""
         if self._operator is None:
             self._start_operator()
         await self._make_space()
         await self._wait_for("once more: the operator offers the pair", self._reason_is("NotEnabled"))
         await self._patch({"spec": {"enabled": True}})
         await self._wait_for("enabled: Ready", self._reason_is("Ready"))
+
+    async def _keep_running(self) -> None:
+        """Keep everything running until Ctrl-C."""
         self._screen.say("\nEverything keeps running until Ctrl-C, the operator too. In another terminal:")
         self._screen.say(f"  export KUBECONFIG={self._plane.kubeconfig('user')}")
         self._screen.say(f"  kubectl get addressspaces,integrations,messagingusers,connections -n {NAMESPACE}")
@@ -220,7 +236,7 @@ class Demo:
         space = await self._get("AddressSpace") or {}
         endpoints = space["status"]["endpointStatuses"]
         for endpoint in endpoints:
-            endpoint["serviceHost"] = "messaging-moved.enmasse-infra.svc"
+            endpoint["serviceHost"] = self._moved_host
         await self._user.patch(OBJECTS["AddressSpace"], {"status": {"endpointStatuses": endpoints}})
 
     # Checks
@@ -251,13 +267,30 @@ class Demo:
     async def _followed(self) -> bool:
         if self._server is not None:
             found = stored(self._server)
-            return found is not None and "messaging-moved" in found["configuredProperties"]["connectionUri"]
+            return found is not None and self._moved_host in found["configuredProperties"]["connectionUri"]
         properties = part(await self._get("Connection"), "spec").get("configuredProperties") or {}
-        return "messaging-moved" in properties.get("connectionUri", "")
+        return self._moved_host in properties.get("connectionUri", "")
 
     async def _can_log_in(self) -> bool:
         secret = await self._get("Secret")
         return secret is not None and self._enmasse.logins.get(await self._login()) == secret_text(secret, "password")
+
+    async def _connection_works(self) -> bool:
+        """Send a message with the command that users have for it, and print what it prints."""
+        arguments = ["test", INTEGRATION, "-n", NAMESPACE, "--address", ADDRESS, "--message"]
+        self._screen.say(f"   $ integration-operator {shlex.join(arguments)} {self._kubeconfig_flag}")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "integration_operator", *arguments),
+            f"--kubeconfig={self._plane.kubeconfig('user')}",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        for line in output.decode().splitlines():
+            self._screen.say(f"     {line}")
+        if process.returncode:
+            raise StepFailed(f"step {self._step}: {errors.decode().strip()}")
+        return True
 
     async def _login(self) -> Login:
         secret = await self._get("Secret") or {"data": {}}

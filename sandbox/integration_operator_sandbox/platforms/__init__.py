@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from integration_operator_sandbox.platforms.crd import install_crds, install_platform_crds, platform_crds
-from integration_operator_sandbox.platforms.enmasse import Login, SimulatedEnMasse
+from integration_operator_sandbox.platforms.enmasse import Login, Messaging, SimulatedEnMasse
 from integration_operator_sandbox.platforms.syndesis import SimulatedSyndesis, Stored
 
 __all__ = [
     "Login",
+    "Messaging",
     "SimulatedEnMasse",
     "SimulatedSyndesis",
     "Stored",

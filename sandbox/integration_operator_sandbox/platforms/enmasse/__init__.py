@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from integration_operator_sandbox.platforms.enmasse.controller import FINALIZER, SimulatedEnMasse
-from integration_operator_sandbox.platforms.enmasse.objects import CERTIFICATE, Login
+from integration_operator_sandbox.platforms.enmasse.objects import CERTIFICATE, Login, Messaging
 
-__all__ = ["CERTIFICATE", "FINALIZER", "Login", "SimulatedEnMasse"]
+__all__ = ["CERTIFICATE", "FINALIZER", "Login", "Messaging", "SimulatedEnMasse"]

@@ -1,7 +1,8 @@
-"""A SIMULATION of EnMasse 0.33: there is no broker and no message is transferred.
+"""A SIMULATION of EnMasse 0.33: there is no broker and no message is transferred, unless a real broker is given.
 
 It changes AddressSpaces and MessagingUsers as EnMasse's controllers were observed to do, in the same order of states.
-The logins that EnMasse's Keycloak would have are in ``logins``; if a real Keycloak is given, they are there, too.
+The logins that EnMasse's Keycloak would have are in ``logins``; if a real Keycloak or a broker is given, they are
+there, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import structlog
 from integration_operator.runtime.client import Client
 from integration_operator_sandbox.platforms.enmasse.objects import (
     Login,
+    Messaging,
     address_space_of,
     login_of,
     password_of,
@@ -53,7 +55,8 @@ class SimulatedEnMasse:
     A new AddressSpace is ready after ``ready_after`` seconds; its realm, with the logins in it, is kept for
     ``realm_kept`` seconds after its deletion, or until another AddressSpace of its name exists. An AddressSpace that
     already has a status is left alone. EnMasse reconciles one MessagingUser after another; ``workers`` does more at
-    the same time. ``keycloak`` is a real one, whose realms the caller creates and deletes.
+    the same time. ``keycloak`` is a real one, whose realms the caller creates and deletes. ``messaging`` is a real
+    broker that all AddressSpaces share.
 
     The deletion of a MessagingUser takes a random time between the two ``deletion`` seconds, determined by ``seed``;
     meanwhile its phase is Terminating, its finalizer is there, and its login works. In a realm of
@@ -72,8 +75,10 @@ class SimulatedEnMasse:
         late_message: float = LATE_MESSAGE,
         seed: int = 0,
         keycloak: KeptLogins | None = None,
+        messaging: Messaging | None = None,
     ) -> None:
         self.logins: dict[Login, str] = {}
+        self._messaging = messaging
         self._client = client
         self._keycloak = keycloak
         self._ready_after = ready_after
@@ -146,7 +151,7 @@ class SimulatedEnMasse:
             if wait > 0:
                 asyncio.get_running_loop().call_later(wait, self._space_queue.add, key)
                 return
-            patch = ready_patch(space)
+            patch = ready_patch(space, self._messaging)
             self._spaces.put(await self._client.patch(f"{SPACES}/namespaces/{key[0]}/addressspaces/{key[1]}", patch))
             del self._due[uid]
             log.info("AddressSpace is ready", platform="simulated EnMasse", object="/".join(key))
@@ -169,6 +174,11 @@ class SimulatedEnMasse:
     def _empty_realm(self, key: Key) -> None:
         for login in [login for login in self.logins if login[:2] == key]:
             del self.logins[login]
+        self._logins_changed()
+
+    def _logins_changed(self) -> None:
+        if self._messaging is not None:
+            self._messaging.keep(self.logins)
 
     async def _reconcile_user(self, key: Key) -> None:
         """Take one MessagingUser through all its states, as EnMasse's controller does."""
@@ -216,7 +226,9 @@ class SimulatedEnMasse:
         password = password_of(user) or ""
         if self._keycloak is not None and (message := await self._keycloak.keep(realm, user, password)):
             return message
-        self.logins[login_of(user)] = password
+        if self.logins.get(login_of(user)) != password:
+            self.logins[login_of(user)] = password
+            self._logins_changed()
         return None
 
     async def _finalize(self, user: Document) -> None:
@@ -239,6 +251,7 @@ class SimulatedEnMasse:
             return
         if space is not None:
             self.logins.pop(login_of(user), None)
+            self._logins_changed()
             if self._keycloak is not None and (realm := realm_of(space)):
                 await self._keycloak.remove(realm, user["spec"]["username"])
         await self._write_finalizers(user, [name for name in finalizers if name != FINALIZER])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from integration_operator_sandbox.platforms.informer import Document, Key, key_of
@@ -32,6 +34,19 @@ class Login(NamedTuple):
     namespace: str
     space: str
     username: str
+
+
+@dataclass(frozen=True, slots=True)
+class Messaging:
+    """A real broker behind every AddressSpace: what their status shows, and what takes the logins.
+
+    ``ports`` are by name. ``keep`` is called with all logins and their passwords whenever they change.
+    """
+
+    host: str
+    ports: Mapping[str, int]
+    ca: str
+    keep: Callable[[Mapping[Login, str]], None]
 
 
 def address_space_of(user: Key) -> Key:
@@ -65,8 +80,11 @@ def password_of(user: Document) -> str | None:
         return None
 
 
-def ready_patch(space: Document) -> Document:
-    """Return the patch that makes an AddressSpace ready. It fails if the AddressSpace has changed meanwhile."""
+def ready_patch(space: Document, messaging: Messaging | None = None) -> Document:
+    """Return the patch that makes an AddressSpace ready. It fails if the AddressSpace has changed meanwhile.
+
+    Without a broker, the endpoint does not exist.
+    """
     namespace, name = key_of(space)
     annotations = space["metadata"].get("annotations") or {}
     infra = annotations.get(INFRA_UUID) or hashlib.sha256(f"{namespace}.{name}".encode()).hexdigest()[:7]
@@ -74,6 +92,10 @@ def ready_patch(space: Document) -> Document:
     ports = [{"name": "amqps", "port": 5671}, {"name": "amqp", "port": 5672}]
     if space["spec"]["type"] == "standard":
         ports.append({"name": "amqp-wss", "port": 443})
+    certificate = CERTIFICATE
+    if messaging is not None:
+        host, certificate = messaging.host, messaging.ca
+        ports = [{"name": name, "port": port} for name, port in messaging.ports.items()]
     return {
         "metadata": {
             "resourceVersion": space["metadata"]["resourceVersion"],
@@ -83,7 +105,7 @@ def ready_patch(space: Document) -> Document:
             "isReady": True,
             "phase": "Active",
             "messages": [],
-            "caCert": base64.b64encode(CERTIFICATE.encode()).decode(),
+            "caCert": base64.b64encode(certificate.encode()).decode(),
             "endpointStatuses": [
                 {"name": endpoint, "serviceHost": host, "servicePorts": ports}
                 for endpoint in ("messaging-wss", "messaging")
