@@ -151,17 +151,46 @@ async def test_who_may_not_read_the_secret_is_told_so_in_one_line(world: World, 
     assert (answer.code, answer.out) == (4, "")
     assert answer.err == (
         f"integration-operator: you may not read Secret {namespace}/credential: ask for the right to get it, or use "
-        "--from-pod, which needs none\n"
+        "--from-pod instead\n"
     )
 
 
-async def test_only_a_secret_of_an_integration_is_used(world: World, broker: Broker) -> None:
-    """A user who may write Connections, and no Secrets, must not get another Secret's values sent to a host."""
+async def test_who_may_not_read_the_integration_is_told_so(world: World, amqp: None, tmp_path: Path) -> None:
+    namespace = await world.namespace("shop")
+    stranger = await kubeconfig_of(world, "stranger", [namespace], [SECRETS], tmp_path)
+    answer = await run(stranger, "mine")
+    assert answer == (
+        4,
+        "",
+        f"integration-operator: you may not read Integration {namespace}/mine: ask for the right to get it\n",
+    )
+
+
+async def test_a_secret_without_the_label_is_not_used(world: World, broker: Broker) -> None:
     name = await over_rest(world, broker)
     namespace = name.partition("/")[0]
     await world.patch("Secret", Ref(namespace, "credential"), {"metadata": {"labels": None}})
     answer = await run(world.control_plane.kubeconfig("user"), name)
     assert (answer.code, "lacks the label integreatly.org/integration" in answer.err) == (3, True), answer
+
+
+async def test_a_changed_connection_gets_no_other_secret_sent(world: World, broker: Broker) -> None:
+    """Who may write Connections, and no Secrets, names another one's credential, and a host of their own."""
+    name = await over_rest(world, broker)
+    namespace = name.partition("/")[0]
+    labels = {names.INTEGRATION_LABEL: "yes"}
+    data = secret_data({"username": "boss", "password": "password of boss"})
+    await world.create("Secret", namespace, "another", metadata={"labels": labels}, data=data)
+    sources = [{"property": key, "secretKeyRef": {"name": "another", "key": key}} for key in ("username", "password")]
+    properties = {"connectionUri": broker.uri("plain")}
+    spec = {"connectorId": "amqp", "configuredProperties": properties, "configuredPropertiesFrom": sources}
+    await world.create("Connection", namespace, "mine", spec=spec)
+    delivered = {"connection": {"delivery": "native", "name": "mine"}, "secretName": "credential"}
+    await world.patch("Integration", Ref(namespace, "mine"), {"status": {"delivered": delivered}}, status=True)
+    for flags in ([], ["--from-pod"]):
+        answer = await run(world.control_plane.kubeconfig("user"), name, *flags)
+        assert (answer.code, answer.out) == (3, "")
+        assert "takes its credential from Secret another, and not from credential" in answer.err
 
 
 async def test_the_endpoint_for_clients_outside(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import ValidationError
+
 from integration_operator.api import names
+from integration_operator.api.connection import ConnectionSpec
 from integration_operator.cli.failure import NO_CLUSTER, NO_PAIR, fail
 from integration_operator.cli.following import described_condition
 from integration_operator.domain.model.credential import Credential, credential_of_secret
@@ -66,27 +69,28 @@ async def read_delivery(client: Client, ref: Ref, *, external: bool = False) -> 
     from integration_operator.cli.reading import served_integrations
 
     await served_integrations(client)
-    document, _ = await _get(client, resources.INTEGRATION, ref)
+    document, why = await _get(client, resources.INTEGRATION, ref)
+    if document is None and why:
+        fail(f"you may not read Integration {ref}: ask for the right to get it", NO_CLUSTER)
     if document is None:
         fail(f'no Integration "{ref.name}" in namespace {ref.namespace}', NO_PAIR)
     integration = parse_integration(document)
-    name = (integration.delivered.get("connection") or {}).get("name")
-    connection = (await _get(client, resources.CONNECTION, Ref(ref.namespace, str(name))))[0] if name else None
-    properties = _mapping(_mapping(connection, "spec"), "configuredProperties")
+    spec = await _connection_spec(client, integration)
+    properties = (spec.configured_properties if spec else None) or {}
     uri = properties.get("connectionUri") or integration.delivered_uri
     if not uri:
         state = described_condition(integration, "Ready") if integration.enabled else "it is not enabled"
         fail(f"Integration {ref} has no connection yet: {state}", NO_PAIR)
     try:
-        server = parse_uri(str(uri))
+        server = parse_uri(uri)
     except ValueError as error:
         fail(f"the address in the connection of Integration {ref} cannot be tested: {error}", NO_PAIR)
-    delivery = Delivery(integration, server, _secret_keys(integration, connection))
+    delivery = Delivery(integration, server, _secret_keys(integration, spec))
     if certificate := properties.get("brokerCertificate"):
-        delivery = replace(delivery, ca=str(certificate), ca_source=f"Connection {ref.namespace}/{name}")
+        delivery = replace(delivery, ca=certificate, ca_source=f"Connection {_connection_ref(integration)}")
     if external:
         return await _external(client, delivery)
-    if connection is None and server.tls:
+    if spec is None and server.tls:
         return await _with_ca_of_space(client, delivery)
     return delivery
 
@@ -99,7 +103,7 @@ async def read_credential(client: Client, delivery: Delivery) -> Credential:
     document, why = await _get(client, resources.SECRET, secret.ref)
     if document is None and why:
         fail(
-            f"you may not read Secret {secret.ref}: ask for the right to get it, or use --from-pod, which needs none",
+            f"you may not read Secret {secret.ref}: ask for the right to get it, or use --from-pod instead",
             NO_CLUSTER,
         )
     if document is None:
@@ -116,19 +120,52 @@ async def read_credential(client: Client, delivery: Delivery) -> Credential:
     return credential
 
 
-def _secret_keys(integration: Integration, connection: Document | None) -> SecretKeys:
-    """Return the Secret that the Connection names; without a Connection, that of the Integration."""
+def _connection_ref(integration: Integration) -> Ref | None:
+    """Return the Connection that was delivered; None over REST."""
+    connection = integration.delivered.get("connection")
+    name = connection.get("name") if isinstance(connection, dict) else None
+    return Ref(integration.ref.namespace, str(name)) if name else None
+
+
+async def _connection_spec(client: Client, integration: Integration) -> ConnectionSpec | None:
+    """Return the spec of the delivered Connection; None if there is none, or the user may not read it."""
+    from integration_operator import resources
+
+    ref = _connection_ref(integration)
+    document, _ = await _get(client, resources.CONNECTION, ref) if ref else (None, "")
+    if document is None:
+        return None
+    try:
+        return ConnectionSpec.model_validate(document.get("spec") or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        fail(f"Connection {ref} is malformed: spec.{'.'.join(map(str, first['loc']))}: {first['msg']}", NO_PAIR)
+
+
+def _secret_keys(integration: Integration, spec: ConnectionSpec | None) -> SecretKeys:
+    """Return where the credential is. End the command if the Connection takes it from another Secret.
+
+    Who may write a Connection, and no Secret, must not have another Secret's values sent to a host.
+    """
     namespace = integration.ref.namespace
-    entries = _mapping(connection, "spec").get("configuredPropertiesFrom") or ()
-    keys = {entry.get("property"): _mapping(entry, "secretKeyRef") for entry in entries}
-    username, password = keys.get("username") or {}, keys.get("password") or {}
-    if password and username.get("name") == password.get("name"):
-        return SecretKeys(Ref(namespace, password["name"]), username["key"], password["key"])
+    keys = SecretKeys(Ref(namespace, str(integration.delivered.get("secretName") or "")))
     if (own := integration.spec.credentials_secret_ref) is not None:
-        return SecretKeys(
-            Ref(namespace, own.name), own.username_key or names.USERNAME_KEY, own.password_key or names.PASSWORD_KEY
+        keys = SecretKeys(
+            Ref(namespace, own.name), own.username_key or keys.username, own.password_key or keys.password
         )
-    return SecretKeys(Ref(namespace, str(integration.delivered.get("secretName") or "")))
+    if not keys.ref.name:
+        fail(f"Integration {integration.ref} has no credential yet", NO_PAIR)
+    sources = {p.property: p.secret_key_ref for p in (spec.configured_properties_from if spec else None) or ()}
+    username, password = sources.get("username"), sources.get("password")
+    if username is None or password is None:
+        return keys
+    if others := {username.name, password.name} - {keys.ref.name}:
+        fail(
+            f"the Connection of Integration {integration.ref} takes its credential from Secret {min(others)}, and not "
+            f"from {keys.ref.name}; wait until the operator has corrected it",
+            NO_PAIR,
+        )
+    return SecretKeys(keys.ref, username.key, password.key)
 
 
 async def _with_ca_of_space(client: Client, delivery: Delivery) -> Delivery:
@@ -189,8 +226,3 @@ async def _get(client: Client, resource: Resource, ref: Ref) -> tuple[Document |
         return None, ""
     except Forbidden:
         return None, f"{resource.kind} {ref}: Forbidden"
-
-
-def _mapping(document: Document | None, key: str) -> Document:
-    value = (document or {}).get(key)
-    return value if isinstance(value, dict) else {}

@@ -11,7 +11,7 @@ from typing import Any
 from integration_operator import __version__
 from integration_operator.api import names
 from integration_operator.cli.delivered import Delivery
-from integration_operator.messaging import Use
+from integration_operator.messaging import StepName, Use
 
 Document = dict[str, Any]
 
@@ -22,6 +22,9 @@ USERNAME, PASSWORD, CA = "AMQP_USERNAME", "AMQP_PASSWORD", "AMQP_CA"
 """Variables of the credential and the CA, which no argument shows."""
 KEPT_SECONDS = 600
 """Time for which a finished Job, and its log, are kept."""
+
+START_SECONDS = 120
+"""Time for the image to be pulled; a Job whose pod cannot start ends after it and the test's own time."""
 
 
 def job(delivery: Delivery, use: Use, *, image: str, within: float) -> Document:
@@ -67,6 +70,7 @@ def job(delivery: Delivery, use: Use, *, image: str, within: float) -> Document:
         },
         "spec": {
             "backoffLimit": 0,
+            "activeDeadlineSeconds": START_SECONDS + round(len(StepName) * within),
             "ttlSecondsAfterFinished": KEPT_SECONDS,
             "template": {"metadata": {"labels": labels}, "spec": pod},
         },
