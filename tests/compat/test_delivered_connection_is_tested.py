@@ -244,6 +244,14 @@ async def test_permissions_are_those_of_the_spec(
     assert (answer.code, tried in answer.out) == (0, True), answer
 
 
+async def test_who_may_only_receive_sends_no_message(
+    world: World, broker: Broker, broker_users: dict[str, BrokerUser]
+) -> None:
+    name = await over_rest(world, broker, authorization=[{"operations": ["recv"], "addresses": ["*"]}])
+    answer = await run(world.control_plane.kubeconfig("user"), name, "--address", ADDRESS, "--message")
+    assert (answer.code, "- message: the user may only receive" in answer.out) == (0, True), answer
+
+
 async def test_the_job_is_accepted_and_holds_no_secret(world: World, broker: Broker, tmp_path: Path) -> None:
     """``--from-pod`` needs no right to the Secret, and prints a Job that the strictest namespace accepts."""
     name = await over_rest(world, broker)

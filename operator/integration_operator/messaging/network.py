@@ -44,8 +44,8 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
     raise StepFailed(Reason.NO_SUCH_HOST, f"no host is named {host}")
 
 
-def connect(addresses: list[Address], deadline: Deadline) -> socket.socket:
-    """Return a connection to the first address that accepts one. Raises ``StepFailed``."""
+def connect(addresses: list[Address], deadline: Deadline) -> tuple[socket.socket, str]:
+    """Return a connection to the first address that accepts one, and that address. Raises ``StepFailed``."""
     failure = StepFailed(Reason.HOST_UNREACHABLE, "the name has no address")
     for family, type_, protocol, _, address in addresses:
         where = f"{address[0]} port {address[1]}"
@@ -64,7 +64,7 @@ def connect(addresses: list[Address], deadline: Deadline) -> socket.socket:
             channel.close()
             raise
         else:
-            return channel
+            return channel, str(address[0])
     raise failure
 
 

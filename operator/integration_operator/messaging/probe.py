@@ -42,9 +42,9 @@ class _Probe:
         addresses = network.resolve(host, port, self._begin(StepName.NAME))
         numbers = ", ".join(dict.fromkeys(str(address[4][0]) for address in addresses))
         yield self._passed(f"{host} is {numbers}" if numbers != host else f"{host} is an address")
-        channel = network.connect(addresses, self._begin(StepName.TCP))
+        channel, number = network.connect(addresses, self._begin(StepName.TCP))
         self.stack.callback(network.close, channel)
-        yield self._passed(f"{channel.getpeername()[0]} accepts connections on port {port}")
+        yield self._passed(f"{number} accepts connections on port {port}")
         deadline = self._begin(StepName.TLS)
         if endpoint.tls:
             secure = network.handshake(channel, endpoint, deadline)
@@ -76,9 +76,12 @@ class _Probe:
             receiver = self._session.open_receiver(address, mark, deadline)
         words = " and ".join({"send": "send to", "recv": "receive from"}[operation] for operation in operations)
         yield self._passed(f"the user may {words} {address}")
-        if not use.message or sender is None:
+        if not use.message:
             return
         deadline = self._begin(StepName.MESSAGE)
+        if sender is None:
+            yield Step(self.step, Outcome.NOT_TRIED, "the user may only receive, and a message is sent first")
+            return
         self._session.send(sender, mark, deadline)
         if receiver is None:
             yield self._passed(f"{address} accepted a message; it is not received, because the user may only send")
