@@ -20,7 +20,7 @@ from integration_operator.cli.render import render
 from integration_operator.cli.rotate import rotate
 from integration_operator.cli.run import CONNECTION_CONTROLLER_SETTINGS, connection_controller, run
 from integration_operator.cli.switches import disable, enable, resume, suspend
-from integration_operator.cli.test import test
+from integration_operator.cli.test import check
 from integration_operator.cli.tree import tree
 from integration_operator.cli.uninstall import uninstall
 
@@ -32,29 +32,29 @@ app = typer.Typer(
     rich_markup_mode=None,  # help as other tools of the field print it: plain, also in a pipe
     pretty_exceptions_show_locals=False,  # locals hold credentials
 )
-COMMANDS: tuple[Callable[..., None], ...] = (
-    get,
-    explain,
-    tree,
-    events,
-    test,
-    enable,
-    disable,
-    suspend,
-    resume,
-    rotate,
-    migrate,
-    diff,
-    render,
-    doctor,
-    confirm_deletion,
-    uninstall,
-    crds,
-)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "get": get,
+    "explain": explain,
+    "tree": tree,
+    "events": events,
+    "test": check,
+    "enable": enable,
+    "disable": disable,
+    "suspend": suspend,
+    "resume": resume,
+    "rotate": rotate,
+    "migrate": migrate,
+    "diff": diff,
+    "render": render,
+    "doctor": doctor,
+    "confirm-deletion": confirm_deletion,
+    "uninstall": uninstall,
+    "crds": crds,
+}
 """The commands in the order of ``--help``: what is used all day comes first."""
 
-for command in COMMANDS:
-    app.command()(command)
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 app.command()(command_with_settings(run))
 app.command()(command_with_settings(connection_controller, CONNECTION_CONTROLLER_SETTINGS))
 

@@ -38,6 +38,7 @@ def said(message: object, code: int) -> int:
     typer.echo(f"integration-operator: {sanitized(message, MAX_LINE)}", err=True)
     return code
 
+
 NOT_WORKING = 7
 """The connection that was tested does not work."""
 

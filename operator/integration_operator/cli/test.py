@@ -31,7 +31,7 @@ MISSING = (
 )
 
 
-def test(
+def check(
     integration: Annotated[str | None, typer.Argument(help="NAME or NAMESPACE/NAME of an Integration.")] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -76,7 +76,9 @@ def test(
     within: Annotated[float, typer.Option(min=0.1, max=600.0, help="Seconds for each step.")] = 10.0,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
 ) -> None:
-    """Test if the connection of an Integration works, and print at which step it fails.
+    """Test if a connection works.
+
+    Prints at which step it fails.
 
     The steps are name, TCP, TLS, log-in, permission and message. Reads the Integration, its Connection and its Secret.
     """
