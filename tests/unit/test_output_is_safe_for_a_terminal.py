@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,7 @@ def test_a_reader_that_goes_away_is_no_error(command: list[str], tmp_path: Path)
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stderr is not None
+    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # less than each command prints: it waits for the reader
     process.stdout.read(1)
     process.stdout.close()
     errors = process.stderr.read()
