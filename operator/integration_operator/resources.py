@@ -21,7 +21,6 @@ SYNDESIS = Resource("Syndesis", "syndesis.io", "syndesises")
 CONNECTION = Resource("Connection", "syndesis.io", "connections", version="v1alpha1")
 INTEGRATION = Resource("Integration", "integreatly.org", "integrations", version="v1alpha1")
 SECRET = Resource("Secret", "", "secrets", version="v1", selector=names.INTEGRATION_LABEL)
-EVENT = Resource("Event", "", "events", version="v1")
 NAMESPACE = Resource("Namespace", "", "namespaces", version="v1", namespaced=False, metadata_only=True)
 CRD = Resource(
     "CustomResourceDefinition",

@@ -124,7 +124,7 @@ def test_an_operator_that_dies_ends_the_story_at_once() -> None:
     wait_for(operator)
     operator()[0].kill()
     output, _ = process.communicate(timeout=25)
-    assert process.returncode == 1
+    assert process.returncode == 70
     assert "was ended by SIGKILL" in output
     wait_for(lambda: all_gone(children))
 

@@ -38,10 +38,9 @@ def events(
 
 
 async def _events(scope: Scope, *, watch: bool) -> None:
-    from integration_operator.resources import EVENT
-    from integration_operator.runtime.resources import APIResource
+    from integration_operator.runtime.resources import APIResource, Resource
 
-    served = APIResource(EVENT, "v1")
+    served = APIResource(Resource("Event", "", "events"), "v1")
     async with connected(scope.kubeconfig, scope.context) as client:
         kind = f"involvedObject.kind={names.INTEGRATION_KIND}"
         queries: list[tuple[str | None, dict[str, str]]] = [
