@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 
+from integration_operator.api import names
 from integration_operator.controllers.integration.guards import REPAIRS, WINDOW
 from integration_operator.domain.model import naming
 from integration_operator.runtime.errors import Conflict, Forbidden, Unavailable
 from integration_operator.runtime.ref import Ref
 from tests.support import builders
-from tests.support.documents import Document, condition, reason
-from tests.support.operated import PAIR, RESYNC, SOON, both, enabled, operated
+from tests.support.documents import Document, condition, decoded, reason
+from tests.support.operated import INTEGRATION, PAIR, RESYNC, SOON, both, enabled, operated
 from tests.support.virtual_time import run
 
 
@@ -108,6 +109,28 @@ def test_a_client_that_changes_an_object_again_and_again_is_named_and_not_fought
             await asyncio.sleep(WINDOW)
             assert found != scene.api.find("Connection", naming.connection_ref(PAIR))
             assert reason(scene.integration()) == "Ready", "it is tried again once the window has passed"
+
+    run(scenario())
+
+
+def test_a_secret_that_is_deleted_after_a_rotation_is_restored_and_not_rotated_again() -> None:
+    async def scenario() -> None:
+        async with operated(*both()) as scene:
+            await enabled(scene, rotation={"overlap": "1s"})
+            secret, metadata = naming.secret_ref(PAIR), {**INTEGRATION._asdict(), "annotations": {names.ROTATE: "1"}}
+            first = scene.api.find("Secret", secret)
+            scene.api.put({"kind": "Integration", "metadata": metadata})
+            await asyncio.sleep(60)
+            rotated = scene.api.find("Secret", secret)
+            assert first is not None
+            assert rotated is not None
+            assert decoded(rotated)["password"] != decoded(first)["password"]
+            scene.api.remove("Secret", secret)
+            await asyncio.sleep(60)
+            restored = scene.api.find("Secret", secret)
+            assert restored is not None
+            for key in ("username", "password"):
+                assert decoded(restored)[key] == decoded(rotated)[key]
 
     run(scenario())
 

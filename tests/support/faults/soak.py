@@ -111,6 +111,9 @@ class Soak:
         self._passwords: dict[tuple[Ref, Ref], str] = {}
         self._changed: set[tuple[Ref, Ref]] = set()
         """Pairs whose credential may change in this round."""
+        self.rotating: set[tuple[Ref, Ref]] = set()
+        """Pairs with a request for a rotation that is not followed yet: a write that was refused is tried again after
+        up to two minutes, and until then everything may be as desired with the earlier credential."""
         self._requests = 0
         self._log_read = 0
 
@@ -202,6 +205,7 @@ class Soak:
         integration = await self._stage.integration(space, syndesis)
         await self._stage.patch("Integration", integration, {"metadata": request, "spec": spec})
         self._changed.add((space, syndesis))
+        self.rotating.add((space, syndesis))
 
     async def _delete_secret(self, space: Ref, syndesis: Ref) -> None:
         await self._delete_child("Secret", space, syndesis)
@@ -253,10 +257,13 @@ class Soak:
                 if (s["metadata"].get("annotations") or {}).get("integreatly.org/address-space") == str(space)
             )
             password = secret_value(next(of_pair), "password")
-            before = self._passwords.get((space, syndesis), password)
-            if before != password and (space, syndesis) not in self._changed:
+            before = self._passwords.get((space, syndesis))
+            if before is not None and before != password and (space, syndesis) not in self._changed | self.rotating:
                 changed.append(f"the password of {space} has changed unasked")
+            if before != password:
+                self.rotating.discard((space, syndesis))
             self._passwords[space, syndesis] = password
+        self.rotating &= self._enabled
         return changed
 
     def _log(self) -> str:
@@ -322,7 +329,7 @@ async def _rounds(
         print(
             f"round {number}: {sum(running.steps.values())} changes, {injection.injected.total()} faults, process "
             f"{sample.life}: {sample.resident / 2**20:.1f} MiB, {sample.files} open files; as desired after "
-            f"{time.monotonic() - ended:.1f} s",
+            f"{time.monotonic() - ended:.1f} s, {len(running.rotating)} rotations to come",
             flush=True,
         )
     return []

@@ -27,6 +27,7 @@ from integration_operator.domain.model.rotation import RotationRecord, rotation_
 from integration_operator.domain.policies import login, ownership, pairing
 from integration_operator.domain.policies.integrations import rank, resolve_pair
 from integration_operator.domain.policies.ownership import Ownership
+from integration_operator.domain.policies.rotation import requested
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import Ref
 
@@ -213,7 +214,13 @@ class Gatherer:
         provided_ref = login.provided_secret_ref(integration)
         provided = cache.secrets.get(provided_ref) if provided_ref else None
         inherited = self._inherited_username(pair, integration)
-        record = RotationRecord() if provided_ref else rotation_record(secret, pair, inherited=inherited)
+        record = (
+            RotationRecord()
+            if provided_ref
+            else rotation_record(
+                secret, pair, inherited=inherited, request=requested(integration) if integration else ""
+            )
+        )
         chosen = login.provided_username(integration, provided)
         username = chosen or login.generated_username(
             pair,

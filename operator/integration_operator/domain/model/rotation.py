@@ -51,13 +51,17 @@ class RotationRecord:
         return {key: encode(text) for key, text in texts.items() if text}
 
 
-def rotation_record(secret: LiveObject | None, pair: Pair, *, inherited: str | None = None) -> RotationRecord:
+def rotation_record(
+    secret: LiveObject | None, pair: Pair, *, inherited: str | None = None, request: str = ""
+) -> RotationRecord:
     """Return the record of a Secret. A user can edit it: the names of users that are not the pair's are dropped.
 
-    ``inherited`` is the user name of the proof of concept's login, if the pair inherits it.
+    ``inherited`` is the user name of the proof of concept's login, if the pair inherits it. Without a Secret the
+    ``request`` that the Integration makes now counts as followed: it may have been, and a credential never changes
+    because its Secret was deleted.
     """
     if secret is None or secret.deleting:
-        return RotationRecord()
+        return RotationRecord(request=request)
     following = credential_of_secret(secret, username_key=names.NEXT_USERNAME_KEY, password_key=names.NEXT_PASSWORD_KEY)
     current = credential_of_secret(secret)
     in_use = current.username if current else None
@@ -67,8 +71,8 @@ def rotation_record(secret: LiveObject | None, pair: Pair, *, inherited: str | N
     previous = decode(data.get(names.PREVIOUS_USERNAME_KEY)) or ""
     known = previous != in_use and previous in (*naming.usernames(pair), inherited)
     rotated_at = parse_time(decode(data.get(names.ROTATED_AT_KEY)))
-    request = decode(data.get(names.ROTATION_REQUEST_KEY)) or ""
-    return RotationRecord(following, previous if known else None, rotated_at, request)
+    followed = decode(data.get(names.ROTATION_REQUEST_KEY)) or ""
+    return RotationRecord(following, previous if known else None, rotated_at, followed)
 
 
 def request_hash(request: str) -> str:
