@@ -86,7 +86,6 @@ def _command(arguments: tuple[str, ...]) -> list[str]:
 
 def _environment(kubeconfig: Path | None, more: dict[str, str]) -> dict[str, str]:
     found = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **more}
-    for name in ("PYTHONPATH",):
-        if name in os.environ:
-            found[name] = os.environ[name]
+    if "PYTHONPATH" in os.environ:
+        found["PYTHONPATH"] = os.environ["PYTHONPATH"]
     return found if kubeconfig is None else {**found, "KUBECONFIG": str(kubeconfig)}

@@ -122,8 +122,7 @@ async def read_credential(client: Client, delivery: Delivery) -> Credential:
 
 def _connection_ref(integration: Integration) -> Ref | None:
     """Return the Connection that was delivered; None over REST."""
-    connection = integration.delivered.get("connection")
-    name = connection.get("name") if isinstance(connection, dict) else None
+    name = integration.delivered_side("connection").get("name")
     return Ref(integration.ref.namespace, str(name)) if name else None
 
 

@@ -10,7 +10,7 @@ import typer
 
 from integration_operator import __version__
 from integration_operator.cli.failure import DIFFERENCE, WRONG_INPUT, fail, one_line
-from integration_operator.cli.flags import Config, Context, Kubeconfig, Templates
+from integration_operator.cli.flags import Config, Context, Kubeconfig, Output, Templates, check_output
 from integration_operator.cli.output import MAX_LINE, echo, say
 from integration_operator.cli.progress import progress
 from integration_operator.runtime.ref import Ref
@@ -36,15 +36,14 @@ def doctor(
             "SubjectAccessReviews.",
         ),
     ] = None,
-    output: Annotated[str, typer.Option("-o", "--output", help="text or json")] = "text",
+    output: Output = "text",
 ) -> None:
     """Find what is wrong with an installation.
 
     Each finding comes with the command that mends it. Exits with 1 if there is a problem. A warning is something
     that may be right, or that you may not see.
     """
-    if output not in ("text", "json"):
-        fail(f"--output must be text or json (got {output})", WRONG_INPUT)
+    check_output(output)
     if service_account is not None and Ref.parse(service_account) is None:
         fail(f"--service-account must be NAMESPACE/NAME (got {service_account})", WRONG_INPUT)
     with one_line():

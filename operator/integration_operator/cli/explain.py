@@ -16,9 +16,18 @@ from integration_operator.api.model import DNS_LABEL
 from integration_operator.cli.completion import names_that_begin
 from integration_operator.cli.explanation import Explanation, explanations
 from integration_operator.cli.failure import NO_PAIR, WRONG_INPUT, fail, one_line
-from integration_operator.cli.flags import Config, Context, EnMasseNamespace, Kubeconfig, PairingRules
+from integration_operator.cli.flags import (
+    Config,
+    Context,
+    EnMasseNamespace,
+    Kubeconfig,
+    Output,
+    PairingRules,
+    check_output,
+)
 from integration_operator.cli.output import echo, say
 from integration_operator.cli.reading import connected, read, ref_of
+from integration_operator.cli.scope import fail_missing
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.integration import Integration
 from integration_operator.runtime.text import sanitized
@@ -60,15 +69,14 @@ def explain(
     config: Config = None,
     pairing_rules: PairingRules = None,
     enmasse_namespace: EnMasseNamespace = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
+    output: Output = "text",
 ) -> None:
     """Explain what is a pair, and why or why not.
 
     Prints for every AddressSpace and Syndesis what the operator would do, why, and what would change that. Reads
     AddressSpaces, Syndesis and Integrations, and AuthenticationServices if you may; never Secrets.
     """
-    if output not in ("text", "json"):
-        fail(f"--output must be text or json (got {output})", WRONG_INPUT)
+    check_output(output)
     if filename and (integrations or kubeconfig or context or namespace or all_namespaces):
         fail("--filename explains files instead of a cluster: leave the flags of a cluster out", WRONG_INPUT)
     for name in filter(None, (*(namespace or ()), enmasse_namespace)):
@@ -130,7 +138,7 @@ class Wanted:
         by_ref = {integration.ref: e for e in explained for integration in e.integrations}
         refs = [ref_of(name, next(iter(self.namespaces), default)) for name in self.names]
         if missing := [ref for ref in refs if ref not in by_ref]:
-            fail(f'no Integration "{missing[0].name}" in namespace {missing[0].namespace}; get -A shows all', NO_PAIR)
+            fail_missing(missing[0])
         return [by_ref[ref] for ref in dict.fromkeys(refs)]
 
 

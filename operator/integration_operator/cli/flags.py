@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from integration_operator.cli.failure import one_line
+from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
 from integration_operator.settings import Settings, load
 
 TYPES: tuple[type, ...] = (bool, int, float, Path)
 """Types of flags that typer parses. Every other setting is text, which the settings parse."""
+
+
+def check_output(output: str, formats: Sequence[str] = ("text", "json")) -> None:
+    """End the command if it does not print in this format."""
+    if output not in formats:
+        fail(f"--output must be {', '.join(formats[:-1])} or {formats[-1]} (got {output})", WRONG_INPUT)
 
 
 def option(name: str) -> Any:
@@ -34,6 +40,7 @@ Context = Annotated[str | None, option("context")]
 EnMasseNamespace = Annotated[str | None, option("enmasse_namespace")]
 PairingRules = Annotated[str | None, option("pairing_rules")]
 Templates = Annotated[Path | None, option("templates")]
+Output = Annotated[str, typer.Option("-o", "--output", help="text or json")]
 UserDelivery = Annotated[str | None, option("user_delivery")]
 ConnectionDelivery = Annotated[str | None, option("connection_delivery")]
 

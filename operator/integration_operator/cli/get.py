@@ -12,7 +12,7 @@ import typer
 
 from integration_operator.cli.ages import age_of, now
 from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
-from integration_operator.cli.flags import Context, Kubeconfig
+from integration_operator.cli.flags import Context, Kubeconfig, check_output
 from integration_operator.cli.following import condition_of
 from integration_operator.cli.output import echo, say
 from integration_operator.cli.reading import changes, connected
@@ -25,7 +25,7 @@ Document = dict[str, Any]
 
 COLUMNS = ("NAMESPACE", "NAME", "ADDRESSSPACE", "SYNDESIS", "ENABLED", "READY", "REASON", "AGE")
 WIDE = ("USER", "CONNECTION", "MESSAGE")
-FORMATS = ("", "wide", "json", "yaml", "name")
+FORMATS = ("wide", "json", "yaml", "name")
 
 
 def get(
@@ -40,8 +40,8 @@ def get(
     """Show the pairs and their state."""
     scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
     scope.check()
-    if output not in FORMATS:
-        fail(f"--output must be {', '.join(FORMATS[1:-1])} or {FORMATS[-1]} (got {output})", WRONG_INPUT)
+    if output:
+        check_output(output, FORMATS)
     if watch and (output in ("json", "yaml") or len(scope.names) > 1):
         fail("--watch shows one Integration or all, as a table or as names", WRONG_INPUT)
     with one_line():
@@ -108,7 +108,6 @@ class _Rows:
             age_of(integration.created, at),
         )
         if self._wide:
-            sides = (integration.delivered.get(side) for side in ("user", "connection"))
-            row += tuple(side.get("delivery", "") if isinstance(side, dict) else "" for side in sides)
+            row += tuple(integration.delivered_side(side).get("delivery", "") for side in ("user", "connection"))
             row += (ready.get("message", ""),)
         return row[self._from :]

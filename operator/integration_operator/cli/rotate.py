@@ -49,24 +49,16 @@ def rotate(
 
 async def _rotate(names_: list[str], namespace: str | None, settings: Settings, *, within: float) -> None:
     from integration_operator.cli.reading import connected, ref_of, served_integrations
+    from integration_operator.cli.scope import read_integration
 
     async with connected(settings.kubeconfig, settings.context) as client:
         served = await served_integrations(client)
         refs = [ref_of(name, namespace or client.namespace) for name in names_]
         paths = {ref: served.item(*ref) for ref in refs}
-        for ref, path in paths.items():  # all are checked before the first one is changed
-            _check(await _get(client, path, ref))
+        for ref in paths:  # all are checked before the first one is changed
+            _check(parse_integration(await read_integration(client, served, ref)))
         for ref, path in paths.items():
             await _rotate_one(client, ref, path, within)
-
-
-async def _get(client: Client, path: str, ref: Ref) -> Integration:
-    from integration_operator.runtime.errors import NotFound
-
-    try:
-        return parse_integration(await client.get(path))
-    except NotFound:
-        fail(f'no Integration "{ref.name}" in namespace {ref.namespace}', NO_PAIR)
 
 
 def _check(integration: Integration) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -85,4 +85,9 @@ async def read_integration(client: Client, served: APIResource, ref: Ref) -> Doc
     try:
         return await client.get(served.item(*ref))
     except NotFound:
-        fail(f'no Integration "{ref.name}" in namespace {ref.namespace}; get -A shows all', NO_PAIR)
+        fail_missing(ref)
+
+
+def fail_missing(ref: Ref) -> NoReturn:
+    """End the command because an Integration that the user named does not exist."""
+    fail(f'no Integration "{ref.name}" in namespace {ref.namespace}; get -A shows all', NO_PAIR)

@@ -15,7 +15,7 @@ from integration_operator.api.schema import to_yaml
 from integration_operator.cli import job
 from integration_operator.cli.delivered import Delivery, read_credential, read_delivery
 from integration_operator.cli.failure import NOT_WORKING, WRONG_INPUT, fail, one_line
-from integration_operator.cli.flags import Context, Kubeconfig
+from integration_operator.cli.flags import Context, Kubeconfig, Output, check_output
 from integration_operator.cli.next_steps import next_step
 from integration_operator.cli.output import echo, say
 from integration_operator.domain.model.credential import Credential
@@ -74,7 +74,7 @@ def check(
     ] = False,
     image: Annotated[str, typer.Option(help="Image of that Job.")] = job.IMAGE,
     within: Annotated[float, typer.Option(min=0.1, max=600.0, help="Seconds for each step.")] = 10.0,
-    output: Annotated[str, typer.Option("--output", "-o", help="text or json")] = "text",
+    output: Output = "text",
 ) -> None:
     """Test if a connection works.
 
@@ -82,8 +82,7 @@ def check(
 
     The steps are name, TCP, TLS, log-in, permission and message. Reads the Integration, its Connection and its Secret.
     """
-    if output not in ("text", "json"):
-        fail(f"--output must be text or json (got {output})", WRONG_INPUT)
+    check_output(output)
     if (integration is None) == (endpoint is None):
         fail("name an Integration, or give --endpoint", WRONG_INPUT)
     if endpoint is not None and (from_pod or external or namespace or kubeconfig or context):

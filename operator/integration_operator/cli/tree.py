@@ -6,12 +6,12 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
-from integration_operator.cli.flags import Context, Kubeconfig
+from integration_operator.cli.failure import one_line
+from integration_operator.cli.flags import Context, Kubeconfig, Output, check_output
 from integration_operator.cli.following import condition_of
 from integration_operator.cli.output import MAX_LINE, echo
 from integration_operator.cli.reading import connected
@@ -49,7 +49,7 @@ def tree(
     context: Context = None,
     namespace: Namespace = None,
     all_namespaces: AllNamespaces = False,
-    output: Annotated[str, typer.Option("-o", "--output", help="text or json")] = "text",
+    output: Output = "text",
 ) -> None:
     """Show which object owns which.
 
@@ -58,8 +58,7 @@ def tree(
     """
     scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
     scope.check()
-    if output not in ("text", "json"):
-        fail(f"--output must be text or json (got {output})", WRONG_INPUT)
+    check_output(output)
     with one_line():
         forest, integrations_read = asyncio.run(_tree(scope))
     if output == "json":
@@ -99,7 +98,7 @@ async def _nodes(objects: _Objects, integration: Integration) -> list[Node]:
     """Return an Integration, its pair, and what was delivered."""
     from integration_operator import resources
 
-    ready, delivered = condition_of(integration, "Ready"), integration.delivered
+    ready = condition_of(integration, "Ready")
     nodes = []
     if (pair := specified_pair(integration)) is not None:
         nodes += [
@@ -108,20 +107,20 @@ async def _nodes(objects: _Objects, integration: Integration) -> list[Node]:
         ]
     state = "ready" if ready.get("status") == "True" else f"not ready: {ready.get('reason', 'not seen yet')}"
     nodes.append(_node_of(integration.live.document, "Integration", integration.ref, state))
-    if secret := delivered.get("secretName"):
+    if secret := integration.delivered.get("secretName"):
         nodes.append(await objects.node(resources.SECRET, Ref(integration.ref.namespace, str(secret))))
     for side in ("user", "secondUser"):
-        user = delivered.get(side)
-        if isinstance(user, dict) and user.get("name"):
+        user = integration.delivered_side(side)
+        if user.get("name"):
             ref = Ref(str(user.get("namespace", "")), str(user["name"]))
             nodes.append(await objects.node(resources.MESSAGING_USER, ref))
-        elif isinstance(user, dict) and user.get("username"):
+        elif user.get("username"):
             nodes.append(_over_rest(f"user {user['username']}", str(user.get("delivery")), integration))
-    connection = delivered.get("connection")
-    if isinstance(connection, dict) and connection.get("name"):
+    connection = integration.delivered_side("connection")
+    if connection.get("name"):
         ref = Ref(integration.ref.namespace, str(connection["name"]))
         nodes.append(await objects.node(resources.CONNECTION, ref))
-    elif isinstance(connection, dict) and connection.get("id"):
+    elif connection.get("id"):
         nodes.append(_over_rest(f"connection {connection['id']}", str(connection.get("delivery")), integration))
     return nodes
 

@@ -11,8 +11,7 @@ from integration_operator.api import names
 from integration_operator.cli.diagnosis.finding import Finding, Visit
 from integration_operator.cli.following import condition_of
 from integration_operator.cli.reading import everything
-from integration_operator.domain.policies.integrations import parse_integration
-from integration_operator.resources import INTEGRATION, MESSAGING_USER
+from integration_operator.resources import MESSAGING_USER
 from integration_operator.runtime.resources import discover
 
 Document = dict[str, Any]
@@ -23,14 +22,10 @@ SETTLED = frozenset({"NotEnabled", "Suspended", "Ready"})
 
 async def integrations(visit: Visit) -> list[Finding]:
     """Count the Integrations by what they wait for."""
-    served = await discover(visit.client, INTEGRATION)
-    if served is None:
-        return []
     ready = 0
     waiting: Counter[str] = Counter()
     first: dict[str, str] = {}
-    for document in await everything(visit.client, served, None):
-        integration = parse_integration(document)
+    for integration in await visit.integrations():
         condition = condition_of(integration, "Ready")
         reason = str(condition.get("reason", ""))
         ready += condition.get("status") == "True"

@@ -8,11 +8,7 @@ import ssl
 import aiohttp
 
 from integration_operator.cli.diagnosis.finding import Finding, Visit
-from integration_operator.cli.reading import everything
-from integration_operator.domain.policies.integrations import parse_integration
-from integration_operator.resources import INTEGRATION
 from integration_operator.runtime.network_errors import describe_network_error
-from integration_operator.runtime.resources import discover
 
 SECONDS = 5.0
 """Time for one answer."""
@@ -21,13 +17,11 @@ FROM_POD = "kubectl exec -n integration-operator deploy/integration-operator -- 
 
 async def syndesis(visit: Visit) -> list[Finding]:
     """Check that each Syndesis answers whose connections are delivered over REST."""
-    served = await discover(visit.client, INTEGRATION)
-    documents = await everything(visit.client, served, None) if served is not None else []
-    namespaces = set()
-    for integration in map(parse_integration, documents):
-        connection = integration.delivered.get("connection")
-        if isinstance(connection, dict) and connection.get("delivery") == "rest":
-            namespaces.add(integration.ref.namespace)
+    namespaces = {
+        integration.ref.namespace
+        for integration in await visit.integrations()
+        if integration.delivered_side("connection").get("delivery") == "rest"
+    }
     urls = [visit.settings.syndesis_url.format(namespace=namespace) for namespace in sorted(namespaces)]
     return list(await asyncio.gather(*(_answers("syndesis", url, "/api/v1/version") for url in urls)))
 

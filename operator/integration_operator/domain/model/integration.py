@@ -88,11 +88,15 @@ class Integration:
         delivered = self.status.get("delivered")
         return delivered if isinstance(delivered, dict) else {}
 
+    def delivered_side(self, key: str) -> dict[str, Any]:
+        """Return what the status says of ``user``, ``secondUser`` or ``connection``, empty if there is none."""
+        side = self.delivered.get(key)
+        return side if isinstance(side, dict) else {}
+
     @property
     def delivered_uri(self) -> str | None:
         """The URI of the delivered connection."""
-        connection = self.delivered.get("connection")
-        uri = connection.get("uri") if isinstance(connection, dict) else None
+        uri = self.delivered_side("connection").get("uri")
         return uri if isinstance(uri, str) else None
 
     @property
@@ -124,8 +128,7 @@ class Integration:
         return self.live.annotations.get(names.CONFIRM_DELETION) == "true"
 
     def _username_of(self, key: str) -> str | None:
-        user = self.delivered.get(key)
-        username = user.get("username") if isinstance(user, dict) else None
+        username = self.delivered_side(key).get("username")
         return username if isinstance(username, str) else None
 
     def equals_without_status(self, other: Integration) -> bool:
