@@ -47,9 +47,9 @@ async def test_each_user_acts_under_its_name_and_the_log_tells(control_plane: Co
 
 def test_files_that_hold_tokens_are_private(control_plane: ControlPlane) -> None:
     assert control_plane.directory.stat().st_mode & 0o077 == 0
-    token = control_plane.token("operator")
+    token, kubeconfig = control_plane.token("operator"), control_plane.kubeconfig("operator")
     holders = {p for p in control_plane.directory.glob("*") if p.is_file() and token in p.read_text()}
-    assert control_plane.kubeconfig("operator") in holders
+    assert kubeconfig in holders
     assert {oct(p.stat().st_mode & 0o777) for p in holders} == {"0o600"}
 
 
