@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from tests.support.simulation import Simulation, eventually
+import asyncio
+from typing import Any
+
+from integration_operator.runtime.client import Client, Document, Query
+from integration_operator_sandbox.controlplane import ControlPlane
+from integration_operator_sandbox.platforms import SimulatedSyndesis
+from tests.support.simulation import Simulation, eventually, simulated
+
+
+class ListsSecretsLate(Client):
+    """A client whose LIST of Secrets takes half a second."""
+
+    async def get(self, path: str, query: Query | None = None, **limits: Any) -> Document:
+        if path == "/api/v1/secrets":
+            await asyncio.sleep(0.5)
+        return await super().get(path, query, **limits)
 
 
 async def instance(simulation: Simulation, name: str) -> str:
@@ -54,6 +69,34 @@ async def test_connection_is_ready_once_its_secret_is_there_and_follows_it(simul
     await simulation.status(f"{path}/orders", phase="Ready", observedGeneration=2)
     await simulation.client.delete(f"{path}/orders")
     await eventually("the connection goes", lambda: _is(key not in simulation.syndesis.connections))
+
+
+async def test_connection_that_is_ready_stays_so_when_its_secret_is_listed_late(
+    control_plane: ControlPlane, client: Client, namespace: str
+) -> None:
+    async with simulated(control_plane, client, namespace) as simulation:
+        await simulation.status(await instance(simulation, "syndesis"), phase="Installed")
+        source = {"property": "password", "secretKeyRef": {"name": "credential", "key": "password"}}
+        spec = {"connectorId": "amqp", "configuredPropertiesFrom": [source]}
+        path = simulation.path("syndesis.io/v1alpha1", "connections")
+        await client.post(
+            simulation.path("v1", "secrets"), {"metadata": {"name": "credential"}, "data": {"password": ""}}
+        )
+        await client.post(
+            path,
+            {"apiVersion": "syndesis.io/v1alpha1", "kind": "Connection", "metadata": {"name": "orders"}, "spec": spec},
+        )
+        await simulation.status(f"{path}/orders", phase="Ready")
+    before = await client.get(f"{path}/orders")
+
+    stop = asyncio.Event()
+    async with ListsSecretsLate.from_kubeconfig(control_plane.kubeconfig("syndesis")) as late:
+        syndesis = SimulatedSyndesis(late)
+        running = asyncio.create_task(syndesis.run(stop))
+        await eventually("it is stored again", lambda: _is((namespace, "orders") in syndesis.connections))
+        stop.set()
+        await running
+    assert await client.get(f"{path}/orders") == before
 
 
 async def _is(fact: bool) -> bool:

@@ -7,7 +7,7 @@ mistakes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -141,8 +141,18 @@ class WorkQueue:
                     self._keys.put_nowait(key)
 
 
-async def run_until(stop: asyncio.Event, *work: Awaitable[None]) -> None:
-    """Run all coroutines until ``stop`` is set. Raise the first error."""
+async def run_controllers(stop: asyncio.Event, informers: Sequence[Informer], *workers: Awaitable[None]) -> None:
+    """Run the informers until ``stop`` is set, and the workers once all have synced. Raise the first error.
+
+    As in the real controllers, an object that is not in a local copy yet never counts as deleted.
+    """
+
+    async def once_synced(worker: Awaitable[None]) -> None:
+        for informer in informers:
+            await informer.synced.wait()
+        await worker
+
+    work = [*(informer.run() for informer in informers), *map(once_synced, workers)]
     tasks = [asyncio.ensure_future(one) for one in work]
     stopping = asyncio.ensure_future(stop.wait())
     try:

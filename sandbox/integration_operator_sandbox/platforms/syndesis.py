@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from integration_operator.runtime.client import Client
-from integration_operator_sandbox.platforms.informer import Document, Informer, Key, WorkQueue, key_of, run_until
+from integration_operator_sandbox.platforms.informer import Document, Informer, Key, WorkQueue, key_of, run_controllers
 
 GROUP = "/apis/syndesis.io"
 VERSION = "1.13.2"
@@ -59,9 +59,9 @@ class SimulatedSyndesis:
         """Run the controllers until ``stop`` is set."""
         log.info("Syndesis is simulated: nothing is integrated", platform="simulated Syndesis")
         informers = (self._instances, self._connections, self._secrets, self._config_maps)
-        await run_until(
+        await run_controllers(
             stop,
-            *(informer.run() for informer in informers),
+            informers,
             self._instance_queue.work(self._reconcile_instance),
             *(self._connection_queue.work(self._reconcile_connection) for _ in range(self._workers)),
         )

@@ -24,7 +24,7 @@ from integration_operator_sandbox.platforms.enmasse.objects import (
     realm_of,
     status_of,
 )
-from integration_operator_sandbox.platforms.informer import Document, Informer, Key, WorkQueue, key_of, run_until
+from integration_operator_sandbox.platforms.informer import Document, Informer, Key, WorkQueue, key_of, run_controllers
 from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
 
 SPACES = "/apis/enmasse.io/v1beta1"
@@ -103,18 +103,12 @@ class SimulatedEnMasse:
     async def run(self, stop: asyncio.Event) -> None:
         """Run the controllers until ``stop`` is set."""
         log.info("EnMasse is simulated: no message is transferred", platform="simulated EnMasse")
-        await run_until(
+        await run_controllers(
             stop,
-            *(informer.run() for informer in (self._spaces, self._users, self._services)),
+            (self._spaces, self._users, self._services),
             self._space_queue.work(self._reconcile_space),
-            *(self._work_on_users() for _ in range(self._workers)),
+            *(self._user_queue.work(self._reconcile_user) for _ in range(self._workers)),
         )
-
-    async def _work_on_users(self) -> None:
-        """Reconcile MessagingUsers once all AddressSpaces are known: an unknown one must not count as deleted."""
-        for informer in (self._spaces, self._services):
-            await informer.synced.wait()
-        await self._user_queue.work(self._reconcile_user)
 
     def _space_changed(self, key: Key) -> None:
         if space := self._spaces.objects.get(key):
