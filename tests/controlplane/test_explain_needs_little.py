@@ -195,7 +195,7 @@ async def test_a_condition_that_the_operator_wrote_is_shown(world: World) -> Non
     async with world.operator():
         await world.has_reason(pair, "NotEnabled")
     answer = await explain(world.control_plane.kubeconfig("user"))
-    assert "Ready=False: NotEnabled: " in answer.out
+    assert "Disabled=True: NotEnabled: " in answer.out
     assert "→ nothing is delivered: NotEnabled: " in answer.out
 
 

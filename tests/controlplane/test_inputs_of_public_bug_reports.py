@@ -129,7 +129,8 @@ async def test_suspension_is_reported(world: World) -> None:
         await world.patch("Integration", ref, {"spec": {"suspend": True}})
         found = await world.has_reason(pair, "Suspended")
         assert condition(found, "Paired")["status"] == "True"
-        assert condition(found, "Ready")["status"] == "Unknown"
+        assert condition(found, "Suspended")["status"] == "True"
+        assert condition(found, "Ready") == {}
         assert found["status"]["phase"] == "integrating"
 
 

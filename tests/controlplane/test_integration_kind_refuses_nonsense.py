@@ -215,8 +215,8 @@ async def test_the_rest_of_a_settled_pair_can_be_changed(integrations: Resource)
 async def test_status_is_a_subresource(integrations: Resource) -> None:
     created = await integrations.create(PROOF_OF_CONCEPT)
     condition = {
-        "type": "Ready",
-        "status": "False",
+        "type": "Disabled",
+        "status": "True",
         "reason": "NotEnabled",
         "message": "spec.enabled is not true",
         "lastTransitionTime": "2026-01-01T00:00:00Z",
@@ -224,6 +224,7 @@ async def test_status_is_a_subresource(integrations: Resource) -> None:
     }
     status = {
         "phase": "accepted",
+        "reason": "NotEnabled",
         "statusMessage": "spec.enabled is not true",
         "observedGeneration": 1,
         "conditions": [condition],
@@ -233,7 +234,7 @@ async def test_status_is_a_subresource(integrations: Resource) -> None:
             "secretName": "s",
         },
     }
-    assert "status" not in await integrations.change({"status": status})
+    assert (await integrations.change({"status": status}))["status"] == {"observedGeneration": -1}
     changed = await integrations.change({"status": status}, under="/status")
     assert changed["status"] == status
     assert changed["metadata"]["generation"] == created["metadata"]["generation"]
@@ -247,13 +248,19 @@ async def test_status_is_a_subresource(integrations: Resource) -> None:
 
 async def test_kubectl_get_shows_the_pair_and_how_it_is(integrations: Resource) -> None:
     await integrations.create({**PROOF_OF_CONCEPT, "addressSpaceRef": SPACE})
-    condition = {"type": "Ready", "status": "False", "reason": "NotEnabled", "message": ""}
+    condition = {"type": "Ready", "status": "False", "reason": "UserPending", "message": "m"}
     condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
-    await integrations.change({"status": {"phase": "accepted", "conditions": [condition]}}, under="/status")
+    status = {"phase": "integrating", "reason": "UserPending", "statusMessage": "m", "conditions": [condition]}
+    status["delivered"] = {"user": {"delivery": "native"}, "connection": {"delivery": "rest"}}
+    await integrations.change({"status": status}, under="/status")
     table = await integrations.client.get(integrations.path, accept=TABLE)
-    columns = [column["name"] for column in table["columnDefinitions"]]
-    assert columns == ["Name", "AddressSpace", "Syndesis", "Enabled", "Phase", "Ready", "Reason", "Age"]
-    assert table["rows"][0]["cells"][:-1] == ["one", "orders", "syndesis", False, "accepted", "False", "NotEnabled"]
+    shown = [column["name"] for column in table["columnDefinitions"] if column["priority"] == 0]
+    assert shown == ["Name", "Space-NS", "AddressSpace", "Syndesis", "Enabled", "Phase", "Ready", "Reason", "Age"]
+    wide = [column["name"] for column in table["columnDefinitions"] if column["priority"] == 1]
+    assert wide == ["User", "Connection", "Message"]
+    cells = table["rows"][0]["cells"]
+    assert cells[:8] == ["one", "shop", "orders", "syndesis", False, "integrating", "False", "UserPending"]
+    assert cells[9:] == ["native", "rest", "m"]
 
 
 async def test_a_connection_as_the_operator_writes_it_is_accepted(connections: Resource) -> None:

@@ -33,7 +33,9 @@ async def world(control_plane: ControlPlane) -> AsyncIterator[World]:
     """Return a test's own part of the control plane; delete what is in it afterwards."""
     async with world_on(control_plane) as made:
         yield made
+        undocumented = await made.undocumented()
         await made.clean()
+        assert undocumented == set(), "docs/conditions.md has every reason for its condition"
 
 
 @pytest.fixture(scope="session")

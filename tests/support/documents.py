@@ -6,6 +6,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from integration_operator.domain.model.conditions import CHOSEN, INFORMATIVE, ORDER
+from integration_operator.domain.model.reasons import REASONS, Effect
 from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 Document = dict[str, Any]
@@ -57,8 +59,21 @@ def condition(integration: Document, type_: str) -> Document:
 
 
 def reason(integration: Document, type_: str = "Ready") -> str:
-    """Return the reason of one condition."""
-    return str(condition(integration, type_).get("reason", ""))
+    """Return the reason of one condition; of Disabled or Suspended, if one of these takes the place of Ready."""
+    types = ("Ready", "Disabled", "Suspended") if type_ == "Ready" else (type_,)
+    return next((str(c["reason"]) for name in types if (c := condition(integration, name))), "")
+
+
+def is_documented(type_: str, reason_: str) -> bool:
+    """Return True if docs/conditions.md has the reason for that condition. A webhook may have any other reason."""
+    listed = next((reason for reason in REASONS if reason.name == reason_), None)
+    if listed is None:
+        return type_ not in ("Paired", *CHOSEN.values(), *INFORMATIVE)
+    if type_ == "Reconciling":
+        return listed.effect is Effect.PASSES
+    if type_ == "Stalled":
+        return listed.effect is Effect.USER
+    return type_ in listed.types or (type_ == "Ready" and bool({*ORDER} & {*listed.types}))
 
 
 def encoded(text: str) -> str:

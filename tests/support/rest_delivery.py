@@ -10,7 +10,7 @@ from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.support.documents import Document
+from tests.support.documents import Document, condition
 from tests.support.repeatedly import repeatedly
 from tests.support.world import World
 
@@ -61,10 +61,10 @@ async def delivered_by(world: World, pair: Pair, delivery: str, identifier: str)
         integration = await world.integration(pair)
         if integration is None or delivered_connection(integration) != (delivery, identifier):
             return False
-        ready = next(c for c in integration["status"]["conditions"] if c["type"] == "Ready")
         held = finalizers(integration) == ([names.REST_STATE_FINALIZER] if delivery == "rest" else [])
         connection = await world.get("Connection", naming.connection_ref(pair))
-        return ready["status"] == "True" and held and (connection is not None) == (delivery == "native")
+        ready = condition(integration, "Ready").get("status") == "True"
+        return ready and held and (connection is not None) == (delivery == "native")
 
     await world.eventually(f"{pair} is delivered by {delivery}", done)
 

@@ -25,7 +25,7 @@ from integration_operator.settings import Settings
 from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
 from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
 from tests.support.audit_log import AuditLog
-from tests.support.documents import PATHS, Document, condition, path, reason, space_status
+from tests.support.documents import PATHS, Document, condition, is_documented, path, reason, space_status
 
 WRITTEN_BY_USERS = ("Integration", "Syndesis", "AddressSpace", "AuthenticationService")
 
@@ -245,6 +245,12 @@ class World:
                     yield simulated
                 finally:
                     stop.set()
+
+    async def undocumented(self) -> set[tuple[str, str]]:
+        """Return type and reason of each condition of an Integration that docs/conditions.md does not have."""
+        shown = [i.get("status", {}) for i in await self.items("Integration")]
+        pairs = {(c["type"], c["reason"]) for status in shown for c in status.get("conditions", ())}
+        return {pair for pair in pairs if not is_documented(*pair)}
 
     async def clean(self) -> None:
         """Delete what the test created, so that the next one finds nothing.

@@ -43,7 +43,6 @@ def test_times_move_with_the_status_only() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (None, ("False", "NotEnabled"), "Normal"),
         (None, ("False", "UserPending"), None),
         (("False", "UserPending"), ("True", "Ready"), "Normal"),
         (("True", "Ready"), ("True", "Ready"), None),
@@ -58,3 +57,13 @@ def test_events(before: tuple | None, after: tuple, expected: str | None) -> Non
     was = [{"type": "Ready", "status": before[0], "reason": before[1]}] if before else []
     said = events([Condition("Ready", after[0], after[1], "m")], was)
     assert [a.type for a in said] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize("reason", ["NotEnabled", "Suspended"])
+def test_a_state_that_a_user_chose_is_one_normal_event(reason: str) -> None:
+    """An earlier version reported it as Ready False or Unknown; the Event is not repeated after an upgrade."""
+    chosen = summarize([PAIRED, Condition("CredentialsReady", "False", reason, "m")])
+    assert [(e.type, e.reason) for e in events(chosen, [])] == [("Normal", reason)]
+    for earlier in ("False", "Unknown"):
+        assert events(chosen, [{"type": "Ready", "status": earlier, "reason": reason}]) == []
+    assert events(chosen, condition_documents(chosen, [], generation=1, now="t1")) == []

@@ -126,8 +126,7 @@ class Scene:
 
     @property
     def ready(self) -> Document:
-        (condition,) = self.status["conditions"]
-        return cast(Document, condition)
+        return cast(Document, self.status["conditions"][0])
 
 
 @asynccontextmanager

@@ -85,11 +85,14 @@ def test_every_field_is_documented() -> None:
     assert undocumented == []
 
 
-def test_the_only_default_is_one_that_no_manager_owns() -> None:
+def test_the_only_defaults_are_those_that_no_manager_owns() -> None:
     """A user's server-side apply of ``enabled: true`` meets no conflict with an offer."""
-    assert [(path, node["default"]) for path, node in ALL_NODES if "default" in node] == [
-        ("integrations.integreatly.org.spec.enabled", False)
-    ]
+    not_observed = {"observedGeneration": -1}
+    assert {path: node["default"] for path, node in ALL_NODES if "default" in node} == {
+        "integrations.integreatly.org.spec.enabled": False,
+        "integrations.integreatly.org.status": not_observed,
+        "connections.syndesis.io.status": not_observed,
+    }
 
 
 def test_nothing_of_an_integration_spec_is_required() -> None:

@@ -1,4 +1,7 @@
-"""Each reason that a condition or an Event can have is in docs/integration.md: users look them up there."""
+"""Each condition and each of its reasons is in docs/conditions.md, which is generated from what the code knows of them.
+
+The reasons of Events that no condition has are in docs/integration.md.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,11 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
+
+from integration_operator.domain.model.conditions import CHOSEN, INFORMATIVE, PROGRESS, ConditionType
+from integration_operator.domain.model.reasons import OF_A_CONNECTION, REASONS, Effect, effect_of
+from tools.conditions import TYPES, page
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator/integration_operator"
@@ -33,6 +41,7 @@ NEVER_SHOWN = {
     "UserForeign": "its reason is NameTaken",
     "AuthorizationAllowed": "a check that passed",
     "Incomplete": "the conditions say what is left to do",
+    "Reconciling": "a type of a condition",
     "NameFree": "a check that passed",
     "Served": "a check that passed",
     "AddressSpaceReady": "of explain",
@@ -82,15 +91,57 @@ def reasons(packages: Sequence[str] = PACKAGES) -> set[str]:
     return {reason for reason in found if WORD.fullmatch(reason)}
 
 
-def test_each_reason_is_documented() -> None:
-    documented = set(re.findall(r"`([A-Z]\w+)`", (ROOT / "docs/integration.md").read_text()))
-    missing = reasons() - documented - NEVER_SHOWN.keys()
+LISTED = {reason.name: reason for reason in REASONS}
+
+
+def reasons_of_events() -> set[str]:
+    section = (ROOT / "docs/integration.md").read_text().split("\n## Events\n")[1]
+    return set(re.findall(r"^\| `([A-Z]\w+)`", section, re.MULTILINE))
+
+
+def test_the_page_is_a_fresh_generation() -> None:
+    """`make conditions` writes it."""
+    assert (ROOT / "docs/conditions.md").read_text() == page()
+
+
+def test_each_reason_is_listed() -> None:
+    types = set(get_args(ConditionType))
+    missing = reasons() - LISTED.keys() - NEVER_SHOWN.keys() - reasons_of_events() - types
     assert missing == set()
 
 
-def test_each_reason_of_a_connection_is_documented() -> None:
-    documented = set(re.findall(r"`([A-Z]\w+)`", (ROOT / "docs/compatibility.md").read_text()))
-    assert reasons(["controllers/connection"]) - documented == set()
+def test_each_reason_of_a_connection_is_listed() -> None:
+    (connection,) = OF_A_CONNECTION
+    own = {name for name, reason in LISTED.items() if connection in reason.types}
+    assert reasons(["controllers/connection"]) - {"Ready"} <= own
+
+
+def test_each_listed_reason_is_one() -> None:
+    """No reason of an earlier version is left, and none is listed twice."""
+    assert len(LISTED) == len(REASONS)
+    files = {file for package in (*PACKAGES, "controllers") for file in (PACKAGE / package).rglob("*.py")}
+    code = "\n".join(file.read_text() for file in files if file.name != "reasons.py")
+    composed = ("NotServed", "NotFound", "Deleting", "NativeConnection", "RestConnection")
+    of_the_api_server = {"Forbidden", "Invalid", "ServiceUnavailable", "TooManyRequests", "Timeout", "ServerTimeout"}
+    stale = {name for name in LISTED.keys() - of_the_api_server if name not in code and not name.endswith(composed)}
+    assert stale == set()
+
+
+def test_each_condition_is_described() -> None:
+    assert {type_ for type_, _, _ in TYPES} == set(get_args(ConditionType))
+    known = {*get_args(ConditionType), *OF_A_CONNECTION}
+    assert {type_ for reason in REASONS for type_ in reason.types} <= known
+
+
+def test_a_reason_that_a_user_has_to_act_on_says_what_to_do() -> None:
+    assert [reason.name for reason in REASONS if reason.effect is Effect.USER and not reason.next_step] == []
+
+
+def test_what_passes_is_told_from_what_a_user_chose() -> None:
+    informative = {reason.name for reason in REASONS if set(reason.types) <= set(INFORMATIVE)}
+    assert {effect_of(reason) for reason in PROGRESS - informative} == {Effect.PASSES}
+    assert {reason for reason in LISTED if effect_of(reason) is Effect.CHOSEN} == CHOSEN.keys()
+    assert effect_of("AReasonOfAWebhook") is Effect.USER
 
 
 def test_reasons_are_found() -> None:
@@ -100,15 +151,3 @@ def test_reasons_are_found() -> None:
         *("KeycloakNotAllowed", "SyndesisStarting", "ConnectorChanged", "RealmForeign", "OffersExhausted"),
         *("Overlap", "FieldContested", "ObjectContested", "TLSNotAvailable", "EnMasseUpgrading", "NoAnswer"),
     }
-
-
-def test_each_documented_reason_is_one() -> None:
-    """No reason of an earlier version stands in the tables."""
-    text = (ROOT / "docs/integration.md").read_text()
-    rows = [line for line in text.split("\n## Reasons\n")[1].splitlines() if line.startswith("| `")]
-    listed = {reason for row in rows for reason in re.findall(r"`([A-Z]\w+)`", row.split("|")[1])}
-    code = "\n".join(file.read_text() for package in PACKAGES for file in (PACKAGE / package).rglob("*.py"))
-    composed = ("NotServed", "NotFound", "Deleting")  # of a kind
-    conditions = {"DeliveryChosen", "ConnectionVerified", "Rotating"}
-    stale = {reason for reason in listed - conditions if reason not in code and not reason.endswith(composed)}
-    assert stale == set()

@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from integration_operator.cli import app
-from integration_operator.domain.model.conditions import CALM, NOT_VERIFIED, PROGRESS
+from integration_operator.domain.model.conditions import CHOSEN, NOT_VERIFIED, PROGRESS
 from integration_operator.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -24,9 +24,9 @@ MESSAGE_OF = {"success": 1, "failure": 1, "blocked": 1, "Condition": 3, "_unpair
 
 PASSES = (
     PROGRESS
-    | CALM
+    | CHOSEN.keys()
     | NOT_VERIFIED
-    | {"Ready", "Uninstalling", "IntegrationDeleting", "NamespaceTerminating", "FinalizerMissing"}
+    | {"Ready", "Uninstalling", "IntegrationDeleting", "NamespaceTerminating", "FinalizerMissing", "Removing"}
 )
 """Reasons that need no user, or that a user chose."""
 

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from integration_operator.api.model import (
     LIST_AS_SET,
+    NOT_OBSERVED,
     Condition,
     DataKey,
     Model,
@@ -142,12 +143,17 @@ class ConnectionStatus(Model):
         default=None, description="The result of the last connection test of Syndesis."
     )
     observed_generation: int | None = Field(
-        default=None, ge=0, description="The metadata.generation that this status was computed from."
+        default=None,
+        ge=-1,
+        description="The metadata.generation that this status was computed from. Default: -1, not yet observed.",
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
         json_schema_extra=list_by("type"),
-        description="Ready is True if the connection in Syndesis matches the spec.",
+        description=(
+            "Ready is True if the connection in Syndesis matches the spec. Reconciling is present while something "
+            "passes by itself, Stalled while a user has to act."
+        ),
     )
 
 
@@ -160,4 +166,6 @@ class ConnectionObject(Model):
 
     metadata: dict[str, Any] = Field(default_factory=dict)
     spec: ConnectionSpec = Field(description="The desired connection.")
-    status: ConnectionStatus | None = Field(default=None, description="The observed state of the connection.")
+    status: ConnectionStatus | None = Field(
+        default=None, json_schema_extra=NOT_OBSERVED, description="The observed state of the connection."
+    )

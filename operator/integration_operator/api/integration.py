@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from integration_operator.api.model import (
     LIST_AS_SET,
+    NOT_OBSERVED,
     SERVER_DEFAULT,
     Condition,
     DataKey,
@@ -322,22 +323,28 @@ class IntegrationStatus(Model):
             "conditions for details."
         ),
     )
-    status_message: str | None = Field(default=None, description="The message of the condition Ready.")
+    reason: str | None = Field(
+        default=None, description="The reason of the condition Ready, or of Disabled or Suspended in its place."
+    )
+    status_message: str | None = Field(default=None, description="The message of the same condition.")
     meta_data: dict[str, str] | None = Field(
         default=None,
         json_schema_extra={"nullable": True},
         description="msgHost: the host of the messaging endpoint. The proof of concept wrote realm and connectionID.",
     )
     observed_generation: int | None = Field(
-        default=None, ge=0, description="The metadata.generation that this status was computed from."
+        default=None,
+        ge=-1,
+        description="The metadata.generation that this status was computed from. Default: -1, not yet observed.",
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
         json_schema_extra=list_by("type"),
         description=(
             "Ready summarizes Paired (the pair is allowed), CredentialsReady (the Secret has the credential), "
-            "UserReady (the user can log in) and ConnectionReady (Syndesis has the connection). DeliveryChosen, "
-            "ConnectionVerified and Rotating are informative."
+            "UserReady (the user can log in) and ConnectionReady (Syndesis has the connection). Disabled or Suspended "
+            "takes its place if the spec says so. Reconciling is present while something passes by itself, Stalled "
+            "while a user has to act. DeliveryChosen, ConnectionVerified and Rotating are informative."
         ),
     )
     delivered: Delivered | None = Field(default=None, description="What exists for the pair.")
@@ -363,4 +370,6 @@ class IntegrationObject(Model):
 
     metadata: dict[str, Any] = Field(default_factory=dict)
     spec: IntegrationSpec = Field(default_factory=IntegrationSpec, description="The desired state of the pair.")
-    status: IntegrationStatus | None = Field(default=None, description="The observed state of the pair.")
+    status: IntegrationStatus | None = Field(
+        default=None, json_schema_extra=NOT_OBSERVED, description="The observed state of the pair."
+    )

@@ -37,6 +37,9 @@ SERVER_DEFAULT = "server-default"
 """In the extra of a field: the default that the API server sets. No field manager owns it, so the first write of the
 field has no conflict."""
 
+NOT_OBSERVED: Extra = {SERVER_DEFAULT: {"observedGeneration": -1}}
+"""The default of a status. kstatus, and so Flux, takes an object without a status for one that is as desired."""
+
 LIST_AS_SET: Extra = {"x-kubernetes-list-type": "set"}
 
 

@@ -42,8 +42,10 @@ KIND = (
 )
 
 
-def _column(name: str, path: str, description: str, type_: str = "string") -> Document:
-    return {"name": name, "type": type_, "jsonPath": path, "description": description}
+def _column(name: str, path: str, description: str, type_: str = "string", *, wide: bool = False) -> Document:
+    """Return a printer column; kubectl prints one that is ``wide`` only with ``-o wide``."""
+    column: Document = {"name": name, "type": type_, "jsonPath": path, "description": description}
+    return {**column, "priority": 1} if wide else column
 
 
 READY = _column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Status of the Ready condition.")
@@ -103,13 +105,17 @@ DEFINITIONS = (
         names.INTEGRATION_VERSION,
         names.INTEGRATION_PLURAL,
         (
+            _column("Space-NS", ".spec.addressSpaceRef.namespace", "Namespace of the AddressSpace."),
             _column("AddressSpace", ".spec.addressSpaceRef.name", "Name of the AddressSpace."),
             _column("Syndesis", ".spec.client", "Name of the Syndesis."),
             _column("Enabled", ".spec.enabled", "Value of spec.enabled.", "boolean"),
             _column("Phase", ".status.phase", "How far it is."),
             READY,
-            _column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Reason of the Ready condition."),
+            _column("Reason", ".status.reason", "Reason of the condition Ready, Disabled or Suspended."),
             AGE,
+            _column("User", ".status.delivered.user.delivery", "Delivery of the user.", wide=True),
+            _column("Connection", ".status.delivered.connection.delivery", "Delivery of the connection.", wide=True),
+            _column("Message", ".status.statusMessage", "Message of the same condition.", wide=True),
         ),
         short_names=("itg",),
         categories=("integreatly",),
@@ -125,7 +131,14 @@ DEFINITIONS = (
             _column("Phase", ".status.phase", "How far it is."),
             _column("ID", ".status.connectionId", "Id of the connection in Syndesis."),
             READY,
+            _column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Reason of the Ready condition."),
             AGE,
+            _column(
+                "Message",
+                '.status.conditions[?(@.type=="Ready")].message',
+                "Message of the Ready condition.",
+                wide=True,
+            ),
         ),
         labels={names.PLACEHOLDER_LABEL: "true"},
     ),

@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,7 @@ from integration_operator.cli.output import echo, say
 from integration_operator.cli.reading import connected, read, ref_of
 from integration_operator.cli.scope import fail_missing
 from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.conditions import summary_of
 from integration_operator.domain.model.integration import Integration
 from integration_operator.runtime.text import sanitized
 from integration_operator.settings import Settings, load
@@ -195,18 +196,16 @@ def _print(explanation: Explanation) -> None:
         say(f"→ {': '.join(filter(None, (outcome.text, outcome.reason, outcome.message)))}", indent=2)
     for number, integration in enumerate(explanation.integrations if pair is not None else ()):
         say(f"Integration {_shown(integration)}{': a duplicate of the first, not used' if number else ''}", indent=2)
-        if ready_condition := _ready(integration):
-            say("Ready={status}: {reason}: {message}".format_map(ready_condition), indent=4)
+        if summary := summary_of(integration.status.get("conditions") or ()):
+            say("{type}={status}: {reason}: {message}".format_map(summary), indent=4)
+
+
+SHOWN = ("type", "status", "reason", "message")
+"""The keys of a condition that are printed."""
 
 
 def _shown(integration: Integration) -> str:
     return f"{integration.ref} {'enabled' if integration.enabled else 'disabled'}"
-
-
-def _ready(integration: Integration) -> dict[str, Any]:
-    """Return the condition Ready in the status."""
-    conditions = integration.status.get("conditions") or ()
-    return next((c for c in conditions if c.get("type") == "Ready"), {})
 
 
 def _as_json(explanation: Explanation) -> dict[str, object]:
@@ -226,8 +225,8 @@ def _as_json(explanation: Explanation) -> dict[str, object]:
         "plan": {"step": outcome.step, "reason": outcome.reason, "message": outcome.message} if outcome else None,
         "integrations": [_shown(integration) for integration in explanation.integrations],
         "ready": [
-            {"integration": str(integration.ref), **{key: ready.get(key) for key in ("status", "reason", "message")}}
+            {"integration": str(integration.ref), **{key: summary.get(key) for key in SHOWN}}
             for integration in explanation.integrations
-            if (ready := _ready(integration))
+            if (summary := summary_of(integration.status.get("conditions") or ()))
         ],
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from integration_operator.cli.failure import NO_PAIR, UNFINISHED, fail
 from integration_operator.cli.output import say
+from integration_operator.domain.model.conditions import summary_of
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.policies.integrations import parse_integration
 from integration_operator.runtime.ref import Ref
@@ -52,6 +53,12 @@ def condition_of(integration: Integration, type_: str) -> dict[str, Any]:
     """Return a condition of an Integration, empty if it has none of this type."""
     conditions = integration.status.get("conditions") or ()
     return next((c for c in conditions if isinstance(c, dict) and c.get("type") == type_), {})
+
+
+def described_summary(integration: Integration) -> str:
+    """Return reason and message of the condition Ready, or of the one in its place."""
+    summary = summary_of(integration.status.get("conditions") or ())
+    return f"{summary.get('reason', '')}: {summary.get('message', '')}"
 
 
 def described_condition(integration: Integration, type_: str) -> str:

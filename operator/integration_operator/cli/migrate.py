@@ -23,7 +23,7 @@ from integration_operator.cli.flags import (
     UserDelivery,
 )
 from integration_operator.cli.flags import Templates as TemplatesFlag
-from integration_operator.cli.following import described_condition, follow
+from integration_operator.cli.following import described_summary, follow
 from integration_operator.cli.output import say
 from integration_operator.domain.model.actions import Action, Release
 from integration_operator.domain.model.facts import PlanSettings
@@ -241,9 +241,9 @@ async def _drive(client: Client, served: APIResource, integration: Integration, 
 
     def look(current: Integration) -> tuple[str, bool]:
         connection = (current.status.get("delivered") or {}).get("connection") or {}
-        ready = described_condition(current, "Ready")
+        ready = described_summary(current)
         observed = (current.status.get("observedGeneration") or 0) >= requested.generation
-        done = observed and connection.get("delivery") == request.to and ready.startswith("Ready")
+        done = observed and connection.get("delivery") == request.to and ready.startswith("Ready:")
         return f"connection {connection.get('delivery')} {connection.get('id', '')}: {ready}", done
 
     await follow(client, path, integration.ref, look, within=request.within)

@@ -12,7 +12,7 @@ Document = dict[str, Any]
 ConditionStatus = Literal["True", "False", "Unknown"]
 
 MAX_MESSAGE = 2048
-"""Bytes of a condition's message: a text of another system (1 KiB) and the operator's own text. Eight conditions stay
+"""Bytes of a condition's message: a text of another system (1 KiB) and the operator's own text. Ten conditions stay
 far below the 32,768 bytes that metav1.Condition allows for one message."""
 
 

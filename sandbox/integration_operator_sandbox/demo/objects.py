@@ -42,9 +42,8 @@ def secret_text(secret: Document, key: str) -> str:
 
 
 def ready_reason(integration: Document | None) -> str:
-    """Return the reason of the condition Ready; empty if there is none."""
-    conditions = part(integration, "status").get("conditions") or []
-    return next((str(c["reason"]) for c in conditions if c["type"] == "Ready"), "")
+    """Return the reason of the condition Ready, or of the one in its place; empty if there is none."""
+    return str(part(integration, "status").get("reason", ""))
 
 
 def name_of(found: Document | None) -> str:

@@ -75,8 +75,8 @@ class _Judge:
             return
         if bool(found[0]["spec"].get("enabled")) != offered.enabled:
             yield f"Integration {ref_of(found[0])} has enabled {found[0]['spec'].get('enabled')}"
-        if condition(found[0], "Ready").get("status") != "False":
-            yield f"Integration {ref_of(found[0])} does not say that it is not Ready"
+        if condition(found[0], "Disabled").get("status") != "True":
+            yield f"Integration {ref_of(found[0])} does not say that it is disabled"
         if found[0]["metadata"].get("finalizers"):
             yield f"Integration {ref_of(found[0])} has finalizers without state over REST"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from integration_operator.api.connection import ConnectionStatus
 from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.conditions import progress
 from integration_operator.runtime.conditions import Condition, condition_documents
 from integration_operator.runtime.text import sanitized
 
@@ -27,7 +28,8 @@ def connection_status(
     verified: Check | None = None,
 ) -> Document:
     """Return the desired status as a document. ``now`` (RFC 3339) is used only for what changed."""
-    conditions = [Condition("Ready", "True" if ready else "False", ready.reason, sanitized(ready.message))]
+    summary = Condition("Ready", "True" if ready else "False", ready.reason, sanitized(ready.message))
+    conditions = (summary, *progress((summary,), something_left=False))
     status = ConnectionStatus.model_validate(
         {
             "phase": "Ready" if ready else "Pending" if ready.reason in PENDING else "Error",

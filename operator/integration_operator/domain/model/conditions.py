@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.reasons import Effect, effect_of
 from integration_operator.runtime.conditions import Condition, Event
 from integration_operator.runtime.text import sanitized
 
 ConditionType = Literal[
     "Ready",
+    "Disabled",
+    "Suspended",
     "Paired",
     "CredentialsReady",
     "UserReady",
@@ -18,6 +21,8 @@ ConditionType = Literal[
     "DeliveryChosen",
     "ConnectionVerified",
     "Rotating",
+    "Reconciling",
+    "Stalled",
 ]
 Document = dict[str, Any]
 
@@ -26,6 +31,13 @@ SIDES: tuple[ConditionType, ...] = ("CredentialsReady", "UserReady", "Connection
 
 ORDER: tuple[ConditionType, ...] = ("Paired", *SIDES)
 """The conditions that ``Ready`` summarises; each depends on the one before."""
+
+CHOSEN: dict[str, ConditionType] = {"NotEnabled": "Disabled", "Suspended": "Suspended"}
+"""Reasons for not being Ready that a user chose, and the condition that then takes the place of ``Ready``. kstatus
+waits for a Ready that is not True, and there is nothing to wait for."""
+
+SUMMARIES: tuple[ConditionType, ...] = ("Ready", *CHOSEN.values())
+"""The conditions of which each Integration has one, the first."""
 
 INFORMATIVE: tuple[ConditionType, ...] = ("DeliveryChosen", "ConnectionVerified", "Rotating")
 """Conditions that ``Ready`` does not depend on."""
@@ -40,9 +52,6 @@ PROGRESS = frozenset(
 
 ROTATION_EVENTS = {"Overlap": "CredentialRotated", "Rotated": "EarlierUserDeleted"}
 """Reasons of Rotating, and the reasons of the Events that report them."""
-
-CALM = frozenset({"NotEnabled", "Suspended"})
-"""Reasons for not being Ready that a user chose."""
 
 NOT_VERIFIED = frozenset({"VerifierUnavailable", "VerificationUnsupported", "NotTried"})
 """Reasons of ConnectionVerified that say nothing about the connection itself."""
@@ -66,33 +75,62 @@ def verification(check: Check) -> Condition:
 
 
 def summarize(conditions: Iterable[Condition]) -> list[Condition]:
-    """Return all conditions in their order after ``Ready``, which is True if all sides are, else has their reason.
+    """Return all conditions in their order after their summary.
 
-    A reason that a user has to act on comes before one that passes without a user.
+    The summary is ``Ready``: True if all sides are, else with their reason. A reason that a user has to act on comes
+    before one that passes without a user. If a user chose the reason, ``Disabled`` or ``Suspended`` is the summary.
     """
     by_type = {condition.type: condition for condition in conditions}
     ordered = [by_type[type_] for type_ in ORDER if type_ in by_type]
-    open_ = [condition for condition in ordered if condition.status != "True"]
+    open_ = _open(ordered)
     if not open_:
-        ready = Condition("Ready", "True", "Ready", "The user can log in, and Syndesis has the connection")
+        summary = Condition("Ready", "True", "Ready", "The user can log in, and Syndesis has the connection")
     else:
         cause = next((condition for condition in open_ if condition.reason not in PROGRESS), open_[0])
-        ready = Condition("Ready", cause.status, cause.reason, cause.message)
-    return [ready, *ordered, *(by_type[type_] for type_ in INFORMATIVE if type_ in by_type)]
+        summary = Condition("Ready", cause.status, cause.reason, cause.message)
+    if summary.reason in CHOSEN:
+        summary = Condition(CHOSEN[summary.reason], "True", summary.reason, summary.message)
+    return [summary, *ordered, *(by_type[type_] for type_ in INFORMATIVE if type_ in by_type)]
+
+
+def progress(conditions: Sequence[Condition], *, something_left: bool) -> tuple[Condition, ...]:
+    """Return what kstatus reads beside the summary: ``Stalled``, ``Reconciling``, or nothing.
+
+    ``Stalled`` means that a user has to act, ``Reconciling`` that it passes by itself. ``something_left`` means that
+    some of what was delivered still exists: a disabled Integration is settled only without it.
+    """
+    summary, open_ = conditions[0], _open(c for c in conditions if c.type in ORDER)
+    for type_, effect in (("Stalled", Effect.USER), ("Reconciling", Effect.PASSES)):
+        for cause in (summary, *open_):
+            if effect_of(cause.reason) is effect:
+                return (Condition(type_, "True", cause.reason, cause.message),)
+    if summary.type == "Disabled" and something_left:
+        return (Condition("Reconciling", "True", "Removing", "What was delivered is being deleted"),)
+    return ()
+
+
+def summary_of(documents: Iterable[Any]) -> Document:
+    """Return the summary among the conditions of a status, empty if there is none."""
+    return next((c for c in documents if isinstance(c, dict) and c.get("type") in SUMMARIES), {})
 
 
 def events(conditions: Sequence[Condition], before: Sequence[Document]) -> list[Event]:
-    """Return the Events that a change is worth: a new lasting reason of ``Ready``, and the steps of a rotation."""
-    ready = conditions[0]
+    """Return the Events that a change is worth: a new lasting reason of the summary, and the steps of a rotation."""
+    summary = conditions[0]
     posted: list[Event] = []
-    if ready.reason not in PROGRESS and (ready.status, ready.reason) != _before("Ready", before):
-        calm = ready.status == "True" or ready.reason in CALM
-        posted.append(Event("Normal" if calm else "Warning", ready.reason, sanitized(ready.message)))
+    if summary.reason not in PROGRESS and summary.reason != summary_of(before).get("reason"):
+        normal = summary.status == "True"
+        posted.append(Event("Normal" if normal else "Warning", summary.reason, sanitized(summary.message)))
     for rotating in (condition for condition in conditions if condition.type == "Rotating"):
         reason = ROTATION_EVENTS.get(rotating.reason)
         if reason is not None and (rotating.status, rotating.reason) != _before("Rotating", before):
             posted.append(Event("Normal", reason, sanitized(rotating.message)))
     return posted
+
+
+def _open(conditions: Iterable[Condition]) -> list[Condition]:
+    """Return the conditions that are not True."""
+    return [condition for condition in conditions if condition.status != "True"]
 
 
 def _before(type_: ConditionType, before: Sequence[Document]) -> tuple[Any, Any]:

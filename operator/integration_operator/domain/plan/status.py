@@ -13,6 +13,7 @@ from integration_operator.api.integration import (
     RotationStatus,
 )
 from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.conditions import progress
 from integration_operator.domain.model.credential import username_of
 from integration_operator.domain.model.facts import Facts
 from integration_operator.domain.model.integration import Integration
@@ -24,8 +25,8 @@ from integration_operator.runtime.text import sanitized
 
 Document = dict[str, Any]
 
-FIELDS = ("phase", "statusMessage", "observedGeneration", "conditions", "delivered", "rotation")
-"""The fields of the status that the operator writes, apart from ``metaData``."""
+FIELDS = ("phase", "reason", "statusMessage", "observedGeneration", "delivered", "rotation")
+"""The fields of the status that the operator writes, apart from ``conditions`` and ``metaData``."""
 
 META_DATA = ("msgHost",)
 """The keys of ``metaData`` that the operator writes. It keeps what the proof of concept wrote beside them. The realm is
@@ -42,14 +43,18 @@ def integration_status(
 ) -> Document:
     """Return the desired status as a document.
 
-    ``conditions`` begins with ``Ready``. ``host`` is the messaging endpoint's, if it is known. ``now`` is in RFC 3339.
+    ``conditions`` begins with their summary. ``host`` is the messaging endpoint's, if it is known. ``now`` is in
+    RFC 3339.
     """
     before = integration.status.get("conditions") or ()
-    documents = condition_documents(conditions, before, generation=integration.generation, now=now)
+    left = any((delivered.user, delivered.second_user, delivered.connection))
+    reported = (*conditions, *progress(conditions, something_left=left))
+    documents = condition_documents(reported, before, generation=integration.generation, now=now)
     # An empty mapping is left out: server-side apply makes null of a mapping that loses all its fields.
     status = IntegrationStatus.model_validate(
         {
             "phase": _phase(integration, conditions),
+            "reason": conditions[0].reason,
             "status_message": sanitized(conditions[0].message, MAX_MESSAGE),
             "observed_generation": integration.generation,
             "conditions": documents,
@@ -66,7 +71,14 @@ def status_changed(live: Document, desired: Document) -> bool:
     meta, desired_meta = live.get("metaData") or {}, desired.get("metaData") or {}
     if any(meta.get(key) != desired_meta.get(key) for key in META_DATA):
         return True
+    if _by_type(live) != _by_type(desired):
+        return True
     return any(live.get(key) != desired.get(key) for key in FIELDS)
+
+
+def _by_type(status: Document) -> dict[str, Document]:
+    """Return the conditions by their type. The API server chooses their order when it merges them."""
+    return {condition["type"]: condition for condition in status.get("conditions") or ()}
 
 
 def delivered_state(facts: Facts, transport: Transport | Check | None = None) -> Delivered:
@@ -143,7 +155,7 @@ def _phase(
     integration: Integration, conditions: Sequence[Condition]
 ) -> Literal["", "accepted", "integrating", "complete"]:
     """Return the proof of concept's word (its types.go): ``accepted``, ``integrating``, ``complete``, or empty."""
-    if conditions[0].status == "True":
+    if (conditions[0].type, conditions[0].status) == ("Ready", "True"):
         return "complete"
     if not any(c.type == "Paired" and c.status == "True" for c in conditions):
         return ""

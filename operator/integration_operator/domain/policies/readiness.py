@@ -30,6 +30,9 @@ USERNAME_IN_WORDS = (
     "the user name must have 3 to 63 characters of a-z, 0-9 and '-', and begin and end with a letter or a digit"
 )
 
+NOT_WRITTEN = -1
+"""The ``observedGeneration`` that the API server sets: the reconciler of a Connection may write none."""
+
 MAX_QUOTE = 900
 """Bytes of a platform's message, so that a message that quotes it stays under 1 KiB."""
 
@@ -142,7 +145,7 @@ def connection_ready(connection: Document, *, reconciled: bool) -> Check:
     metadata = connection["metadata"]
     if metadata.get("deletionTimestamp"):
         return Check.failure("ConnectionTerminating", "The Connection is being deleted")
-    current = status.get("observedGeneration") in (None, metadata.get("generation"))
+    current = status.get("observedGeneration") in (None, NOT_WRITTEN, metadata.get("generation"))
     phase = status.get("phase")
     if phase == "Ready" and current:
         identifier = sanitized(status.get("connectionId") or "a connection", 255)
