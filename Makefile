@@ -16,7 +16,7 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds lock \
+.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions lock \
   clean
 
 help: ## List the tasks
@@ -47,6 +47,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 20
 
 test: $(VENV)/.installed ## Run all tests, each promise at least once
 	$(BIN)/integration-operator-sandbox build
+	$(BIN)/python -m tests.support.gitops
 	$(PYTEST) -m "not faults"
 
 test-fast: $(VENV)/.installed ## Run tests that need no control plane and no Keycloak
@@ -93,16 +94,20 @@ types: $(VENV)/.installed ## Check types
 layers: $(VENV)/.installed ## Check that each layer imports only the layers below it
 	$(BIN)/lint-imports
 
-manifests: $(VENV)/.installed ## Check that crds/ matches the models
+manifests: $(VENV)/.installed ## Check that crds/ and docs/conditions.md match the code
 	@fresh=$$(mktemp -d) && $(BIN)/integration-operator crds --output $$fresh >/dev/null \
 	  && for file in $$fresh/*; do diff -u crds/$$(basename $$file) $$file || exit 1; done && rm -r $$fresh \
 	  && echo "crds/ matches the models."
+	@$(BIN)/python tools/conditions.py | diff -u docs/conditions.md - && echo "docs/conditions.md matches the reasons."
 
 bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart, removal
 	$(BIN)/python bench/bench.py --pairs $(PAIRS)
 
 crds: $(VENV)/.installed ## Generate crds/ from the models
 	$(BIN)/integration-operator crds --output crds
+
+conditions: $(VENV)/.installed ## Generate docs/conditions.md from the reasons
+	$(BIN)/python tools/conditions.py > docs/conditions.md
 
 # A lock names no registry: pip uses the registry it is configured for, and the hashes verify what it installs.
 COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

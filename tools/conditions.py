@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from integration_operator.domain.model.reasons import OF_A_CONNECTION, REASONS, Effect, Reason
+from integration_operator.domain.model.reasons import OF_A_CONNECTION, REASONS, SIDES, Effect, Reason
 
 HEAD = """\
 # Conditions
@@ -41,6 +41,9 @@ TYPES = (
 )
 """Each condition of an Integration. A Connection has Ready, Reconciling and Stalled."""
 
+OF_THE_PAIR = "Also each reason of `Paired`, while that is not True: nothing is delivered without a pair.\n\n"
+"""What the sections of CredentialsReady, UserReady and ConnectionReady begin with."""
+
 CONNECTION_HEAD = """\
 ## Ready of a Connection
 
@@ -61,9 +64,14 @@ ACTS = {
 def page() -> str:
     """Return the text of docs/conditions.md."""
     kinds = "".join(f"| `{type_}` | {meaning} | {when} |\n" for type_, meaning, when in TYPES)
-    sections = "\n".join(f"## {type_}\n\n{table(type_)}" for type_, _, _ in TYPES if reasons_of(type_))
+    sections = "\n".join(section(type_) for type_, _, _ in TYPES if reasons_of(type_))
     (connection,) = OF_A_CONNECTION
     return f"{HEAD}{kinds}\n{sections}\n{CONNECTION_HEAD}{table(connection)}"
+
+
+def section(type_: str) -> str:
+    """Return the section of a type."""
+    return f"## {type_}\n\n{OF_THE_PAIR if type_ in SIDES else ''}{table(type_)}"
 
 
 def reasons_of(type_: str) -> list[Reason]:

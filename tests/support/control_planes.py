@@ -21,6 +21,13 @@ async def world_on(plane: ControlPlane) -> AsyncIterator[World]:
         yield World(plane, kubectl)
 
 
+async def finish(world: World) -> None:
+    """Delete what is in the world. Check before that docs/conditions.md has what its Integrations report."""
+    undocumented = await world.undocumented()
+    await world.clean()
+    assert undocumented == set(), "docs/conditions.md has every reason for its condition"
+
+
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     """Run a control plane. The kinds come before the garbage collector, which knows them from its start."""
@@ -33,9 +40,7 @@ async def world(control_plane: ControlPlane) -> AsyncIterator[World]:
     """Return a test's own part of the control plane; delete what is in it afterwards."""
     async with world_on(control_plane) as made:
         yield made
-        undocumented = await made.undocumented()
-        await made.clean()
-        assert undocumented == set(), "docs/conditions.md has every reason for its condition"
+        await finish(made)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +55,7 @@ async def old(old_plane: ControlPlane) -> AsyncIterator[World]:
     """Return a test's own part of that one; the test deletes its AddressSpaces itself."""
     async with world_on(old_plane) as made:
         yield made
-        await made.clean()
+        await finish(made)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from integration_operator.domain.model.conditions import CHOSEN, INFORMATIVE, ORDER
+from integration_operator.domain.model.conditions import CHOSEN, INFORMATIVE, ORDER, SIDES
 from integration_operator.domain.model.reasons import REASONS, Effect
 from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
@@ -73,7 +73,9 @@ def is_documented(type_: str, reason_: str) -> bool:
         return listed.effect is Effect.PASSES
     if type_ == "Stalled":
         return listed.effect is Effect.USER
-    return type_ in listed.types or (type_ == "Ready" and bool({*ORDER} & {*listed.types}))
+    if type_ == "Ready":
+        return bool({"Ready", *ORDER} & {*listed.types})
+    return type_ in listed.types or (type_ in SIDES and "Paired" in listed.types)
 
 
 def encoded(text: str) -> str:

@@ -248,7 +248,8 @@ class World:
 
     async def undocumented(self) -> set[tuple[str, str]]:
         """Return type and reason of each condition of an Integration that docs/conditions.md does not have."""
-        shown = [i.get("status", {}) for i in await self.items("Integration")]
+        found = await self.items("Integration") if await self.serves("Integration") else []
+        shown = [i.get("status", {}) for i in found]
         pairs = {(c["type"], c["reason"]) for status in shown for c in status.get("conditions", ())}
         return {pair for pair in pairs if not is_documented(*pair)}
 

@@ -331,12 +331,22 @@ REASONS: tuple[Reason, ...] = (
         "the cluster does not serve the kind",
         "the administrator applies `deploy/kustomize/crds`, or set `spec.delivery.connection` to `rest`",
     ),
-    *_listed("SyndesisNotInstalled", CONNECTION, PASSES, "the Syndesis is not installed yet", "check its own status"),
+    *_listed(
+        "SyndesisNotInstalled",
+        (*USER, *CONNECTION),
+        PASSES,
+        "the Syndesis is not installed yet",
+        "check its own status",
+    ),
     *_listed(
         "NoSyndesis", OF_A_CONNECTION, PASSES, "no Syndesis is installed in the namespace of the Connection", "wait"
     ),
     *_listed(
-        "SyndesisDuplicate", CONNECTION, ACT, "the Syndesis is a second one in its namespace", "delete one of them"
+        "SyndesisDuplicate",
+        (*USER, *CONNECTION),
+        ACT,
+        "the Syndesis is a second one in its namespace",
+        "delete one of them",
     ),
     *_listed(
         "TLSNotAvailable",
