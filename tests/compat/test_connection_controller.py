@@ -11,7 +11,7 @@ from integration_operator.controllers.connection.controller import FINALIZER
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.connection_controller import CONTROLLER, connection_controller, create_connection, in_phase
-from tests.support.documents import secret_data
+from tests.support.documents import condition, secret_data
 from tests.support.world import World
 
 
@@ -145,7 +145,7 @@ async def test_a_server_that_is_back_has_all_of_its_connections_at_once(
 
         async def left_alone() -> bool:
             found = [await world.get("Connection", ref) for ref in refs]
-            conditions = [c for f in found if f for c in (f.get("status") or {}).get("conditions") or ()]
+            conditions = [ready for f in found if f and (ready := condition(f, "Ready"))]
             return len(conditions) == 4 and all(f"retried every {OPEN_FOR} s" in c["message"] for c in conditions)
 
         await world.eventually("it is left alone", left_alone)

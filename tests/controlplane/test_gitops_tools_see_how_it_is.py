@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 from tests.support.documents import Document, condition, reason
-from tests.support.gitops import BUILD_TIMEOUT, all_tools
+from tests.support.gitops import ARGO_CD, BUILD_TIMEOUT, Kubectl, all_tools
 from tests.support.world import World
 
 pytestmark = pytest.mark.timeout(BUILD_TIMEOUT + 180)
@@ -172,3 +173,31 @@ async def test_a_connection(world: World) -> None:
         taken = await world.get("Connection", ref)
         assert taken is not None
         assert all_tools(taken) == CURRENT
+
+
+async def test_a_space_that_is_applied_just_after_it_is_no_failure(world: World) -> None:
+    """Flux fails a Kustomization at once if one of its objects has failed."""
+    shop = await world.namespace("shop")
+    await world.syndesis(shop)
+    async with world.operator(), world.platforms():
+        spec = {"client": "syndesis", "addressSpaceRef": {"namespace": shop, "name": "orders"}, "enabled": True}
+        ref = Ref(shop, "mine")
+        await world.create("Integration", shop, "mine", spec=spec)
+        await world.audit.quiet()
+        waiting = await world.get("Integration", ref)
+        assert waiting is not None
+        assert all_tools(waiting) == IN_PROGRESS
+        await world.space(shop)
+        ready = await world.ready(ref)
+        assert all_tools(ready) == CURRENT
+
+
+async def test_the_health_checks_are_merged_into_the_configuration_of_argo_cd(world: World, tmp_path: Path) -> None:
+    kubectl = Kubectl(world.control_plane.kubeconfig("user"), tmp_path)
+    await kubectl.run("create", "namespace", "argocd")
+    await kubectl.run("create", "configmap", "argocd-cm", "-n", "argocd", "--from-literal=url=https://argocd")
+    patch = ("patch", "configmap", "argocd-cm", "-n", "argocd", "--type=merge", f"--patch-file={ARGO_CD}")
+    await kubectl(*patch)
+    data = (await world.kubectl.get("/api/v1/namespaces/argocd/configmaps/argocd-cm"))["data"]
+    assert data["url"] == "https://argocd"
+    assert len(data) == 3

@@ -52,8 +52,10 @@ CALLS_TIMEOUT = 10.0
 """Seconds for calls over REST to finish on a stop; what is cut off is repeated after the next start."""
 
 PATIENCE = 5.0
-"""Seconds after its creation in which an Integration does not report that its AddressSpace is not ready: mostly it soon
-is."""
+"""Seconds after its creation in which an Integration does not report ``SOON``."""
+
+SOON = frozenset({"AddressSpaceNotReady", "AddressSpaceNotFound", "NamespaceNotAllowed", "SyndesisNotFound"})
+"""Reasons that mostly end at once: what is applied together with an Integration, such as from git, may follow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +203,14 @@ class IntegrationController:
     async def _report(self, integration: Integration, plan: Plan, failed: Iterable[Condition] = ()) -> float:
         """Write the conditions, once, if they changed, and record the Event that the change is worth.
 
-        Return the seconds to be patient with an AddressSpace that is not ready yet, else 0.
+        Return the seconds to be patient with what may follow the Integration, else 0.
         """
         current = self._cache.integrations.get(integration.ref)
         if plan.conditions is None or current is None or current.live.uid != integration.live.uid:
             return 0.0
         conditions = summarize([*plan.conditions, *failed])
         before = current.status.get("conditions") or ()
-        if conditions[0].reason == "AddressSpaceNotReady" and not before:
+        if conditions[0].reason in SOON and not before:
             patience = PATIENCE - self._seconds_known(current)
             if patience > 0:
                 return patience
