@@ -6,8 +6,6 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from integration_operator.domain.model.conditions import CHOSEN, INFORMATIVE, ORDER, SIDES
-from integration_operator.domain.model.reasons import REASONS, Effect
 from integration_operator_sandbox.platforms.enmasse import CERTIFICATE
 
 Document = dict[str, Any]
@@ -62,20 +60,6 @@ def reason(integration: Document, type_: str = "Ready") -> str:
     """Return the reason of one condition; of Disabled or Suspended, if one of these takes the place of Ready."""
     types = ("Ready", "Disabled", "Suspended") if type_ == "Ready" else (type_,)
     return next((str(c["reason"]) for name in types if (c := condition(integration, name))), "")
-
-
-def is_documented(type_: str, reason_: str) -> bool:
-    """Return True if docs/conditions.md has the reason for that condition. A webhook may have any other reason."""
-    listed = next((reason for reason in REASONS if reason.name == reason_), None)
-    if listed is None:
-        return type_ not in ("Paired", *CHOSEN.values(), *INFORMATIVE)
-    if type_ == "Reconciling":
-        return listed.effect is Effect.PASSES
-    if type_ == "Stalled":
-        return listed.effect is Effect.USER
-    if type_ == "Ready":
-        return bool({"Ready", *ORDER} & {*listed.types})
-    return type_ in listed.types or (type_ in SIDES and "Paired" in listed.types)
 
 
 def encoded(text: str) -> str:

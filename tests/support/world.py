@@ -25,7 +25,8 @@ from integration_operator.settings import Settings
 from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
 from integration_operator_sandbox.platforms.keycloak.controller import KeptLogins
 from tests.support.audit_log import AuditLog
-from tests.support.documents import PATHS, Document, condition, is_documented, path, reason, space_status
+from tests.support.documented import is_documented
+from tests.support.documents import PATHS, Document, condition, path, reason, space_status
 
 WRITTEN_BY_USERS = ("Integration", "Syndesis", "AddressSpace", "AuthenticationService")
 
