@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -15,16 +14,11 @@ Permission = tuple[str, str, frozenset[str], str]
 """Group, resource, names (none: all), verb."""
 
 
-def is_for_tenants(role: dict[str, Any]) -> bool:
-    """Return True for a ClusterRole that Kubernetes adds to its own roles: nothing of it is the operator's."""
-    return any("/aggregate-to-" in label for label in role["metadata"].get("labels", {}))
-
-
 def granted(directory: str) -> set[Permission]:
     found = set()
     for file in sorted((DEPLOY / directory).glob("*.yaml")):
         for document in yaml.safe_load_all(file.read_text()):
-            if not document or document["kind"] not in ("Role", "ClusterRole") or is_for_tenants(document):
+            if not document or document["kind"] not in ("Role", "ClusterRole"):
                 continue
             for rule in document["rules"]:
                 found |= {
@@ -61,20 +55,3 @@ def test_there_is_no_wildcard() -> None:
     for directory in WITH_ROLES:
         for group, resource, names, verb in granted(directory):
             assert "*" not in (group, resource, verb, *names)
-
-
-def test_the_roles_for_tenants_are_explained() -> None:
-    """Each row adds verbs to those of the row before it."""
-    section = (ROOT / "docs/security.md").read_text().split("\n### Roles for tenants\n")[1].split("\n### ")[0]
-    rows = [
-        [cell.strip() for cell in row.strip("|").split("|")] for row in re.findall(r"^\| `.*$", section, re.MULTILINE)
-    ]
-    verbs: set[str] = set()
-    said = {}
-    for name, _, added in rows:
-        verbs = verbs | set(added.removeprefix("also ").split(", "))
-        said[name.strip("`")] = verbs
-    documents = list(yaml.safe_load_all((DEPLOY / "base/tenant-roles.yaml").read_text()))
-    assert all(is_for_tenants(document) for document in documents)
-    shipped = {d["metadata"]["name"]: [set(rule["verbs"]) for rule in d["rules"]] for d in documents}
-    assert shipped == {name: [verbs, verbs] for name, verbs in said.items()}

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from integration_operator.api import names
 from integration_operator.api.connection import ConnectionSpec
 from integration_operator.cli.failure import NO_CLUSTER, NO_PAIR, fail
-from integration_operator.cli.following import described_condition
+from integration_operator.cli.following import described_summary
 from integration_operator.domain.model.credential import Credential, credential_of_secret
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.policies.integrations import parse_integration
@@ -79,7 +79,7 @@ async def read_delivery(client: Client, ref: Ref, *, external: bool = False) -> 
     properties = (spec.configured_properties if spec else None) or {}
     uri = properties.get("connectionUri") or integration.delivered_uri
     if not uri:
-        state = described_condition(integration, "Ready") if integration.enabled else "it is not enabled"
+        state = described_summary(integration) if integration.enabled else "it is not enabled"
         fail(f"Integration {ref} has no connection yet: {state}", NO_PAIR)
     try:
         server = parse_uri(uri)

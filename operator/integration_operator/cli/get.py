@@ -13,11 +13,11 @@ import typer
 from integration_operator.cli.ages import age_of, now
 from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Context, Kubeconfig, check_output
-from integration_operator.cli.following import condition_of
 from integration_operator.cli.output import echo, say
 from integration_operator.cli.reading import changes, connected
 from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope, read_integrations
 from integration_operator.cli.table import Table
+from integration_operator.domain.model.conditions import summary_of
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.policies.integrations import parse_integration
 
@@ -96,18 +96,18 @@ class _Rows:
             self._table.show(self._row(integration, now()) for integration in parsed)
 
     def _row(self, integration: Integration, at: datetime) -> tuple[object, ...]:
-        spec, ready = integration.spec, condition_of(integration, "Ready")
+        spec, summary = integration.spec, summary_of(integration.status.get("conditions") or ())
         space = spec.address_space_ref
         row: tuple[object, ...] = (
             *integration.ref,
             f"{space.namespace}/{space.name}" if space else "",
             spec.client or "",
             "true" if integration.enabled else "false",
-            ready.get("status", ""),
-            ready.get("reason", ""),
+            summary["status"] if summary.get("type") == "Ready" else "",
+            summary.get("reason", ""),
             age_of(integration.created, at),
         )
         if self._wide:
             row += tuple(integration.delivered_side(side).get("delivery", "") for side in ("user", "connection"))
-            row += (ready.get("message", ""),)
+            row += (summary.get("message", ""),)
         return row[self._from :]

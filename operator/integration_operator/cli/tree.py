@@ -12,10 +12,10 @@ import typer
 
 from integration_operator.cli.failure import one_line
 from integration_operator.cli.flags import Context, Kubeconfig, Output, check_output
-from integration_operator.cli.following import condition_of
 from integration_operator.cli.output import MAX_LINE, echo
 from integration_operator.cli.reading import connected
 from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope, read_integrations
+from integration_operator.domain.model.conditions import summary_of
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.policies.integrations import parse_integration, specified_pair
 from integration_operator.runtime.ref import Ref
@@ -98,14 +98,13 @@ async def _nodes(objects: _Objects, integration: Integration) -> list[Node]:
     """Return an Integration, its pair, and what was delivered."""
     from integration_operator import resources
 
-    ready = condition_of(integration, "Ready")
     nodes = []
     if (pair := specified_pair(integration)) is not None:
         nodes += [
             await objects.node(resources.ADDRESS_SPACE, pair.space),
             await objects.node(resources.SYNDESIS, pair.syndesis),
         ]
-    state = "ready" if ready.get("status") == "True" else f"not ready: {ready.get('reason', 'not seen yet')}"
+    state = _summary(integration)
     nodes.append(_node_of(integration.live.document, "Integration", integration.ref, state))
     if secret := integration.delivered.get("secretName"):
         nodes.append(await objects.node(resources.SECRET, Ref(integration.ref.namespace, str(secret))))
@@ -123,6 +122,14 @@ async def _nodes(objects: _Objects, integration: Integration) -> list[Node]:
     elif connection.get("id"):
         nodes.append(_over_rest(f"connection {connection['id']}", str(connection.get("delivery")), integration))
     return nodes
+
+
+def _summary(integration: Integration) -> str:
+    """Return how far an Integration is: ready, disabled, suspended, or why it is not ready."""
+    summary = summary_of(integration.status.get("conditions") or ())
+    if summary.get("status") == "True":
+        return str(summary["type"]).lower()
+    return f"not ready: {summary.get('reason', 'not seen yet')}"
 
 
 def _over_rest(what: str, delivery: str, integration: Integration) -> Node:

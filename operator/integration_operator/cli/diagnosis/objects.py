@@ -9,15 +9,12 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.cli.diagnosis.finding import Finding, Visit
-from integration_operator.cli.following import condition_of
 from integration_operator.cli.reading import everything
+from integration_operator.domain.model.conditions import summary_of
 from integration_operator.resources import MESSAGING_USER
 from integration_operator.runtime.resources import discover
 
 Document = dict[str, Any]
-
-SETTLED = frozenset({"NotEnabled", "Suspended", "Ready"})
-"""Reasons of the condition Ready that nothing has to follow."""
 
 
 async def integrations(visit: Visit) -> list[Finding]:
@@ -26,10 +23,10 @@ async def integrations(visit: Visit) -> list[Finding]:
     waiting: Counter[str] = Counter()
     first: dict[str, str] = {}
     for integration in await visit.integrations():
-        condition = condition_of(integration, "Ready")
-        reason = str(condition.get("reason", ""))
-        ready += condition.get("status") == "True"
-        if integration.enabled and condition.get("status") != "True" and reason not in SETTLED:
+        summary = summary_of(integration.status.get("conditions") or ())
+        reason = str(summary.get("reason", ""))
+        ready += summary.get("type") == "Ready" and summary["status"] == "True"
+        if integration.enabled and summary.get("status") != "True":
             waiting[reason] += 1
             first.setdefault(reason, f"{integration.ref.name} -n {integration.ref.namespace}")
     findings = [Finding("ok", "integrations", f"{ready} ready")]

@@ -431,6 +431,13 @@ REASONS: tuple[Reason, ...] = (
     ),
     # Of any of them
     *_listed(
+        "ObjectContested",
+        ANY,
+        ACT,
+        "another client deletes an object of the pair again and again",
+        "stop it, or disable the Integration",
+    ),
+    *_listed(
         "FieldContested",
         ANY,
         ACT,
