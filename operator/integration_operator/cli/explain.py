@@ -29,7 +29,6 @@ from integration_operator.cli.output import echo, say
 from integration_operator.cli.reading import connected, read, ref_of
 from integration_operator.cli.scope import fail_missing
 from integration_operator.domain.model.checks import Check
-from integration_operator.domain.model.conditions import summary_of
 from integration_operator.domain.model.integration import Integration
 from integration_operator.runtime.text import sanitized
 from integration_operator.settings import Settings, load
@@ -196,7 +195,7 @@ def _print(explanation: Explanation) -> None:
         say(f"→ {': '.join(filter(None, (outcome.text, outcome.reason, outcome.message)))}", indent=2)
     for number, integration in enumerate(explanation.integrations if pair is not None else ()):
         say(f"Integration {_shown(integration)}{': a duplicate of the first, not used' if number else ''}", indent=2)
-        if summary := summary_of(integration.status.get("conditions") or ()):
+        if summary := integration.summary:
             say("{type}={status}: {reason}: {message}".format_map(summary), indent=4)
 
 
@@ -227,6 +226,6 @@ def _as_json(explanation: Explanation) -> dict[str, object]:
         "ready": [
             {"integration": str(integration.ref), **{key: summary.get(key) for key in SHOWN}}
             for integration in explanation.integrations
-            if (summary := summary_of(integration.status.get("conditions") or ()))
+            if (summary := integration.summary)
         ],
     }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from integration_operator.cli.failure import NO_PAIR, UNFINISHED, fail
 from integration_operator.cli.output import say
-from integration_operator.domain.model.conditions import summary_of
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.policies.integrations import parse_integration
 from integration_operator.runtime.ref import Ref
@@ -49,19 +48,13 @@ async def follow(
         fail(f"{ref}: not done within {within:.0f} s; last: {printed}. Is the operator running?", UNFINISHED)
 
 
-def condition_of(integration: Integration, type_: str) -> dict[str, Any]:
-    """Return a condition of an Integration, empty if it has none of this type."""
-    conditions = integration.status.get("conditions") or ()
-    return next((c for c in conditions if isinstance(c, dict) and c.get("type") == type_), {})
-
-
 def described_summary(integration: Integration) -> str:
     """Return reason and message of the condition Ready, or of the one in its place."""
-    summary = summary_of(integration.status.get("conditions") or ())
+    summary = integration.summary
     return f"{summary.get('reason', '')}: {summary.get('message', '')}"
 
 
 def described_condition(integration: Integration, type_: str) -> str:
     """Return reason and message of a condition."""
-    condition = condition_of(integration, type_)
+    condition = integration.condition(type_)
     return f"{condition.get('reason', '')}: {condition.get('message', '')}"

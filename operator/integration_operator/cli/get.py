@@ -17,7 +17,6 @@ from integration_operator.cli.output import echo, say
 from integration_operator.cli.reading import changes, connected
 from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope, read_integrations
 from integration_operator.cli.table import Table
-from integration_operator.domain.model.conditions import summary_of
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.policies.integrations import parse_integration
 
@@ -96,7 +95,7 @@ class _Rows:
             self._table.show(self._row(integration, now()) for integration in parsed)
 
     def _row(self, integration: Integration, at: datetime) -> tuple[object, ...]:
-        spec, summary = integration.spec, summary_of(integration.status.get("conditions") or ())
+        spec, summary = integration.spec, integration.summary
         space = spec.address_space_ref
         row: tuple[object, ...] = (
             *integration.ref,

@@ -168,8 +168,7 @@ def _plan_settings(settings: Settings, integrations: list[Integration]) -> PlanS
 def _setting(integrations: list[Integration], side: str) -> str:
     """Return the operator's setting for a side, as the conditions of any Integration say, else ``auto``."""
     for integration in integrations:
-        conditions = integration.status.get("conditions") or ()
-        message = next((str(c.get("message")) for c in conditions if c.get("type") == "DeliveryChosen"), "")
+        message = str(integration.condition("DeliveryChosen").get("message", ""))
         if match := re.search(rf"\b{side}: (\w+), because the setting asks for ", message):  # policies/delivery_mode.py
             return "native" if match[1] == "aggregated" else match[1]
     return "auto"

@@ -11,7 +11,7 @@ import typer
 
 from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Context, Kubeconfig
-from integration_operator.cli.following import condition_of, described_summary, follow
+from integration_operator.cli.following import described_summary, follow
 from integration_operator.cli.output import say
 from integration_operator.cli.reading import connected
 from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope, read_integrations
@@ -37,7 +37,7 @@ class Switch:
 
 
 def _is_ready(integration: Integration) -> bool:
-    return condition_of(integration, "Ready").get("status") == "True"
+    return integration.condition("Ready").get("status") == "True"
 
 
 def _is_taken_down(integration: Integration) -> bool:

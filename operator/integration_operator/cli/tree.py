@@ -15,7 +15,6 @@ from integration_operator.cli.flags import Context, Kubeconfig, Output, check_ou
 from integration_operator.cli.output import MAX_LINE, echo
 from integration_operator.cli.reading import connected
 from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope, read_integrations
-from integration_operator.domain.model.conditions import summary_of
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.policies.integrations import parse_integration, specified_pair
 from integration_operator.runtime.ref import Ref
@@ -126,7 +125,7 @@ async def _nodes(objects: _Objects, integration: Integration) -> list[Node]:
 
 def _summary(integration: Integration) -> str:
     """Return how far an Integration is: ready, disabled, suspended, or why it is not ready."""
-    summary = summary_of(integration.status.get("conditions") or ())
+    summary = integration.summary
     if summary.get("status") == "True":
         return str(summary["type"]).lower()
     return f"not ready: {summary.get('reason', 'not seen yet')}"

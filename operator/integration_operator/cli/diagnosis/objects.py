@@ -10,7 +10,6 @@ from typing import Any
 from integration_operator.api import names
 from integration_operator.cli.diagnosis.finding import Finding, Visit
 from integration_operator.cli.reading import everything
-from integration_operator.domain.model.conditions import summary_of
 from integration_operator.resources import MESSAGING_USER
 from integration_operator.runtime.resources import discover
 
@@ -23,7 +22,7 @@ async def integrations(visit: Visit) -> list[Finding]:
     waiting: Counter[str] = Counter()
     first: dict[str, str] = {}
     for integration in await visit.integrations():
-        summary = summary_of(integration.status.get("conditions") or ())
+        summary = integration.summary
         reason = str(summary.get("reason", ""))
         ready += summary.get("type") == "Ready" and summary["status"] == "True"
         if integration.enabled and summary.get("status") != "True":

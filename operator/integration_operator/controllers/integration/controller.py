@@ -209,7 +209,7 @@ class IntegrationController:
         if plan.conditions is None or current is None or current.live.uid != integration.live.uid:
             return 0.0
         conditions = summarize([*plan.conditions, *failed])
-        before = current.status.get("conditions") or ()
+        before = current.conditions
         if conditions[0].reason in SOON and not before:
             patience = PATIENCE - self._seconds_known(current)
             if patience > 0:

@@ -8,6 +8,7 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.api.integration import IntegrationSpec
+from integration_operator.domain.model.conditions import summary_of
 from integration_operator.domain.model.rotation import parse_time
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import ObjectReference, Ref
@@ -66,6 +67,21 @@ class Integration:
         """Its status."""
         status = self.live.document.get("status")
         return status if isinstance(status, dict) else {}
+
+    @property
+    def conditions(self) -> list[dict[str, Any]]:
+        """The conditions of its status."""
+        conditions = self.status.get("conditions")
+        return [condition for condition in conditions or () if isinstance(condition, dict)]
+
+    def condition(self, type_: str) -> dict[str, Any]:
+        """Return a condition, empty if it has none of this type."""
+        return next((condition for condition in self.conditions if condition.get("type") == type_), {})
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The condition Ready, or the one in its place; empty if it has none."""
+        return summary_of(self.conditions)
 
     @property
     def enabled(self) -> bool:

@@ -46,7 +46,7 @@ def integration_status(
     ``conditions`` begins with their summary. ``host`` is the messaging endpoint's, if it is known. ``now`` is in
     RFC 3339.
     """
-    before = integration.status.get("conditions") or ()
+    before = integration.conditions
     left = any((delivered.user, delivered.second_user, delivered.connection))
     reported = (*conditions, *progress(conditions, something_left=left))
     documents = condition_documents(reported, before, generation=integration.generation, now=now)
