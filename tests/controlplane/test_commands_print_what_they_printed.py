@@ -18,11 +18,19 @@ SHOWN = {
     "get": ["get", "get -o wide", "get -o json", "get -o yaml", "get -o name"],
     "tree": ["tree", "tree -o json"],
     "explain": ["explain", "explain -o json"],
-    "events": ["events"],
+    "events": ["events", "events -o json"],
     "diff": ["diff"],
     "migrate": ["migrate --to rest --dry-run"],
 }
 """What each command is run with, besides ``-n`` and the namespace."""
+
+CHANGES = {
+    "enable": ["enable {stock}", "enable {stock} -n {shop} --no-wait", "enable --all -n {shop}"],
+    "disable": ["disable {orders}", "disable --all -n {shop}"],
+    "suspend": ["suspend {orders}", "disable {orders} --no-wait", "resume {orders}"],
+    "rotate": ["rotate {orders}", "rotate {stock}", "rotate nothing -n {shop}"],
+}
+"""Commands in the order in which they are run, on two offers of which ``orders`` is delivered."""
 
 ON_TERMINAL = {"get", "get -o wide", "tree", "explain", "events", "diff"}
 
@@ -33,18 +41,22 @@ async def two_pairs(world: World) -> AsyncIterator[str]:
     async with world.platforms(), world.operator():
         shop = await world.namespace("shop")
         syndesis = await world.syndesis(shop)
-        orders, stock = [Pair(await world.space(shop, name), syndesis) for name in ("orders", "stock")]
-        await world.offered(stock)
-        await world.has_reason(stock, "NotEnabled")
+        pairs = []
+        for name in ("orders", "stock"):  # one after the other, so that their Events have an order
+            pairs.append(Pair(await world.space(shop, name), syndesis))
+            await world.offered(pairs[-1])
+            await world.has_reason(pairs[-1], "NotEnabled")
+            await world.eventually("its Event is posted", lambda: _events(world, shop, "NotEnabled", len(pairs)))
+        orders, _ = pairs
         await world.deliver(orders)
         await world.has_reason(orders, "Ready")
-        await world.eventually("all Events are posted", lambda: _events(world, shop))
+        await world.eventually("all Events are posted", lambda: _events(world, shop, "Ready", 1))
         yield shop
 
 
-async def _events(world: World, namespace: str) -> bool:
+async def _events(world: World, namespace: str, reason: str, count: int) -> bool:
     found = await world.kubectl.get(f"/api/v1/namespaces/{namespace}/events")
-    return {event["reason"] for event in found["items"]} >= {"NotEnabled", "Ready"}
+    return [event["reason"] for event in found["items"]].count(reason) == count
 
 
 @pytest.mark.parametrize("command", SHOWN)
@@ -57,6 +69,18 @@ async def test_what_is_there(world: World, command: str) -> None:
             answers.append((f"integration-operator {line} -n {shop} | cat", await piped(kubeconfig, *words)))
             if line in ON_TERMINAL:
                 answers.append((f"integration-operator {line} -n {shop}", await on_terminal(kubeconfig, *words)))
+    matches(command, world.tag, *answers)
+
+
+@pytest.mark.parametrize("command", CHANGES)
+async def test_what_changes(world: World, command: str) -> None:
+    kubeconfig = world.control_plane.kubeconfig("user")
+    answers = []
+    async with two_pairs(world) as shop:
+        names = {"shop": shop} | {space: f"{shop}/{shop}.{space}.syndesis" for space in ("orders", "stock")}
+        for line in CHANGES[command]:
+            shown = line.format_map(names)
+            answers.append((f"integration-operator {shown}", await piped(kubeconfig, *shown.split())))
     matches(command, world.tag, *answers)
 
 

@@ -78,3 +78,19 @@ async def test_integrations_that_wait_for_something(world: World) -> None:
         _, found = await findings(world)
     waiting = [finding for finding in of(found, "integrations") if finding["level"] == "warning"]
     assert any("enabled and not ready: UserPending" in finding["message"] for finding in waiting)
+
+
+async def test_a_syndesis_that_takes_no_connection(world: World) -> None:
+    shop = await world.namespace("shop")
+    async with world.platforms():
+        await world.syndesis(shop)
+        await world.create("Syndesis", shop, "second", spec={})
+
+        async def found_it() -> list[dict[str, Any]]:
+            _, found = await findings(world)
+            return [finding for finding in of(found, "syndesis") if f"{shop}/second" in finding["message"]]
+
+        (finding,) = await world.eventually("the second one is found", found_it)
+    assert finding["level"] == "warning"
+    assert "a second one in its namespace" in finding["message"]
+    assert finding["fix"] == f"kubectl describe syndesis second -n {shop}"

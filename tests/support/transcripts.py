@@ -19,14 +19,18 @@ HASH = re.compile(r"-[0-9a-f]{8}\b")
 AGE = re.compile(r"(?<![\w.])(\d+m)?\d+s(?=\s|$)", re.MULTILINE)
 VERSION = re.compile(r"(resourceVersion\"?: )(['\"])\d+(['\"])")
 CONNECTION = re.compile(r"\bi-[0-9a-f]{20}\b")
+EVENT = re.compile(r"(?<=\.syndesis\.)[a-z0-9]{5}\b")
 ADDRESS = re.compile(r"127\.0\.0\.1:\d+")
 REPLACED = (
     (UID, "UID"),
     (TIME, "TIME"),
     (HASH, "-hhhhhhhh"),
     (CONNECTION, "i-hhhhhhhhhhhhhhhhhhhh"),
+    (EVENT, "eeeee"),
     (ADDRESS, "127.0.0.1:PORT"),
 )
+PASSED = re.compile(r"(^  … .*\n)+(?=^  … )", re.MULTILINE)
+"""States that a command that follows an Integration saw on the way: which ones depends on the speed."""
 TAG = "xxxxxx"
 
 
@@ -37,6 +41,7 @@ def matches(name: str, tag: str, *answers: tuple[str, Answer]) -> None:
         text = pattern.sub(replacement, text)
     text = AGE.sub(lambda age: "Ns".ljust(len(age[0])), VERSION.sub(r"\1\2N\3", text))
     text = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+    text = PASSED.sub("", text)
     file = DIRECTORY / f"{name}.txt"
     if os.environ.get("UPDATE_TRANSCRIPTS"):
         file.write_text(text)

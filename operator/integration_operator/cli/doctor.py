@@ -71,7 +71,8 @@ async def _visit(settings: Settings, service_account: str | None) -> list[Findin
         installation.process,
         installation.templates,
         servers.keycloak,
-        servers.syndesis,
+        servers.syndesis_servers,
+        objects.syndesis,
         objects.integrations,
         objects.messaging_users,
     )

@@ -10,7 +10,8 @@ import typer
 from integration_operator.api import names
 from integration_operator.cli.ages import age_of, now
 from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
-from integration_operator.cli.flags import Context, Kubeconfig
+from integration_operator.cli.flags import Context, Kubeconfig, check_output
+from integration_operator.cli.output import DOCUMENTS, print_documents
 from integration_operator.cli.reading import changes, connected, everything
 from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope
 from integration_operator.cli.table import Table
@@ -26,18 +27,21 @@ def events(
     context: Context = None,
     namespace: Namespace = None,
     all_namespaces: AllNamespaces = False,
+    output: Annotated[str, typer.Option("-o", "--output", help="json or yaml. Default: a table.")] = "",
     watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on, and print new Events.")] = False,
 ) -> None:
     """Show the Events about Integrations."""
     scope = Scope(kubeconfig, context, tuple(integrations or ()), namespace, all_namespaces)
     scope.check()
-    if watch and len(scope.names) > 1:
-        fail("--watch follows one Integration, or all", WRONG_INPUT)
+    if output:
+        check_output(output, DOCUMENTS)
+    if watch and (output or len(scope.names) > 1):
+        fail("--watch follows one Integration, or all, as a table", WRONG_INPUT)
     with one_line():
-        asyncio.run(_events(scope, watch=watch))
+        asyncio.run(_events(scope, output, watch=watch))
 
 
-async def _events(scope: Scope, *, watch: bool) -> None:
+async def _events(scope: Scope, output: str, *, watch: bool) -> None:
     from integration_operator.runtime.resources import APIResource, Resource
 
     served = APIResource(Resource("Event", "", "events"), "v1")
@@ -51,6 +55,9 @@ async def _events(scope: Scope, *, watch: bool) -> None:
         found: list[Document] = []
         for namespace, query in queries:
             found += await everything(client, served, (namespace,) if namespace else None, query)
+        if output:
+            print_documents(sorted(found, key=_order), output, as_list=True)
+            return
         if not found:
             typer.echo(f"No Event about an Integration {scope.said(client)}.", err=True)
         rows = _Rows(namespaces=scope.everywhere or len({namespace for namespace, _ in queries}) > 1)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from integration_operator.cli.ages import age_of, now
 from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Context, Kubeconfig, check_output
-from integration_operator.cli.output import echo, say
+from integration_operator.cli.output import DOCUMENTS, print_documents, say
 from integration_operator.cli.reading import changes, connected
 from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope, read_integrations
 from integration_operator.cli.table import Table
@@ -24,7 +23,7 @@ Document = dict[str, Any]
 
 COLUMNS = ("NAMESPACE", "NAME", "ADDRESSSPACE", "SYNDESIS", "ENABLED", "READY", "REASON", "AGE")
 WIDE = ("USER", "CONNECTION", "MESSAGE")
-FORMATS = ("wide", "json", "yaml", "name")
+FORMATS = ("wide", *DOCUMENTS, "name")
 
 
 def get(
@@ -41,7 +40,7 @@ def get(
     scope.check()
     if output:
         check_output(output, FORMATS)
-    if watch and (output in ("json", "yaml") or len(scope.names) > 1):
+    if watch and (output in DOCUMENTS or len(scope.names) > 1):
         fail("--watch shows one Integration or all, as a table or as names", WRONG_INPUT)
     with one_line():
         asyncio.run(_get(scope, output, watch=watch))
@@ -50,8 +49,8 @@ def get(
 async def _get(scope: Scope, output: str, *, watch: bool) -> None:
     async with connected(scope.kubeconfig, scope.context) as client:
         served, documents = await read_integrations(client, scope)
-        if output in ("json", "yaml"):
-            _print_documents(documents, "json" if output == "json" else "yaml", as_list=len(scope.names) != 1)
+        if output in DOCUMENTS:
+            print_documents(documents, output, as_list=len(scope.names) != 1)
             return
         if not documents and output != "name":
             typer.echo(f"No Integration {scope.said(client)}.", err=True)
@@ -63,16 +62,6 @@ async def _get(scope: Scope, output: str, *, watch: bool) -> None:
             query = {"fieldSelector": f"metadata.name={refs[0].name}"} if refs else {}
             async for document in changes(client, collection, query, documents):
                 rows.show([document])
-
-
-def _print_documents(documents: list[Document], output: Literal["json", "yaml"], *, as_list: bool) -> None:
-    """Print objects as kubectl does: one as itself, several as a list, without managed fields."""
-    from integration_operator.api.schema import to_yaml
-
-    for document in documents:
-        document["metadata"].pop("managedFields", None)
-    shown = {"apiVersion": "v1", "kind": "List", "items": documents} if as_list else documents[0]
-    echo(json.dumps(shown, indent=2, ensure_ascii=True) + "\n" if output == "json" else to_yaml(shown))
 
 
 class _Rows:

@@ -6,13 +6,18 @@ terminal.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+from typing import Any
 
 import typer
 
 from integration_operator.runtime.text import sanitized
+
+DOCUMENTS = ("json", "yaml")
+"""The formats of ``print_documents``."""
 
 MAX_LINE = 4096
 """Bytes of one printed line: four messages of other systems at their limit."""
@@ -39,3 +44,13 @@ def echo(text: str) -> None:
     except BrokenPipeError:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.raise_signal(signal.SIGPIPE)
+
+
+def print_documents(documents: list[dict[str, Any]], output: str, *, as_list: bool) -> None:
+    """Print objects in one of ``DOCUMENTS`` as kubectl does: one as itself, several as a list, no managed fields."""
+    from integration_operator.api.schema import to_yaml
+
+    for document in documents:
+        document["metadata"].pop("managedFields", None)
+    shown = {"apiVersion": "v1", "kind": "List", "items": documents} if as_list else documents[0]
+    echo(json.dumps(shown, indent=2, ensure_ascii=True) + "\n" if output == "json" else to_yaml(shown))

@@ -10,7 +10,9 @@ from typing import Any
 from integration_operator.api import names
 from integration_operator.cli.diagnosis.finding import Finding, Visit
 from integration_operator.cli.reading import everything
-from integration_operator.resources import MESSAGING_USER
+from integration_operator.domain.policies.readiness import can_connect
+from integration_operator.platforms.syndesis import syndesis as parse_syndesis
+from integration_operator.resources import MESSAGING_USER, SYNDESIS
 from integration_operator.runtime.resources import discover
 
 Document = dict[str, Any]
@@ -33,6 +35,19 @@ async def integrations(visit: Visit) -> list[Finding]:
         what = f"{count} enabled and not ready: {reason or 'not seen by the operator yet'}"
         findings.append(Finding("warning", "integrations", what, f"kubectl describe integration {first[reason]}"))
     return findings
+
+
+async def syndesis(visit: Visit) -> list[Finding]:
+    """Check that each Syndesis can take a connection."""
+    served = await discover(visit.client, SYNDESIS)
+    documents = await everything(visit.client, served, None) if served is not None else []
+    judged = [(instance.ref, can_connect(instance)) for instance in map(parse_syndesis, documents)]
+    findings = [Finding("ok", "syndesis", f"{sum(map(bool, dict(judged).values()))} installed")]
+    return findings + [
+        Finding("warning", "syndesis", check.message, f"kubectl describe syndesis {ref.name} -n {ref.namespace}")
+        for ref, check in judged
+        if not check
+    ]
 
 
 async def messaging_users(visit: Visit) -> list[Finding]:

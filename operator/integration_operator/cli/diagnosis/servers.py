@@ -15,7 +15,7 @@ SECONDS = 5.0
 FROM_POD = "kubectl exec -n integration-operator deploy/integration-operator -- integration-operator doctor"
 
 
-async def syndesis(visit: Visit) -> list[Finding]:
+async def syndesis_servers(visit: Visit) -> list[Finding]:
     """Check that each Syndesis answers whose connections are delivered over REST."""
     namespaces = {
         integration.ref.namespace
@@ -23,7 +23,7 @@ async def syndesis(visit: Visit) -> list[Finding]:
         if integration.delivered_side("connection").get("delivery") == "rest"
     }
     urls = [visit.settings.syndesis_url.format(namespace=namespace) for namespace in sorted(namespaces)]
-    return list(await asyncio.gather(*(_answers("syndesis", url, "/api/v1/version") for url in urls)))
+    return list(await asyncio.gather(*(_answers("syndesis servers", url, "/api/v1/version") for url in urls)))
 
 
 async def keycloak(visit: Visit) -> list[Finding]:
