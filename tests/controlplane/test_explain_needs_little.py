@@ -97,7 +97,7 @@ async def test_several_namespaces_show_a_pair_across_them(world: World, tenant: 
     assert both.code == 0, both
     assert f"Read: namespaces {fuse}, {shop}" in both.out
     assert f"Integration {fuse}/mine enabled" in both.out
-    assert "→ create or repair Secret, MessagingUser and Connection" in both.out
+    assert "→ create Secret, MessagingUser and Connection, and keep them up to date" in both.out
 
 
 @pytest.mark.parametrize("flags", [["-A"], ["-n", "kube-system"]], ids=" ".join)

@@ -34,6 +34,12 @@ async def test_wrong_input(arguments: tuple[str, ...], said: str) -> None:
     assert (answer.code, answer.out, answer.err) == (failure.WRONG_INPUT, "", f"integration-operator: {said}\n")
 
 
+async def test_no_command_prints_the_help() -> None:
+    answer, help_ = await piped(None), await piped(None, "--help")
+    assert (answer.code, answer.out, answer.err) == (0, help_.out, "")
+    assert "Commands:\n" in answer.out
+
+
 @pytest.mark.parametrize("command", ["get", "tree", "events", "diff", "doctor", "explain", "enable --all"])
 async def test_no_cluster(command: str) -> None:
     answer = await piped(None, *command.split())

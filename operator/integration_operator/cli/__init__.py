@@ -27,7 +27,6 @@ from integration_operator.cli.uninstall import uninstall
 app = typer.Typer(
     name="integration-operator",
     help="Pair EnMasse AddressSpaces with Syndesis, and create a MessagingUser and a connection for each pair.",
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # help as other tools of the field print it: plain, also in a pipe
     pretty_exceptions_show_locals=False,  # locals hold credentials

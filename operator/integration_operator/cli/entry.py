@@ -19,7 +19,6 @@ from integration_operator.cli.failure import DEFECT, INTERRUPTED, WRONG_INPUT, s
 from integration_operator.runtime.text import sanitized
 
 DEBUG = "--debug"
-HELP = ("-h", "--help")
 
 
 def main() -> NoReturn:
@@ -34,8 +33,9 @@ def kubectl_plugin() -> NoReturn:
 
 def _run(program: str, arguments: list[str]) -> NoReturn:
     debug = DEBUG in arguments
+    words = [argument for argument in arguments if argument != DEBUG] or ["--help"]
     try:
-        code = app([argument for argument in arguments if argument != DEBUG], prog_name=program, standalone_mode=False)
+        code = app(words, prog_name=program, standalone_mode=False)
     except TyperException as error:
         message, at = _usage(error)
         code = said(f"{message}; see {at or program} --help" if message else f"see {at or program} --help", WRONG_INPUT)

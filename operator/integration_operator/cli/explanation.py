@@ -29,7 +29,7 @@ STEPS = {
     "REMOVE": "nothing is delivered",
     "WITHDRAW": "remove the offer, and what was delivered",
     "OFFER": "create the Integration",
-    "DELIVER": "create or repair Secret, MessagingUser and Connection",
+    "DELIVER": "create Secret, MessagingUser and Connection, and keep them up to date",
 }
 """What each step of a plan means to a user."""
 

@@ -5,28 +5,24 @@ Its files are in a temporary directory, its messages in memory. It dies with thi
 
 from __future__ import annotations
 
-import fcntl
-import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from integration_operator_sandbox.broker.configuration import PLAIN, BrokerUser, write_configuration, write_users
 from integration_operator_sandbox.broker.distribution import ARTEMIS, command
 from integration_operator_sandbox.errors import PortTaken, StartFailed
 from integration_operator_sandbox.java.programs import find_java
 from integration_operator_sandbox.localhost.certificates import KeyPair
-from integration_operator_sandbox.localhost.machine import LOOPBACK, free_port, remove_abandoned
+from integration_operator_sandbox.localhost.machine import LOOPBACK, OwnedDirectory, free_port
 from integration_operator_sandbox.localhost.process import Process, spawn
 
 TEMPORARY = "integration-operator-broker-"
 INSTANCE = "instance"
-ABANDONED = 60.0  # seconds after which a directory that is not locked has certainly no owner
 ATTEMPTS = 3  # a port that was free a moment ago is taken now and then
 START_TIMEOUT = 90.0  # seconds; 1 to 3 on two idle cores
 PATIENCE = 3.0  # seconds to stop; messages are in memory only
@@ -43,7 +39,7 @@ class Artemis:
     directory: Path
     ports: Mapping[str, int]
     _process: Process = field(repr=False)
-    _lock: IO[str] = field(repr=False)
+    _owned: OwnedDirectory = field(repr=False)
 
     @classmethod
     def start(
@@ -58,10 +54,8 @@ class Artemis:
         It listens without TLS (``plain``), and with TLS for each of the named ``certificates``.
         """
         home = ARTEMIS.provide()
-        remove_abandoned(TEMPORARY, ABANDONED)
-        directory = Path(tempfile.mkdtemp(prefix=TEMPORARY))
-        lock = (directory / "lock").open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        owned = OwnedDirectory.create(TEMPORARY)
+        directory = owned.path
         try:
             for attempt in range(ATTEMPTS):
                 ports = {name: free_port() for name in (PLAIN, *(certificates or {}))}
@@ -69,7 +63,7 @@ class Artemis:
                 write_users(directory / INSTANCE, users or {})
                 line = command(find_java("Artemis"), home, directory / INSTANCE)
                 process = spawn(line, log=directory / "log", directory=directory, detached=False)
-                made = cls(directory, ports, process, lock)
+                made = cls(directory, ports, process, owned)
                 try:
                     made._wait(time.monotonic() + START_TIMEOUT)
                 except PortTaken:
@@ -83,8 +77,7 @@ class Artemis:
                     return made
             raise AssertionError("unreachable: the last attempt returns or raises")
         except BaseException:
-            lock.close()
-            shutil.rmtree(directory, ignore_errors=True)
+            owned.delete()
             raise
 
     def __enter__(self) -> Self:
@@ -96,8 +89,7 @@ class Artemis:
     def stop(self) -> None:
         """Stop the broker and delete all its files."""
         self._process.stop(PATIENCE)
-        self._lock.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self._owned.delete()
 
     def set_users(self, users: Mapping[str, BrokerUser]) -> None:
         """Replace all users. It applies to the next log-in."""

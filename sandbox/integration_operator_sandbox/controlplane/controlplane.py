@@ -27,6 +27,7 @@ from integration_operator_sandbox.controlplane.state import State, StateDirector
 from integration_operator_sandbox.controlplane.users import USERS
 from integration_operator_sandbox.errors import PortTaken, SandboxError, StartFailed
 from integration_operator_sandbox.localhost.machine import (
+    ABANDONED,
     LOOPBACK,
     free_port,
     port_becomes_free,
@@ -41,7 +42,6 @@ PATIENCE = {CONTROLLER_MANAGER: 5.0, API_SERVER: 15.0, ETCD: 5.0}
 """Seconds that a component gets to stop; the API server finishes the requests it has."""
 COMPANION_PATIENCE = 10.0
 TEMPORARY = "integration-operator-plane-"
-ABANDONED = 60.0  # seconds after which a temporary directory that is not locked has certainly no owner
 
 
 @dataclass(frozen=True, slots=True)

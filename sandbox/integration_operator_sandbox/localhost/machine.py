@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -78,6 +79,32 @@ class DirectoryLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+ABANDONED = 60.0
+"""Seconds after which a temporary directory that is not locked has certainly no owner."""
+
+
+@dataclass(slots=True)
+class OwnedDirectory:
+    """A temporary directory of this process. Created by ``create``; one that a killed process left is deleted then."""
+
+    path: Path
+    _lock: IO[str] = field(repr=False)
+
+    @classmethod
+    def create(cls, prefix: str) -> OwnedDirectory:
+        """Create a directory, and delete those of this prefix that have no owner."""
+        remove_abandoned(prefix, ABANDONED)
+        path = Path(tempfile.mkdtemp(prefix=prefix))
+        lock = (path / "lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return cls(path, lock)
+
+    def delete(self) -> None:
+        """Delete the directory with all that is in it."""
+        self._lock.close()
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def remove_abandoned(prefix: str, after: float) -> None:

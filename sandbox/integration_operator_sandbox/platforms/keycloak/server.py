@@ -6,30 +6,26 @@ Requests are made with the standard library, so that no test uses the client und
 
 from __future__ import annotations
 
-import fcntl
 import http.client
 import json
 import secrets
 import shlex
-import shutil
 import ssl
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from integration_operator_sandbox.errors import SandboxError, StartFailed
 from integration_operator_sandbox.java.programs import find_java
 from integration_operator_sandbox.localhost.certificates import self_signed
-from integration_operator_sandbox.localhost.machine import LOOPBACK, free_port, remove_abandoned, write_private
+from integration_operator_sandbox.localhost.machine import LOOPBACK, OwnedDirectory, free_port, write_private
 from integration_operator_sandbox.localhost.process import Process, spawn
 from integration_operator_sandbox.platforms.keycloak import distribution
 
 TEMPORARY = "integration-operator-keycloak-"
-ABANDONED = 60.0  # seconds after which a directory that is not locked has certainly no owner
 ATTEMPTS = 3  # a port that was free a moment ago is taken now and then
 START_TIMEOUT = 150.0  # seconds; 20 on two idle cores, and a test run leaves none idle
 PATIENCE = 3.0  # seconds to stop; the data is not needed
@@ -66,7 +62,7 @@ class Keycloak:
     admin_username: str
     admin_password: str = field(repr=False)
     _process: Process = field(repr=False)
-    _lock: IO[str] = field(repr=False)
+    _owned: OwnedDirectory = field(repr=False)
     _token: str = field(default="", repr=False)
     _token_until: float = field(default=0.0, repr=False)
 
@@ -74,10 +70,8 @@ class Keycloak:
     def start(cls) -> Keycloak:
         """Start a Keycloak and return when it serves. Fetch it first if it is not cached."""
         java, home = find_java("Keycloak"), distribution.provide()
-        remove_abandoned(TEMPORARY, ABANDONED)
-        directory = Path(tempfile.mkdtemp(prefix=TEMPORARY))
-        lock = (directory / "lock").open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        owned = OwnedDirectory.create(TEMPORARY)
+        directory = owned.path
         try:
             pair = self_signed()
             (directory / "tls.crt").write_text(pair.certificate)
@@ -94,7 +88,7 @@ class Keycloak:
                     "admin",
                     password,
                     process,
-                    lock,
+                    owned,
                 )
                 try:
                     made._wait(time.monotonic() + START_TIMEOUT)
@@ -107,8 +101,7 @@ class Keycloak:
                     return made
             raise AssertionError("unreachable: the last attempt returns or raises")
         except BaseException:
-            lock.close()
-            shutil.rmtree(directory, ignore_errors=True)
+            owned.delete()
             raise
 
     def __enter__(self) -> Self:
@@ -120,8 +113,7 @@ class Keycloak:
     def stop(self) -> None:
         """Stop Keycloak and delete all its files."""
         self._process.stop(PATIENCE)
-        self._lock.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self._owned.delete()
 
     def create_realm(self, name: str, namespace: str) -> None:
         """Create a realm as EnMasse does for an AddressSpace of that namespace, without groups and users.
