@@ -48,6 +48,7 @@ async def test_the_rotation_is_followed(world: World) -> None:
         lines = output.splitlines()
         assert lines[0] == f"{name}: rotation requested"
         assert lines[-1].strip() == "done"
+        assert not [line for line in lines if line.endswith("… :")], "before the operator reports anything, it is said"
         assert f"user '{after}'" in lines[-2]
         assert f"'{before}' is deleted" in lines[-2]
 

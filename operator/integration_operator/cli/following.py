@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from integration_operator.cli.failure import NO_PAIR, UNFINISHED, fail
 from integration_operator.cli.output import say
@@ -14,6 +14,8 @@ from integration_operator.runtime.ref import Ref
 
 if TYPE_CHECKING:
     from integration_operator.runtime.client import Client
+
+NOT_SEEN = "the operator has not seen the change yet"
 
 POLL = 0.5
 """Seconds between two requests for an Integration that is followed."""
@@ -50,11 +52,13 @@ async def follow(
 
 def described_summary(integration: Integration) -> str:
     """Return reason and message of the condition Ready, or of the one in its place."""
-    summary = integration.summary
-    return f"{summary.get('reason', '')}: {summary.get('message', '')}"
+    return _described(integration.summary)
 
 
 def described_condition(integration: Integration, type_: str) -> str:
     """Return reason and message of a condition."""
-    condition = integration.condition(type_)
-    return f"{condition.get('reason', '')}: {condition.get('message', '')}"
+    return _described(integration.condition(type_))
+
+
+def _described(condition: dict[str, Any]) -> str:
+    return f"{condition.get('reason', '')}: {condition.get('message', '')}" if condition else NOT_SEEN

@@ -11,7 +11,7 @@ import typer
 
 from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Context, Kubeconfig
-from integration_operator.cli.following import described_summary, follow
+from integration_operator.cli.following import NOT_SEEN, described_summary, follow
 from integration_operator.cli.output import say
 from integration_operator.cli.reading import connected
 from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope, read_integrations
@@ -125,7 +125,7 @@ async def _switch_all(switch: Switch, scope: Scope, within: float) -> None:
             def look(current: Integration, generation: int = generations[path]) -> tuple[str, bool]:
                 observed = current.status.get("observedGeneration")
                 seen = isinstance(observed, int) and observed >= generation
-                state = described_summary(current) if seen else "the operator has not seen the change yet"
+                state = described_summary(current) if seen else NOT_SEEN
                 return state, seen and switch.followed(current)
 
             await follow(client, path, integration.ref, look, within=within)
