@@ -103,12 +103,14 @@ async def serve(process: Hosted, settings: Settings) -> None:
 
 
 def check_ports(settings: Settings) -> None:
-    """Check that the process can listen on both ports. Raises ``CannotListen``.
+    """Check that the process can listen on its ports. Raises ``CannotListen``.
 
     kopf would end for a port that is in use, and would be restarted for ever.
     """
     with ExitStack() as sockets:
-        for name, port in (("probe", settings.probe_port), ("metrics", settings.metrics_port)):
+        admission_port = settings.admission_port if settings.admission else 0
+        ports = {"probe": settings.probe_port, "metrics": settings.metrics_port, "admission": admission_port}
+        for name, port in ports.items():
             if port:
                 sockets.enter_context(_listening(settings.bind_address, name, port))
 

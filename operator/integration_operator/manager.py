@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from integration_operator import metrics
+from integration_operator.admission import server as admission
 from integration_operator.api import names
 from integration_operator.backends import RemoteBackend
 from integration_operator.backends.aggregated import AggregatedBackend
@@ -23,6 +24,7 @@ from integration_operator.cache import Cache
 from integration_operator.controllers.connection.controller import MANAGER as CONNECTION_CONTROLLER
 from integration_operator.controllers.connection.controller import ConnectionController
 from integration_operator.controllers.integration.controller import IntegrationController, Options
+from integration_operator.controllers.integration.preview import problems
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
@@ -36,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 MAX_CONNECTION_WORKERS = 8
 """A Syndesis server answers slowly to many requests at once, and there is one for many Connections."""
+
+NO_OTHERS: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {}
 
 OPERATOR_LEASE = names.FIELD_MANAGER
 CONNECTION_CONTROLLER_LEASE = CONNECTION_CONTROLLER
@@ -72,6 +76,9 @@ class Operator:
     ) -> None:
         self.client = client
         self.elector = elector
+        self._settings = settings
+        self._templates = templates
+        self._plan_settings = plan or settings.plan_settings
         self.cache = Cache(
             client,
             read_spaces=settings.address_spaces,
@@ -83,7 +90,7 @@ class Operator:
             self.cache,
             templates,
             Options(
-                plan=plan or settings.plan_settings,
+                plan=self._plan_settings,
                 workers=settings.workers,
                 resync=settings.resync_seconds,
                 mass_delete_share=settings.mass_delete_share,
@@ -103,11 +110,18 @@ class Operator:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run reflectors and workers."""
-        async with _running(self.controller, self.cache.run, self.elector, self.stopped):
+        """Run reflectors and workers, and the admission server if the settings ask for it."""
+        others = {"admission": self._admission} if self._settings.admission else {}
+        async with _running(self.controller, self.cache.run, self.elector, self.stopped, others):
             yield
         for backend in self.remote_backends.values():
             await backend.close()
+
+    async def _admission(self) -> None:
+        """Answer admission reviews. Also a process that stands by has to have its certificate trusted."""
+        preview = partial(problems, self.cache, self._plan_settings, self._templates)
+        async with _client(self._settings, user_agent=f"{names.FIELD_MANAGER}/admission") as client:
+            await admission.serve(client, self._settings, preview)
 
 
 class ConnectionOperator:
@@ -164,12 +178,13 @@ async def _running(
     watch: Callable[[], Coroutine[Any, Any, None]],
     elector: LeaderElector | None,
     stopped: asyncio.Event,
+    others: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = NO_OTHERS,
 ) -> AsyncIterator[None]:
-    """Run reflectors, election and workers; set ``stopped`` if one of them ends by itself.
+    """Run reflectors, election, workers and ``others``; set ``stopped`` if one of them ends by itself.
 
     On exit, wait for running work and release the Lease. A process that lost its Lease stops everything at once.
     """
-    parts = {"controller": controller.run, "reflectors": watch}
+    parts = {"controller": controller.run, "reflectors": watch, **others}
     if elector is None:
         metrics.LEADER.set(1)
     else:

@@ -38,3 +38,10 @@ API_SERVICE = Resource(
     namespaced=False,
     metadata_only=True,
 )
+WEBHOOK_CONFIGURATION = Resource(
+    "ValidatingWebhookConfiguration",
+    "admissionregistration.k8s.io",
+    "validatingwebhookconfigurations",
+    version="v1",
+    namespaced=False,
+)

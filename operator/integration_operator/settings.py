@@ -146,6 +146,22 @@ class Settings(BaseSettings):
         le=300,
         description="Seconds after the last renewal until another process may lead. Set it alike in all processes.",
     )
+    admission: bool = Field(
+        False, description="Answer admission reviews, so that users are warned when they apply an Integration."
+    )
+    admission_port: int = Field(9443, ge=1, le=65535, description="Port on which reviews are answered.")
+    admission_configuration: str = Field(
+        names.FIELD_MANAGER, description="Name of the ValidatingWebhookConfiguration that leads to the port."
+    )
+    admission_host: str | None = Field(
+        None,
+        description="Host name by which API servers reach the port. Default: that of the Service in deploy/.",
+    )
+    admission_certificate: Path | None = Field(
+        None,
+        description="Directory with tls.crt and tls.key, read again when they change. Default: each process creates a "
+        "certificate, and adds it to the ValidatingWebhookConfiguration.",
+    )
     probe_port: int = Field(8080, ge=0, le=65535, description="Port of /healthz. 0: none.")
     metrics_port: int = Field(8081, ge=0, le=65535, description="Port of /metrics and /readyz. 0: none.")
     bind_address: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104  a pod's own

@@ -386,7 +386,9 @@ class Reflector(Generic[T]):
             self._callbacks.on_state(self.resource, state)
 
     def _selector(self) -> dict[str, str]:
-        return {"labelSelector": self.resource.selector} if self.resource.selector else {}
+        labels, name = self.resource.selector, self.resource.name
+        selector = {"labelSelector": labels} if labels else {}
+        return {**selector, "fieldSelector": f"metadata.name={name}"} if name else selector
 
     def _complete(self, document: Document) -> Document | None:
         """Set apiVersion and kind, which items of a LIST of a built-in kind do not have."""

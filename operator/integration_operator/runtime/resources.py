@@ -12,8 +12,9 @@ from integration_operator.runtime.errors import NotFound
 class Resource:
     """A resource that a controller reads or writes.
 
-    ``version`` None lets discovery choose. ``selector`` is the label selector of LIST and WATCH. ``metadata_only`` asks
-    the server for metadata alone. ``polled`` allows LIST alone if the server does not support WATCH.
+    ``version`` None lets discovery choose. ``selector`` is the label selector of LIST and WATCH, ``name`` restricts
+    them to one object. ``metadata_only`` asks the server for metadata alone. ``polled`` allows LIST alone if the server
+    does not support WATCH.
     """
 
     kind: str
@@ -24,6 +25,7 @@ class Resource:
     selector: str | None = None
     metadata_only: bool = False
     polled: bool = False
+    name: str | None = None
 
     @property
     def crd_name(self) -> str:

@@ -1,6 +1,7 @@
 """A dry run: plans are made as in the operator, and carried out in a cache alone. Nothing is requested or written.
 
-``render``, ``explain`` and ``migrate`` use it, so that what they print is what the operator would do.
+``render``, ``explain``, ``migrate`` and the admission server use it, so that what they say is what the operator would
+do.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ MAX_PASSES = 8
 class DryRun:
     """Plans for what a cache holds.
 
-    ``share`` is the setting ``mass_delete_share``: 1.0 holds nothing.
+    ``share`` is the setting ``mass_delete_share``: 1.0 holds nothing. ``proposed`` is an Integration that counts as
+    stored.
     """
 
     def __init__(
@@ -63,10 +65,13 @@ class DryRun:
         *,
         share: float = 1.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        proposed: Integration | None = None,
     ) -> None:
         self.cache = cache
         self._remote_states = RemoteStateStore(math.inf, lambda: 0.0)
-        self.gatherer = Gatherer(cache, MassDeletionGuard(share), settings, self._remote_states, now=now)
+        self.gatherer = Gatherer(
+            cache, MassDeletionGuard(share), settings, self._remote_states, now=now, proposed=proposed
+        )
         self._deletions: Counter[tuple[str, Ref]] = Counter()
         if share < 1.0:
             self._hold_vanished()

@@ -54,6 +54,8 @@ class Gatherer:
     offers: OfferLimit = field(default_factory=lambda: OfferLimit(lambda namespace: 0))
     lost: dict[Pair, Integration] = field(default_factory=dict)
     """Integrations that are gone although state over REST exists: a tenant removed our finalizer."""
+    proposed: Integration | None = None
+    """An Integration that the API server is about to store. It counts as stored."""
     _offers_withdrawn: set[Pair] = field(default_factory=set)
     _deleted_by_us: set[str] = field(default_factory=set)
     _waiting_for_name: dict[Ref, Pair] = field(default_factory=dict)
@@ -96,6 +98,10 @@ class Gatherer:
         for integration in self.cache.integrations.by("unresolved", pair.syndesis.namespace):
             if self.key_of(integration) == pair:
                 by_ref[integration.ref] = integration
+        if self.proposed is not None:
+            by_ref.pop(self.proposed.ref, None)
+            if self.key_of(self.proposed) == pair:
+                by_ref[self.proposed.ref] = self.proposed
         return list(by_ref.values())
 
     def integration_of(self, pair: Pair) -> Integration | None:

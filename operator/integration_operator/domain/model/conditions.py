@@ -109,6 +109,16 @@ def progress(conditions: Sequence[Condition], *, something_left: bool) -> tuple[
     return ()
 
 
+def needs_user(condition: Condition) -> bool:
+    """Check if a user has to act: it does not hold, and neither passes by itself nor was chosen by a user.
+
+    ``DeliveryChosen`` is False if a part of the spec has no effect.
+    """
+    if condition.status == "True":
+        return False
+    return condition.type == "DeliveryChosen" or effect_of(condition.reason) is Effect.USER
+
+
 def summary_of(documents: Iterable[Any]) -> Document:
     """Return the summary among the conditions of a status, empty if there is none."""
     return next((c for c in documents if isinstance(c, dict) and c.get("type") in SUMMARIES), {})
