@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 pytest.register_assert_rewrite("tests.support")
 
 pytest_plugins = [
+    "tests.support.admission",
     "tests.support.broker_fixtures",
     "tests.support.clocks",
     "tests.support.control_planes",

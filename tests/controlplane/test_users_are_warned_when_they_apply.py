@@ -5,7 +5,6 @@ Each warning is the condition that the operator reports of the stored Integratio
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,12 +71,6 @@ ROWS = [
     Row("KeycloakNotAllowed", "shop", "s-5", {"delivery": {"user": "keycloak"}}, "has no effect"),
     Row("Duplicate", "shop", "twice", {}, "Integration {shop}/first is used for this pair"),
 ]
-
-
-@pytest.fixture
-async def hook(world: World, tmp_path: Path) -> AsyncIterator[Webhook]:
-    async with webhook(world, tmp_path) as made:
-        yield made
 
 
 async def prepare(world: World) -> dict[str, str]:

@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import pytest
 import yaml
 
+from integration_operator.admission.registration import STRATEGIC_MERGE, WEBHOOK
 from integration_operator.runtime.errors import NotFound
 from integration_operator_sandbox.deployment import grant_permissions
 from integration_operator_sandbox.localhost.machine import free_port
@@ -60,6 +63,33 @@ class Webhook:
         bundle = base64.b64decode((await self.client_config()).get("caBundle") or "").decode(errors="replace")
         return re.findall("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", bundle, re.DOTALL)
 
+    def flags(self, port: int | None = None) -> tuple[str, ...]:
+        """Return the flags of a process of the operator that answers it."""
+        return (
+            "--admission",
+            "--admission-host",
+            HOST,
+            "--bind-address",
+            HOST,
+            "--admission-port",
+            str(port or self.port),
+        )
+
+    async def leads_to(self, port: int) -> None:
+        """Have the API server call another port, on the path that it has."""
+        url = urlsplit((await self.client_config())["url"])._replace(netloc=f"{HOST}:{port}").geturl()
+        await self.patched(url=url)
+
+    async def patched(self, **client_config: Any) -> None:
+        """Change how the API server reaches the webhook."""
+        webhooks = [{"name": WEBHOOK, "clientConfig": client_config}]
+        await self.world.kubectl.patch(f"{WEBHOOKS}/{NAME}", {"webhooks": webhooks}, content_type=STRATEGIC_MERGE)
+
+    async def remove(self) -> None:
+        """Delete the configuration."""
+        with suppress(NotFound):
+            await self.world.kubectl.delete(f"{WEBHOOKS}/{NAME}")
+
     async def answered(self, namespace: str) -> None:
         """Wait until the API server reaches an operator whose cache is in sync."""
         nothing = integration(namespace, "probe", "nowhere")
@@ -94,8 +124,15 @@ def integration(namespace: str, name: str, space: str, **spec: Any) -> Document:
 async def webhook(world: World, home: Path) -> AsyncIterator[Webhook]:
     """Yield a webhook that is not installed yet; delete it at the end."""
     await asyncio.to_thread(grant_permissions, world.control_plane.kubeconfig(), "admission")
+    made = Webhook(world, Kubectl(world.control_plane.kubeconfig("user"), home))
     try:
-        yield Webhook(world, Kubectl(world.control_plane.kubeconfig("user"), home))
+        yield made
     finally:
-        with suppress(NotFound):
-            await world.kubectl.delete(f"{WEBHOOKS}/{NAME}")
+        await made.remove()
+
+
+@pytest.fixture
+async def hook(world: World, tmp_path: Path) -> AsyncIterator[Webhook]:
+    """Return a webhook on the control plane, which is not installed yet."""
+    async with webhook(world, tmp_path) as made:
+        yield made

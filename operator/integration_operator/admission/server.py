@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 SERVICE = "integration-operator-admission"
 """The name of the Service in deploy/."""
 
+FILE_CHECK_SECONDS = 60.0
+"""Seconds between two looks at the files of a given certificate. A kubelet updates mounted Secrets about as often."""
+
 RESTART_DELAY = 5.0
 """Seconds after which a server that failed starts again: a given certificate may be missing or half written."""
 
@@ -68,7 +71,13 @@ async def _listen(settings: Settings, host: str, reviewer: Reviewer, registratio
     given = settings.admission_certificate
     files = {"certfile": given / "tls.crt", "pkeyfile": given / "tls.key"} if given is not None else {}
     while True:
-        server = WebhookServer(addr=settings.bind_address, port=settings.admission_port, host=host, **files)
+        server = WebhookServer(
+            addr=settings.bind_address,
+            port=settings.admission_port,
+            host=host,
+            file_check_interval=FILE_CHECK_SECONDS,
+            **files,
+        )
         try:
             async with server:
                 async for reached_by in server(reviewer):

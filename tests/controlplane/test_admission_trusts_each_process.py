@@ -1,0 +1,130 @@
+"""The API server trusts every process of the operator, with a certificate that it created or was given."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import signal
+from pathlib import Path
+
+import pytest
+
+from integration_operator.admission import server
+from integration_operator.admission.registration import MAX_AUTHORITIES, MIN_PATH
+from integration_operator_sandbox.localhost.certificates import self_signed
+from integration_operator_sandbox.localhost.machine import free_port, write_private
+from tests.support.admission import Webhook, integration
+from tests.support.gitops import BUILD_TIMEOUT
+from tests.support.replicas import USERS, Replicas
+from tests.support.world import World
+
+pytestmark = pytest.mark.timeout(BUILD_TIMEOUT + 180)
+
+
+def bundle(*certificates: str) -> str:
+    return base64.b64encode("".join(certificates).encode()).decode()
+
+
+def give(directory: Path) -> str:
+    """Write a new certificate and its key as a mounted Secret has them; return the certificate."""
+    made = self_signed()
+    for name, text in (("tls.crt", made.certificate), ("tls.key", made.key)):
+        write_private(directory / name, text)
+    return made.certificate
+
+
+async def test_both_of_two_replicas(world: World, hook: Webhook, replicas: Replicas) -> None:
+    """Each adds its own certificate, also the one that stands by, and both answer on one path."""
+    shop = await world.namespace("shop")
+    await hook.install()
+    ports = dict(zip(USERS, (hook.port, free_port()), strict=True))
+    started = {user: replicas.start(user, *hook.flags(port)) for user, port in ports.items()}
+    for user, port in ports.items():
+        await started[user].synced()
+        await hook.leads_to(port)
+        await hook.answered(shop)
+    assert len(await hook.authorities()) == 2
+    (standby,) = [user for user in USERS if not started[user].events("leading")]
+    (leader,) = [user for user in USERS if user != standby]
+    await hook.leads_to(ports[standby])
+    started[leader].send(signal.SIGKILL)
+    await hook.answered(shop)
+    path = (await hook.client_config())["url"].rpartition("/")[2]
+    for replica in started.values():
+        assert path not in replica.log
+        assert "PRIVATE KEY" not in replica.log
+
+
+async def test_a_wrong_bundle_is_repaired(world: World, hook: Webhook) -> None:
+    shop = await world.namespace("shop")
+    other = self_signed().certificate
+    await hook.install(caBundle=bundle(other))
+    async with world.operator(**hook.settings):
+        await hook.answered(shop)
+        own, kept = await hook.authorities()
+        assert kept == other.strip()
+        await hook.patched(caBundle=bundle(other))
+        await hook.answered(shop)
+        assert await hook.authorities() == [own, kept]
+        await hook.patched(caBundle=base64.b64encode(b"\xff garbage").decode())
+        await hook.answered(shop)
+        assert await hook.authorities() == [own]
+
+
+async def test_processes_that_ended_do_not_pile_up(world: World, hook: Webhook) -> None:
+    shop = await world.namespace("shop")
+    await hook.install(caBundle=bundle(*(self_signed().certificate for _ in range(MAX_AUTHORITIES))))
+    async with world.operator(**hook.settings):
+        await hook.answered(shop)
+        assert len(await hook.authorities()) == MAX_AUTHORITIES
+
+
+async def test_a_configuration_that_is_created_later_or_again(world: World, hook: Webhook) -> None:
+    shop = await world.namespace("shop")
+    async with world.operator(**hook.settings):
+        for _ in range(2):
+            await hook.install()
+            await hook.answered(shop)
+            await hook.remove()
+        assert await hook.warnings(integration(shop, "mine", "nowhere")) == []
+
+
+async def test_a_given_certificate_and_its_successor(
+    world: World, hook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gives it writes the caBundle; the operator only chooses the path."""
+    shop = await world.namespace("shop")
+    monkeypatch.setattr(server, "FILE_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(server, "RESTART_DELAY", 0.1)
+    directory = tmp_path / "given"
+    directory.mkdir()
+    async with world.operator(**hook.settings, admission_certificate=directory):
+        await asyncio.sleep(0.5)  # there is none yet
+        first = give(directory)
+        await hook.install(caBundle=bundle(first))
+        await hook.answered(shop)
+        second = give(directory)
+        await hook.patched(caBundle=bundle(second))
+        await hook.answered(shop)
+        assert await hook.authorities() == [second.strip()]
+
+
+async def test_a_path_that_is_long_enough_stays(world: World, hook: Webhook) -> None:
+    shop = await world.namespace("shop")
+    chosen = "a" * MIN_PATH
+    await hook.install(url=f"https://127.0.0.1:{hook.port}/{chosen}")
+    async with world.operator(**hook.settings):
+        await hook.answered(shop)
+        assert (await hook.client_config())["url"].endswith(f"/{chosen}")
+
+
+async def test_at_rest_nothing_is_asked(world: World, hook: Webhook) -> None:
+    shop = await world.namespace("shop")
+    await hook.install()
+    async with world.operator(**hook.settings):
+        await hook.answered(shop)
+        await world.audit.quiet()
+        world.audit.mark()
+        assert await hook.warnings(integration(shop, "mine", "nowhere"), "--dry-run=server") != []
+        await asyncio.sleep(15)
+        assert world.audit.requests() == []

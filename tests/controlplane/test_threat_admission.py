@@ -1,0 +1,99 @@
+"""Threat: a tenant's pod calls the admission server itself. It learns nothing, and the server stays as it is."""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from integration_operator.admission.registration import MIN_PATH
+from integration_operator.runtime.errors import Forbidden
+from tests.support.admission import WEBHOOKS, Webhook, integration
+from tests.support.gitops import BUILD_TIMEOUT
+from tests.support.tenants import tenant
+from tests.support.world import World
+
+pytestmark = pytest.mark.timeout(BUILD_TIMEOUT + 180)
+
+MIB = 1024 * 1024
+
+
+def review(namespace: str, **request: Any) -> dict[str, Any]:
+    """Return an AdmissionReview as an API server sends it, with what a tenant changes in it."""
+    document = integration(namespace, "mine", "nowhere")
+    request = {"uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "operation": "CREATE", "object": document, **request}
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+
+async def post(url: str, body: bytes, **headers: str) -> tuple[int, str]:
+    """Return status and text of the answer to a request that no API server sent."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=body, headers={"Content-Type": "application/json", **headers}, ssl=False) as response,
+    ):
+        return response.status, await response.text()
+
+
+async def test_only_who_knows_the_path_gets_an_answer(world: World, hook: Webhook, tmp_path: Path) -> None:
+    shop = await world.namespace("shop")
+    await hook.install()
+    async with world.operator(**hook.settings), tenant(world, "stranger", shop, tmp_path) as stranger:
+        await hook.answered(shop)
+        url = (await hook.client_config())["url"]
+        body = json.dumps(review(shop)).encode()
+        status, text = await post(url, body)
+        assert status == 200
+        assert "does not exist" in text
+        root, _, path = url.rpartition("/")
+        for guess in ("", path[:-1], "0" * len(path), f"{path}/", f"%2F{path}", path.upper()):
+            assert await post(f"{root}/{guess}", body) == (404, "404: Not Found"), guess
+        with pytest.raises(Forbidden):
+            await stranger.get(f"{WEBHOOKS}/integration-operator")
+
+
+async def test_nothing_is_answered_before_there_is_a_path(world: World, hook: Webhook) -> None:
+    shop = await world.namespace("shop")
+    async with world.operator(**hook.settings):
+        for path in ("", "0" * MIN_PATH):
+            url = f"https://127.0.0.1:{hook.port}/{path}"
+            assert await post(url, json.dumps(review(shop)).encode()) == (404, "404: Not Found")
+
+
+async def test_bodies_that_no_api_server_sends(world: World, hook: Webhook, operator_log: io.StringIO) -> None:
+    shop = await world.namespace("shop")
+    document = integration(shop, "mine", "nowhere")
+    wrong: dict[str, tuple[bytes, dict[str, str], int]] = {
+        "empty": (b"", {}, 400),
+        "not JSON": (b"{", {}, 400),
+        "not UTF-8": (b'"\xff"', {}, 400),
+        "an unknown charset": (b"{}", {"Content-Type": "application/json; charset=nonsense"}, 400),
+        "nested deeply": (b"[" * 500_000, {}, 400),
+        "a list": (b"[]", {}, 400),
+        "no request": (json.dumps({"apiVersion": "admission.k8s.io/v1"}).encode(), {}, 400),
+        "of a Secret": (json.dumps(review(shop, object={"apiVersion": "v1", "kind": "Secret"})).encode(), {}, 400),
+        "without metadata": (json.dumps(review(shop, object={**document, "metadata": None})).encode(), {}, 400),
+        "a name that is a number": (
+            json.dumps(review(shop, object={**document, "metadata": {"name": 1}})).encode(),
+            {},
+            400,
+        ),
+        "a long uid": (json.dumps(review(shop, uid="0" * 1000)).encode(), {}, 400),
+        "2 MiB": (b" " * 2 * MIB, {}, 413),
+        "100 MiB in 100 KiB": (zlib.compress(b" " * 100 * MIB), {"Content-Encoding": "deflate"}, 413),
+    }
+    await hook.install()
+    async with world.operator(**hook.settings):
+        await hook.answered(shop)
+        url = (await hook.client_config())["url"]
+        for what, (body, headers, code) in wrong.items():
+            status, text = await post(url, body, **headers)
+            assert status == code, (what, text)
+            assert len(text) < 200, what
+        await hook.answered(shop)
+    assert "Traceback" not in operator_log.getvalue()
+    assert url.rpartition("/")[2] not in operator_log.getvalue()
