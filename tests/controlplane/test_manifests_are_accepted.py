@@ -5,16 +5,21 @@ That the image starts needs a container engine; the commands that it would run a
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
 
+from integration_operator.admission.registration import WEBHOOK
+from integration_operator.admission.server import SERVICE
 from integration_operator.manager import CONNECTION_CONTROLLER_LEASE, OPERATOR_LEASE
 from integration_operator.runtime.client import APPLY
 from integration_operator.runtime.errors import AlreadyExists
+from integration_operator.settings import Settings, load
 from tests.support.documents import Document
+from tests.support.kustomize import build
 from tests.support.world import World
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
@@ -27,13 +32,16 @@ COLLECTIONS = {
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+    "ValidatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+    "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 }
 
 
 OPERATORS = ("base", "compatibility", "connection-controller")
 IN_ENMASSES_NAMESPACE = ("configmaps", "keycloak")
-ALL = (*OPERATORS, "crds", "tenants", *IN_ENMASSES_NAMESPACE)
+ALL = (*OPERATORS, "crds", "tenants", "admission-policy", *IN_ENMASSES_NAMESPACE)
 
 
 def kustomization(directory: Path) -> Path:
@@ -56,6 +64,10 @@ async def test_every_document(world: World, name: str) -> None:
     kinds = {document["kind"] for document in documents}
     if name in OPERATORS:
         assert {"Deployment", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} <= kinds
+    await accepted(world, documents)
+
+
+async def accepted(world: World, documents: list[Document]) -> None:
     for namespace in {d["metadata"]["namespace"] for d in documents if "namespace" in d["metadata"]}:
         with suppress(AlreadyExists):
             await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
@@ -67,10 +79,37 @@ async def test_every_document(world: World, name: str) -> None:
         assert taken["kind"] == document["kind"]
 
 
-@pytest.mark.parametrize("name", ALL)
+async def test_the_component_for_admission(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its webhook leads through its Service to the port on which the operator of the Deployment answers."""
+    base, component = (os.path.relpath(DEPLOY / name, tmp_path) for name in ("base", "admission"))
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [base], "components": [component]}))
+    documents = build(tmp_path)
+    await accepted(world, documents)
+    of_kind = {(d["kind"], d["metadata"]["name"]): d for d in documents}
+    (webhook,) = of_kind["ValidatingWebhookConfiguration", Settings().admission_configuration]["webhooks"]
+    assert webhook["name"] == WEBHOOK
+    assert webhook["failurePolicy"] == "Ignore"
+    reference = webhook["clientConfig"]["service"]
+    service = of_kind["Service", reference["name"]]
+    assert (reference["name"], reference["namespace"]) == (SERVICE, service["metadata"]["namespace"])
+    (port,) = (port for port in service["spec"]["ports"] if port["port"] == reference["port"])
+    template = of_kind["Deployment", "integration-operator"]["spec"]["template"]
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    (container,) = template["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports[port["targetPort"]] == Settings().admission_port
+    assert {"probe", "metrics"} <= ports.keys()
+    for variable in container["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    assert load({}, None).admission
+    assert "--leader-elect" in container["args"]
+
+
+@pytest.mark.parametrize("name", [*ALL, "admission"])
 def test_every_file_is_used(name: str) -> None:
     directory = DEPLOY / name
-    used = set(yaml.safe_load(kustomization(directory).read_text())["resources"])
+    contents = yaml.safe_load(kustomization(directory).read_text())
+    used = {*contents["resources"], *(patch["path"] for patch in contents.get("patches", ()))}
     assert {file.name for file in directory.iterdir()} - used == {"kustomization.yaml"}
 
 

@@ -12,7 +12,8 @@ import yaml
 from tests.support.kustomize import build
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
-DIRECTORIES = sorted(directory.name for directory in DEPLOY.iterdir() if directory.is_dir())
+COMPONENTS = ("admission",)
+DIRECTORIES = sorted({directory.name for directory in DEPLOY.iterdir() if directory.is_dir()} - {*COMPONENTS})
 OPERATORS = ("base", "compatibility", "connection-controller")
 OWN = "integration-operator"
 
@@ -45,6 +46,20 @@ def test_an_overlay_moves_the_operator_and_what_names_it(name: str, tmp_path: Pa
     documents = build(overlay(tmp_path, name, namespace="elsewhere"))
     assert namespaces(documents) == {"elsewhere"}
     assert subjects(documents) == {"elsewhere"}
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("name", ["base", "compatibility"])
+def test_a_component_moves_with_the_operator(name: str, component: str, tmp_path: Path) -> None:
+    components = [os.path.relpath(DEPLOY / component, tmp_path)]
+    assert namespaces(build(overlay(tmp_path, name, components=components))) == {OWN}
+    documents = build(overlay(tmp_path, name, components=components, namespace="elsewhere"))
+    assert namespaces(documents) == {"elsewhere"}
+    assert subjects(documents) == {"elsewhere"}
+    services = {d["metadata"]["name"] for d in documents if d["kind"] == "Service"}
+    for webhook in (w for d in documents if d["kind"] == "ValidatingWebhookConfiguration" for w in d["webhooks"]):
+        assert webhook["clientConfig"]["service"]["namespace"] == "elsewhere"
+        assert webhook["clientConfig"]["service"]["name"] in services
 
 
 @pytest.mark.parametrize("name", ["configmaps", "keycloak"])
