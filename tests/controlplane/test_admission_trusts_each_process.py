@@ -6,6 +6,7 @@ import asyncio
 import base64
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from integration_operator.admission import server
 from integration_operator.admission.registration import MAX_AUTHORITIES, MIN_PATH
 from integration_operator_sandbox.localhost.certificates import self_signed
 from integration_operator_sandbox.localhost.machine import free_port, write_private
-from tests.support.admission import Webhook, integration
+from tests.support.admission import DEPLOY, Webhook, integration
 from tests.support.gitops import BUILD_TIMEOUT
 from tests.support.replicas import USERS, Replicas
 from tests.support.world import World
@@ -128,3 +129,21 @@ async def test_at_rest_nothing_is_asked(world: World, hook: Webhook) -> None:
         assert await hook.warnings(integration(shop, "mine", "nowhere"), "--dry-run=server") != []
         await asyncio.sleep(15)
         assert world.audit.requests() == []
+
+
+@pytest.mark.parametrize("flags", [(), ("--server-side",)], ids=["on the client", "on the server"])
+async def test_an_apply_of_the_manifest_keeps_what_the_operator_wrote(
+    world: World, hook: Webhook, flags: tuple[str, ...]
+) -> None:
+    apply = ("apply", "-f", str(DEPLOY / "admission" / "webhook.yaml"), *flags)
+    await hook.kubectl(*apply)
+    async with world.operator(**hook.settings):
+
+        async def written() -> Any:
+            found = await hook.client_config()
+            return found if "caBundle" in found and "path" in found["service"] else None
+
+        config = await world.eventually("the operator has completed it", written)
+    await hook.kubectl(*apply)
+    assert await hook.client_config() == config
+    assert config["service"]["name"] == server.SERVICE
