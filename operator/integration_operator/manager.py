@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -39,7 +40,8 @@ log = structlog.get_logger(__name__)
 MAX_CONNECTION_WORKERS = 8
 """A Syndesis server answers slowly to many requests at once, and there is one for many Connections."""
 
-NO_OTHERS: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+Parts = Mapping[str, Callable[[], Coroutine[Any, Any, None]]]
+"""Parts of a process by name, which run until cancelled."""
 
 OPERATOR_LEASE = names.FIELD_MANAGER
 CONNECTION_CONTROLLER_LEASE = CONNECTION_CONTROLLER
@@ -111,17 +113,26 @@ class Operator:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run reflectors and workers, and the admission server if the settings ask for it."""
-        others = {"admission": self._admission} if self._settings.admission else {}
-        async with _running(self.controller, self.cache.run, self.elector, self.stopped, others):
+        async with (
+            self._admission() as others,
+            _running(self.controller, self.cache.run, self.elector, self.stopped, others),
+        ):
             yield
         for backend in self.remote_backends.values():
             await backend.close()
 
-    async def _admission(self) -> None:
-        """Answer admission reviews. Also a process that stands by has to have its certificate trusted."""
+    @asynccontextmanager
+    async def _admission(self) -> AsyncIterator[Parts]:
+        """Yield the admission server, if the settings ask for it.
+
+        Its client has no fence: the API server has to trust the certificate of a process that stands by, too.
+        """
+        if not self._settings.admission:
+            yield {}
+            return
         preview = partial(problems, self.cache, self._plan_settings, self._templates)
         async with _client(self._settings, user_agent=f"{names.FIELD_MANAGER}/admission") as client:
-            await admission.serve(client, self._settings, preview)
+            yield {"admission": partial(admission.serve, client, self._settings, preview)}
 
 
 class ConnectionOperator:
@@ -178,7 +189,7 @@ async def _running(
     watch: Callable[[], Coroutine[Any, Any, None]],
     elector: LeaderElector | None,
     stopped: asyncio.Event,
-    others: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = NO_OTHERS,
+    others: Parts = MappingProxyType({}),
 ) -> AsyncIterator[None]:
     """Run reflectors, election, workers and ``others``; set ``stopped`` if one of them ends by itself.
 

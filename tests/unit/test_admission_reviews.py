@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from integration_operator.admission import review
-from integration_operator.admission.registration import MAX_AUTHORITIES, MIN_PATH, Webhook, repair
+from integration_operator.admission.registration import MAX_AUTHORITIES, MIN_PATH, Webhook, missing
 from integration_operator.admission.review import Reviewer
 from integration_operator.controllers.integration.offline import cache_of_documents
 from integration_operator.controllers.integration.preview import problems
@@ -127,16 +127,16 @@ def test_a_review_among_many_pairs_takes_little() -> None:
 
 def test_a_configuration_that_is_as_it_should_be_is_not_written() -> None:
     own = self_signed().certificate.strip()
-    assert repair(Webhook("", PATH, (own,)), own) == {}
-    assert repair(Webhook("", PATH, ()), "") == {}, "a given certificate is not the operator's to trust"
+    assert missing(Webhook("", PATH, (own,)), own) == {}
+    assert missing(Webhook("", PATH, ()), "") == {}, "a given certificate is not the operator's to trust"
 
 
 @pytest.mark.parametrize("path", ["", "short"])
 def test_a_path_that_can_be_guessed_is_replaced(path: str) -> None:
-    first, second = (repair(Webhook("", path, ()), "")["service"]["path"] for _ in range(2))
+    first, second = (missing(Webhook("", path, ()), "")["service"]["path"] for _ in range(2))
     assert first != second
     assert len(first.removeprefix("/")) >= MIN_PATH
-    url = repair(Webhook(f"https://[::1]:9443/{path}", path, ()), "")["url"]
+    url = missing(Webhook(f"https://[::1]:9443/{path}", path, ()), "")["url"]
     assert url.startswith("https://[::1]:9443/")
     assert len(url.removeprefix("https://[::1]:9443/")) >= MIN_PATH
 
@@ -144,7 +144,7 @@ def test_a_path_that_can_be_guessed_is_replaced(path: str) -> None:
 def test_the_newest_certificates_are_trusted() -> None:
     before = tuple(self_signed().certificate.strip() for _ in range(MAX_AUTHORITIES))
     own = self_signed().certificate.strip()
-    bundle = base64.b64decode(repair(Webhook("", PATH, before), own)["caBundle"]).decode()
+    bundle = base64.b64decode(missing(Webhook("", PATH, before), own)["caBundle"]).decode()
     assert bundle.count("BEGIN CERTIFICATE") == MAX_AUTHORITIES
     assert bundle.startswith(own)
     assert before[-1] not in bundle

@@ -70,10 +70,9 @@ class Registration:
     """Keeps the configuration of one name so that the API server reaches and trusts this process."""
 
     def __init__(self, client: Client, name: str, clock: Callable[[], float]) -> None:
-        self.authority = ""
-        """The certificate of this process, empty if it has a given one."""
         self._client = client
         self._ref = Ref("", name)
+        self._authority = ""
         self._clock = clock
         self._changed = asyncio.Event()
         self._store: Store[Webhook | None] = Store(_webhook)
@@ -88,22 +87,21 @@ class Registration:
 
     def trust(self, authority: str) -> None:
         """Have the API server trust a certificate of this process, in PEM."""
-        self.authority = authority
+        self._authority = authority
         self._changed.set()
 
-    async def run(self) -> None:
-        """Watch the configuration and repair it, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._reflector.run(), name="reflector of the webhook's configuration")
-            group.create_task(self._repair(), name="repair of the webhook's configuration")
+    async def watch(self) -> None:
+        """Watch the configuration until cancelled."""
+        await self._reflector.run()
 
-    async def _repair(self) -> None:
+    async def repair(self) -> None:
+        """Write what the configuration lacks until cancelled; ``watch`` runs beside it."""
         writes = TokenBucket(WRITES_PER_SECOND, WRITES, self._clock())
         while True:
             await self._changed.wait()
             self._changed.clear()
             webhook = self._store.get(self._ref)
-            if webhook is None or not (changes := repair(webhook, self.authority)):
+            if webhook is None or not (changes := missing(webhook, self._authority)):
                 continue
             await asyncio.sleep(writes.reserve(self._clock()))
             try:
@@ -125,7 +123,7 @@ class Registration:
         log.info("webhook configuration repaired", name=self._ref.name, fields=sorted(changes))
 
 
-def repair(webhook: Webhook, authority: str) -> Document:
+def missing(webhook: Webhook, authority: str) -> Document:
     """Return the changes of ``clientConfig`` after which the API server reaches and trusts a process; empty if it does.
 
     ``authority`` is the certificate of the process, empty if the configuration need not have it.

@@ -53,17 +53,12 @@ class WebhookServer(kopf.WebhookServer):  # type: ignore[misc]
 async def serve(client: Client, settings: Settings, problems: Callable[[Integration], list[Condition]]) -> None:
     """Answer reviews until cancelled. The client must be able to write while this process stands by."""
     registration = Registration(client, settings.admission_configuration, asyncio.get_running_loop().time)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(registration.run(), name="registration of the webhook")
-        group.create_task(
-            _listen(
-                settings,
-                settings.admission_host or f"{SERVICE}.{client.namespace}.svc",
-                Reviewer(lambda: registration.path, problems),
-                registration,
-            ),
-            name="admission server",
-        )
+    reviewer = Reviewer(lambda: registration.path, problems)
+    host = settings.admission_host or f"{SERVICE}.{client.namespace}.svc"
+    async with asyncio.TaskGroup() as group:  # at once, because kopf cancels every later task when it stops
+        group.create_task(registration.watch(), name="watch of the webhook configuration")
+        group.create_task(registration.repair(), name="repair of the webhook configuration")
+        group.create_task(_listen(settings, host, reviewer, registration), name="admission server")
 
 
 async def _listen(settings: Settings, host: str, reviewer: Reviewer, registration: Registration) -> None:
