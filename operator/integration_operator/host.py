@@ -54,11 +54,15 @@ class CannotListen(Exception):
 
 
 class Hosted(Protocol):
-    """The controllers of a process. ``stopped`` is set if a part of it stopped unexpectedly."""
+    """The controllers of a process. ``stopped`` is set if a part of it stopped unexpectedly.
+
+    ``admission`` answers admission reviews, None if the process answers none.
+    """
 
     client: Client
     elector: LeaderElector | None
     stopped: asyncio.Event
+    admission: asyncio.Task[None] | None
 
     @property
     def queue(self) -> WorkQueue[Any]:
@@ -193,6 +197,9 @@ def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event) -> ko
     @kopf.on.cleanup(registry=registry)
     async def cleanup(**_: Any) -> None:
         stop.set()
+        if process.admission is not None:  # kopf waits 5 s for the connections that API servers keep open
+            process.admission.cancel()
+            await asyncio.wait([process.admission])
 
     return registry
 

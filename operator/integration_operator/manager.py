@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import structlog
 
 from integration_operator import metrics
-from integration_operator.admission import server as admission
 from integration_operator.api import names
 from integration_operator.backends import RemoteBackend
 from integration_operator.backends.aggregated import AggregatedBackend
@@ -104,6 +103,7 @@ class Operator:
             remote_backends=self.remote_backends,
         )
         self.stopped = asyncio.Event()
+        self.admission: asyncio.Task[None] | None = None
         self.queue = self.controller.queue
         self.reflectors = self.cache.reflectors
         self.unsynced = self.cache.unsynced
@@ -115,8 +115,9 @@ class Operator:
         """Run reflectors and workers, and the admission server if the settings ask for it."""
         async with (
             self._admission() as others,
-            _running(self.controller, self.cache.run, self.elector, self.stopped, others),
+            _running(self.controller, self.cache.run, self.elector, self.stopped, others) as tasks,
         ):
+            self.admission = tasks.get("admission")
             yield
         for backend in self.remote_backends.values():
             await backend.close()
@@ -130,9 +131,11 @@ class Operator:
         if not self._settings.admission:
             yield {}
             return
+        from integration_operator.admission import server  # loads cryptography, which needs 8 MiB
+
         preview = partial(problems, self.cache, self._plan_settings, self._templates)
         async with _client(self._settings, user_agent=f"{names.FIELD_MANAGER}/admission") as client:
-            yield {"admission": partial(admission.serve, client, self._settings, preview)}
+            yield {"admission": partial(server.serve, client, self._settings, preview)}
 
 
 class ConnectionOperator:
@@ -151,6 +154,7 @@ class ConnectionOperator:
             verification=settings.verification_seconds,
         )
         self.stopped = asyncio.Event()
+        self.admission: asyncio.Task[None] | None = None
         self.queue = self.controller.queue
         self.reflectors = self.controller.reflectors
         self.unsynced = self.controller.unsynced
@@ -190,8 +194,8 @@ async def _running(
     elector: LeaderElector | None,
     stopped: asyncio.Event,
     others: Parts = MappingProxyType({}),
-) -> AsyncIterator[None]:
-    """Run reflectors, election, workers and ``others``; set ``stopped`` if one of them ends by itself.
+) -> AsyncIterator[Mapping[str, asyncio.Task[None]]]:
+    """Run reflectors, election, workers and ``others``; yield their tasks; set ``stopped`` if one ends by itself.
 
     On exit, wait for running work and release the Lease. A process that lost its Lease stops everything at once.
     """
@@ -217,7 +221,7 @@ async def _running(
         task.add_done_callback(ended)
     await asyncio.sleep(0)  # all have made their own tasks now, which kopf then leaves alone
     try:
-        yield
+        yield {task.get_name(): task for task in tasks}
     finally:
         try:
             await _stop(elector, controller)

@@ -99,3 +99,17 @@ async def test_what_the_operator_writes_is_not_reviewed(world: World, hook: Webh
             ref = Ref(pair.syndesis.namespace, "mine")
             await world.create("Integration", *ref, spec={}, status={"statusMessage": "of a user"})
         assert len(came) == 1, "the user's own Integration, whose status the user then writes"
+
+
+async def test_a_process_that_answers_reviews_ends_as_fast(world: World, hook: Webhook, replicas: Replicas) -> None:
+    """API servers keep their connections open, which must not delay the end."""
+    shop = await world.namespace("shop")
+    await hook.install()
+    operator = replicas.start("operator", *hook.flags())
+    await hook.answered(shop)
+    began = time.monotonic()
+    operator.send(signal.SIGTERM)
+    assert await operator.ends() == 0
+    assert time.monotonic() - began < 5
+    assert operator.events("stopped")
+    assert "Traceback" not in operator.log
