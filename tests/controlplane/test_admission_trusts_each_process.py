@@ -96,7 +96,6 @@ async def test_a_given_certificate_and_its_successor(
     """Whoever gives it writes the caBundle; the operator only chooses the path."""
     shop = await world.namespace("shop")
     monkeypatch.setattr(server, "FILE_CHECK_SECONDS", 0.1)
-    monkeypatch.setattr(server, "RESTART_DELAY", 0.1)
     directory = tmp_path / "given"
     directory.mkdir()
     async with world.operator(**hook.settings, admission_certificate=directory):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from integration_operator.admission import review
 from integration_operator.admission.registration import MAX_AUTHORITIES, MIN_PATH, Webhook, missing
@@ -17,7 +16,6 @@ from integration_operator.admission.review import Reviewer
 from integration_operator.controllers.integration.offline import cache_of_documents
 from integration_operator.controllers.integration.preview import problems
 from integration_operator.domain.model.facts import PlanSettings
-from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.policies.integrations import parse_integration
 from integration_operator.domain.policies.pairing import DEFAULT_RULES
 from integration_operator.rendering.templates import TemplateFiles
@@ -41,10 +39,6 @@ def reasons(documents: Iterable[Document], proposed: Document, **cluster: Any) -
     return [c.reason for c in problems(cache, SETTINGS, TemplateFiles(), parse_integration(proposed))]
 
 
-def answering(found: Callable[[Integration], list[Condition]], path: str = PATH) -> Reviewer:
-    return Reviewer(lambda: path, found)
-
-
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(review, "SETTLING", 0.0)
@@ -53,7 +47,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_texts_of_others_are_bounded_and_printable() -> None:
     foreign = "\x1b[31m\r\nWarning: all is well\u202e" + "x" * 3000
     found = [Condition("Paired", "False", f"Reason{number}", foreign) for number in range(20)]
-    answer = await answering(lambda integration: found)(reviewed(builders.integration()), webhook=PATH)
+    answer = await Reviewer(lambda integration: found)(reviewed(builders.integration()))
     warnings = answer["response"]["warnings"]
     assert sum(len(warning) for warning in warnings) <= 4096
     assert all(warning.isprintable() for warning in warnings)
@@ -62,15 +56,8 @@ async def test_texts_of_others_are_bounded_and_printable() -> None:
 
 async def test_what_is_true_no_more_is_not_said() -> None:
     answers = iter([[Condition("Paired", "False", "AddressSpaceNotFound", "it does not exist")], []])
-    answer = await answering(lambda integration: next(answers))(reviewed(builders.integration()), webhook=PATH)
+    answer = await Reviewer(lambda integration: next(answers))(reviewed(builders.integration()))
     assert answer["response"] == {"uid": "u-1", "allowed": True}
-
-
-@pytest.mark.parametrize("path", ["", PATH])
-@pytest.mark.parametrize("webhook", [None, "", "q" * MIN_PATH, "ä"])
-async def test_another_path_is_not_answered(path: str, webhook: str | None) -> None:
-    with pytest.raises(web.HTTPNotFound):
-        await answering(lambda integration: [], path)(reviewed(builders.integration()), webhook=webhook)
 
 
 def test_kinds_that_the_cluster_does_not_serve() -> None:

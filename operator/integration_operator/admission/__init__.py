@@ -4,6 +4,5 @@ It rejects nothing: what can never work, the schema and the rules of the CRD rej
 (docs/decisions/0015-admission.md). The warnings are the conditions that the Integration would have. They come from the
 cache, so that each replica answers, whether it leads or not, and no request is made.
 
-kopf serves HTTPS. It has no handler, and neither scans nor writes. The ValidatingWebhookConfiguration is a manifest;
-the operator writes into it only what no manifest can contain.
+The ValidatingWebhookConfiguration is a manifest; the operator writes into it only what no manifest can contain.
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -18,9 +17,9 @@ CLOCK_SKEW = timedelta(days=1)
 """The clock of an API server may be behind by as much."""
 
 
-def self_signed(hosts: Iterable[str]) -> tuple[bytes, bytes]:
-    """Create a certificate that is its own authority, for host names and IP addresses; return it and its key as PEM."""
-    now, alternatives = datetime.now(UTC), [_alternative(host) for host in dict.fromkeys(hosts)]
+def self_signed(host: str) -> tuple[bytes, bytes]:
+    """Create a certificate that is its own authority, for a host name or IP address; return it and its key as PEM."""
+    now = datetime.now(UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "integration-operator admission")])
     builder = (
@@ -31,7 +30,7 @@ def self_signed(hosts: Iterable[str]) -> tuple[bytes, bytes]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(now + LIFETIME)
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_alternative(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     )

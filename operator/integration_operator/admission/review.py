@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Callable
 from typing import Any, Literal
 
-from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 
 from integration_operator import pruning
@@ -42,21 +40,18 @@ class _Review(BaseModel):
     request: _Request
 
 
-class Reviewer:
-    """Answers reviews. ``path`` returns the path that only API servers know, ``problems`` what a user has to act on."""
+class NotAReview(ValueError):
+    """The document is not an AdmissionReview of an Integration."""
 
-    def __init__(self, path: Callable[[], str], problems: Callable[[Integration], list[Condition]]) -> None:
-        self._path = path
+
+class Reviewer:
+    """Answers reviews; ``problems`` returns what the user of an Integration would have to act on."""
+
+    def __init__(self, problems: Callable[[Integration], list[Condition]]) -> None:
         self._problems = problems
 
-    async def __call__(self, review: object, *, webhook: str | None = None, **_: object) -> Document:
-        """Return the response to a review, which always allows.
-
-        Raises ``HTTPNotFound`` for another path, ``HTTPBadRequest`` if it is not a review of an Integration.
-        """
-        path = self._path()
-        if not path or not hmac.compare_digest((webhook or "").encode(), path.encode()):
-            raise web.HTTPNotFound
+    async def __call__(self, review: object) -> Document:
+        """Return the response to an AdmissionReview, which always allows. Raises ``NotAReview``."""
         uid, integration = _parsed(review)
         problems = self._problems(integration)
         if problems:
@@ -74,7 +69,7 @@ def _parsed(review: object) -> tuple[str, Integration]:
         uid = _Review.model_validate(review).request.uid
         document = document_shape.checked(review["request"]["object"])  # type: ignore[index]
     except (ValidationError, document_shape.WrongShape):
-        raise web.HTTPBadRequest(text="not an AdmissionReview of an Integration") from None
+        raise NotAReview from None
     return uid, parse_integration(pruning.integration(document))
 
 
