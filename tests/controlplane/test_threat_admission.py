@@ -29,6 +29,13 @@ from tests.support.world import World
 pytestmark = pytest.mark.timeout(BUILD_TIMEOUT + 180)
 
 MIB = 1024 * 1024
+NOT_HTTP = {
+    "bytes": b"\x00\xff by a stranger\r\n\r\n",
+    "another version": b"GET /by a stranger HTTP/9.9\r\n\r\n",
+    "a long header": b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+    "many headers": b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 5000 + b"\r\n",
+    "a chunk without size": b"POST /PATH HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nby a stranger\r\n",
+}
 FLOOD = 1000
 """Connections. Without a bound, each takes 0.6 MiB."""
 
@@ -104,8 +111,14 @@ async def test_bodies_that_no_api_server_sends(world: World, hook: Webhook, oper
             status, text = await post(url, body, **headers)
             assert status == code, (what, text)
             assert len(text) < 200, what
+        for what, sent in NOT_HTTP.items():
+            reader, writer = await asyncio.open_connection(HOST, hook.port, ssl=ssl._create_unverified_context())
+            writer.write(sent.replace(b"PATH", url.rpartition("/")[2].encode()))
+            assert (await asyncio.wait_for(reader.read(), 5)).split()[1:2] == [b"400"], what
+            writer.close()
         await hook.answered(shop)
     assert "Traceback" not in operator_log.getvalue()
+    assert "by a stranger" not in operator_log.getvalue()
     assert url.rpartition("/")[2] not in operator_log.getvalue()
 
 

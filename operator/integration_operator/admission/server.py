@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import os
 import socket
 import ssl
@@ -38,6 +39,10 @@ MAX_CONNECTIONS = 64
 HANDSHAKE_SECONDS, IDLE_SECONDS, BODY_SECONDS, END_SECONDS = 2.0, 10.0, 2.0, 1.0
 """For TLS, for the next request, for a body, and for reviews to end on a stop. An API server waits 2 s for all."""
 
+MUTED = logging.Logger("aiohttp.server")
+"""aiohttp logs a traceback for each request that is not HTTP, with what the client sent."""
+MUTED.disabled = True
+
 ACCEPT_DELAY = 1.0
 """Seconds after which connections are accepted again when that failed."""
 
@@ -68,7 +73,12 @@ class Server(web.Server):
 
     def __init__(self, registration: Registration, reviewer: Reviewer) -> None:
         super().__init__(
-            self._answer, access_log=None, auto_decompress=False, keepalive_timeout=IDLE_SECONDS, lingering_time=0
+            self._answer,
+            access_log=None,
+            logger=MUTED,
+            auto_decompress=False,
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=0,
         )
         self._registration = registration
         self._reviewer = reviewer
@@ -119,8 +129,13 @@ class Server(web.Server):
             return web.json_response(await self._reviewer(parse(body)))
         except TimeoutError:
             return _refusal(408)
-        except (Malformed, NotAReview):
+        except (Malformed, NotAReview, web.RequestPayloadError):
             return _refusal(400)
+        except web.HTTPRequestEntityTooLarge:
+            return _refusal(413)
+        except Exception:
+            log.exception("review failed")
+            return _refusal(500)
 
 
 def _refusal(status: int) -> web.Response:
