@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integration_operator.admission import server
-from integration_operator.admission.registration import MAX_AUTHORITIES, MIN_PATH
+from integration_operator.admission.registration import MAX_AUTHORITIES, MIN_PATH, RETRY_DELAY, Registration
+from integration_operator.runtime.client import Client
 from integration_operator_sandbox.localhost.certificates import self_signed
 from integration_operator_sandbox.localhost.machine import free_port, write_private
-from tests.support.admission import DEPLOY, Webhook, integration
+from tests.support.admission import DEPLOY, NAME, Webhook, integration
 from tests.support.gitops import BUILD_TIMEOUT
 from tests.support.replicas import USERS, Replicas
 from tests.support.world import World
@@ -54,6 +56,33 @@ async def test_both_of_two_replicas(world: World, hook: Webhook, replicas: Repli
     for replica in started.values():
         assert path not in replica.log
         assert "PRIVATE KEY" not in replica.log
+
+
+async def test_processes_that_write_at_once_lose_nothing(world: World, hook: Webhook) -> None:
+    """One of them succeeds at a time, and the others write again at once; all use the first path."""
+    own = [self_signed().certificate.strip() for _ in range(4)]
+    clock = asyncio.get_running_loop().time
+    async with Client.from_kubeconfig(world.control_plane.kubeconfig("operator")) as client:
+        registrations = [Registration(client, NAME, clock) for _ in own]
+        tasks = [asyncio.create_task(run()) for each in registrations for run in (each.watch, each.repair)]
+        for registration, certificate in zip(registrations, own, strict=True):
+            registration.trust(certificate)
+        await asyncio.sleep(1)  # all watch
+        await hook.install()
+
+        async def complete() -> bool:
+            return set(await hook.authorities()) == {*own}
+
+        await world.eventually("all are trusted", complete, within=RETRY_DELAY / 2)
+        path = (await hook.client_config())["url"].rpartition("/")[2]
+        await world.eventually("all use one path", partial(same_path, registrations, path))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def same_path(registrations: list[Registration], path: str) -> bool:
+    return {registration.path for registration in registrations} == {path}
 
 
 async def test_a_wrong_bundle_is_repaired(world: World, hook: Webhook) -> None:
