@@ -103,7 +103,10 @@ class Registration:
             webhook = self._store.get(self._ref)
             if webhook is None or not (changes := missing(webhook, self._authority)):
                 continue
-            await asyncio.sleep(writes.reserve(self._clock()))
+            if seconds := writes.take(self._clock()):
+                await asyncio.sleep(seconds)
+                self._changed.set()  # what is missing then may be something else
+                continue
             try:
                 await self._write(changes)
             except Conflict:
