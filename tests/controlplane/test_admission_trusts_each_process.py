@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from integration_operator.admission import server
-from integration_operator.admission.registration import MAX_AUTHORITIES, MIN_PATH, RETRY_DELAY, Registration
+from integration_operator.admission.registration import MAX_AUTHORITIES, MIN_PATH, RETRY_DELAY, WRITES, Registration
 from integration_operator.runtime.client import Client
 from integration_operator_sandbox.localhost.certificates import self_signed
 from integration_operator_sandbox.localhost.machine import free_port, write_private
@@ -99,6 +99,20 @@ async def test_a_wrong_bundle_is_repaired(world: World, hook: Webhook) -> None:
         await hook.patched(caBundle=base64.b64encode(b"\xff garbage").decode())
         await hook.answered(shop)
         assert await hook.authorities() == [own]
+
+
+async def test_a_fight_over_the_bundle_is_bounded(world: World, hook: Webhook) -> None:
+    shop = await world.namespace("shop")
+    other = bundle(self_signed().certificate)
+    await hook.install()
+    async with world.operator(**hook.settings):
+        await hook.answered(shop)
+        world.audit.mark()
+        for _ in range(30):
+            await hook.patched(caBundle=other)
+            await asyncio.sleep(0.1)
+        writes = world.audit.writes()
+        assert 2 <= writes.count("patch validatingwebhookconfigurations") <= WRITES, writes
 
 
 async def test_processes_that_ended_do_not_pile_up(world: World, hook: Webhook) -> None:
