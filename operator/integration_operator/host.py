@@ -13,7 +13,7 @@ import errno
 import itertools
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol
 
@@ -47,6 +47,9 @@ class UnlimitedBackoff:
 
 class ProcessFailed(Exception):
     """A part of the process stopped unexpectedly, which is a defect: the process has to be restarted."""
+
+
+Close = Callable[[], Awaitable[None]]
 
 
 class CannotListen(Exception):
@@ -86,13 +89,13 @@ async def serve(process: Hosted, settings: Settings) -> None:
     """
     check_ports(settings)
     hosted, stop = asyncio.Event(), asyncio.Event()
-    async with _observability(process, settings):
+    async with _observability(process, settings) as close:
         running = process.running()
         await running.__aenter__()
         log.info("started", server=process.client.server)
         ending = asyncio.create_task(_end_with(process, hosted))
         try:
-            await _host(process, settings, hosted, stop)
+            await _host(process, settings, hosted, stop, close)
             if process.elector is not None and process.elector.lost:
                 raise LeadershipLost("another process leads, or may lead; this one has to be started again")
             if process.stopped.is_set():
@@ -142,14 +145,14 @@ async def _end_with(process: Hosted, hosted: asyncio.Event) -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-async def _host(process: Hosted, settings: Settings, hosted: asyncio.Event, stop: asyncio.Event) -> None:
-    """Run kopf until the process is stopped; restart kopf if it ends by itself."""
+async def _host(process: Hosted, settings: Settings, hosted: asyncio.Event, stop: asyncio.Event, close: Close) -> None:
+    """Run kopf until the process is stopped; restart kopf if it ends by itself. ``close`` ends /metrics and /readyz."""
     address = f"[{settings.bind_address}]" if ":" in settings.bind_address else settings.bind_address
     endpoint = f"http://{address}:{settings.probe_port}/healthz" if settings.probe_port else None
     while not stop.is_set():
         try:
             await kopf.operator(
-                registry=_registry(process, hosted, stop),
+                registry=_registry(process, hosted, stop, close),
                 settings=_kopf_settings(settings),
                 standalone=True,
                 clusterwide=True,
@@ -172,7 +175,7 @@ def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
     return kopf_settings
 
 
-def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event) -> kopf.OperatorRegistry:
+def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event, close: Close) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -197,7 +200,8 @@ def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event) -> ko
     @kopf.on.cleanup(registry=registry)
     async def cleanup(**_: Any) -> None:
         stop.set()
-        if process.admission is not None:  # kopf waits 5 s for the connections that API servers keep open
+        await close()  # kopf waits 5 s for connections that Prometheus or an API server keeps open
+        if process.admission is not None:
             process.admission.cancel()
             await asyncio.wait([process.admission])
 
@@ -205,11 +209,8 @@ def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event) -> ko
 
 
 @asynccontextmanager
-async def _observability(process: Hosted, settings: Settings) -> AsyncIterator[None]:
-    """Serve /metrics and /readyz."""
-    if not settings.metrics_port:
-        yield
-        return
+async def _observability(process: Hosted, settings: Settings) -> AsyncIterator[Close]:
+    """Serve /metrics and /readyz; yield what ends that earlier than the context does."""
 
     async def scrape(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -223,8 +224,9 @@ async def _observability(process: Hosted, settings: Settings) -> AsyncIterator[N
     application.add_routes([web.get("/metrics", scrape), web.get("/readyz", ready)])
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, settings.bind_address, settings.metrics_port).start()
+    if settings.metrics_port:
+        await web.TCPSite(runner, settings.bind_address, settings.metrics_port).start()
     try:
-        yield
+        yield runner.cleanup
     finally:
         await runner.cleanup()

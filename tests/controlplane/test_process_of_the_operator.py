@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from integration_operator.shipped import shipped_directory
@@ -63,6 +64,28 @@ async def test_it_serves_probes_and_metrics_and_ends_on_sigterm(world: World) ->
     assert process.returncode == 0
     assert time.monotonic() - began < 5
     assert '"event": "stopped"' in errors
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz"])
+async def test_connections_that_stay_open_do_not_delay_its_end(world: World, path: str) -> None:
+    """Prometheus keeps the connection of a scrape for the next one."""
+    ports = {"/healthz": free_port(), "/metrics": free_port()}
+    flags = ["--probe-port", str(ports["/healthz"]), "--metrics-port", str(ports["/metrics"])]
+    kubeconfig = str(world.control_plane.kubeconfig("operator"))
+    process = operator("--kubeconfig", kubeconfig, "--bind-address", "127.0.0.1", *flags)
+    try:
+        await answer(ports[path], path)
+        async with aiohttp.ClientSession() as scraper:
+            async with scraper.get(f"http://127.0.0.1:{ports[path]}{path}") as response:
+                await response.read()
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(process.communicate, timeout=40)
+            seconds = time.monotonic() - began
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert seconds < 3
 
 
 async def test_sigterm_finishes_what_is_in_flight(world: World) -> None:
