@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ Watch = Callable[[web.StreamResponse], Awaitable[None]]
 KIND = Resource("Thing", "example.io", "things", version="v1", polled=True)
 
 
-def thing(name: str, version: int, **more: Any) -> Document:
+def thing(name: str, version: int, *, namespace: str = "n", **more: Any) -> Document:
     """Return an object of the kind."""
-    return {"metadata": {"name": name, "namespace": "n", "uid": f"uid-{name}", "resourceVersion": str(version)}, **more}
+    metadata = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "resourceVersion": str(version)}
+    return {"metadata": metadata, **more}
 
 
 def event(type_: str, document: Document) -> bytes:
@@ -44,6 +45,8 @@ class ThingServer:
         self.answers: list[web.Response] = []
         self.lists = 0
         self.watched: list[str] = []
+        self.namespaces: list[str | None] = []
+        """The namespace of each LIST and watch; None is all."""
         self.served = True
         self.pages = 0
         """The most objects in a page; 0 for all in one."""
@@ -69,6 +72,7 @@ class ThingServer:
 
     async def things(self, request: web.Request) -> web.StreamResponse:
         namespace = request.match_info.get("namespace")
+        self.namespaces.append(namespace)
         if not self.served or (self.aggregated and namespace is None):
             raise web.HTTPNotFound
         if self.aggregated:
@@ -91,7 +95,7 @@ class ThingServer:
         await self.listing.wait()
         if self.answers:
             return self.answers.pop(0)
-        items = self.objects
+        items = [o for o in self.objects if namespace in (None, o["metadata"]["namespace"])]
         metadata: Document = {"resourceVersion": str(self.version)}
         self.limits.append(int(request.query["limit"]))
         if self.pages:
@@ -116,6 +120,7 @@ async def running(
     namespaces: Callable[[], Awaitable[list[str]]] | None = None,
     *,
     kind: Resource = KIND,
+    within: Sequence[str] = (),
     **limits: Any,
 ) -> AsyncIterator[Reflector[Document]]:
     """Run the server and a reflector that reads from it; ``limits`` are the client's."""
@@ -132,7 +137,7 @@ async def running(
     kubeconfig = write_kubeconfig(tmp_path, port)
     async with Client.from_kubeconfig(kubeconfig, **limits) as client:
         reflector: Reflector[Document] = Reflector(
-            client, kind, Store(lambda d: d), poll=0.1, namespaces=namespaces, jitter=lambda: 0.0
+            client, kind, Store(lambda d: d), poll=0.1, namespaces=namespaces, within=within, jitter=lambda: 0.0
         )
         task = asyncio.create_task(reflector.run())
         try:

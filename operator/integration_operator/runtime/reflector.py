@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -75,8 +75,8 @@ class Reflector(Generic[T]):
     """Keeps a store in sync with the server until it is cancelled.
 
     ``poll`` is the period in seconds of a kind without WATCH. ``namespaces`` returns the namespaces to list if the
-    server has no LIST over all of them. ``namespace`` restricts the reflector to one namespace. ``translate`` replaces
-    a document, or drops it by returning None.
+    server has no LIST over all of them. ``within`` restricts the reflector to these namespaces, each with a LIST and a
+    WATCH of its own; none means the whole cluster. ``translate`` replaces a document, or drops it by returning None.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Reflector(Generic[T]):
         callbacks: Callbacks = NO_CALLBACKS,
         poll: float = 30.0,
         namespaces: Callable[[], Awaitable[list[str]]] | None = None,
-        namespace: str | None = None,
+        within: Sequence[str] = (),
         translate: Callable[[Document], Document | None] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -105,7 +105,7 @@ class Reflector(Generic[T]):
         self._callbacks = callbacks
         self._poll = poll
         self._namespaces = namespaces
-        self._namespace = namespace
+        self._within: Sequence[str | None] = within or (None,)
         self._translate = translate
         self._jitter = jitter
         self._listed = asyncio.Event()
@@ -117,7 +117,8 @@ class Reflector(Generic[T]):
         self._repeated = False
         """True if the next LIST of this cycle is the repetition that ``refresh`` asks for."""
         self._confirmed = False
-        self._version = ""
+        self._versions: dict[str, str] = {}
+        """The resourceVersion of each collection from which its next watch starts."""
         self._outdated = False
         """True if the result of the last discovery may be outdated."""
         self._failures = 0
@@ -191,8 +192,8 @@ class Reflector(Generic[T]):
                     self._outdated = True
                     continue
                 await self._list()
-                while self._served_now.watchable:
-                    await self._watch()
+                if self._served_now.watchable:
+                    await _until_first_error(self._watch(collection) for collection in self._collections)
                 await self._pause(self._poll * (0.8 + 0.4 * self._jitter()))
                 self._rediscover_if_woken()
             except Gone:
@@ -218,20 +219,24 @@ class Reflector(Generic[T]):
         return self.served
 
     @property
-    def _collection(self) -> str:
-        """The path to list and watch: all namespaces, or the one that is trusted."""
-        return self._served_now.collection(self._namespace)
+    def _collections(self) -> list[str]:
+        """The paths to list and watch."""
+        return [self._served_now.collection(namespace) for namespace in self._within]
 
     async def _list(self) -> None:
         """LIST and replace the store."""
-        before = _number(self._version)
+        before = _oldest(self._versions.values())
         while True:
             epoch = self.store.epoch()
-            reports, self._version = await self._pages(self._collection)
+            reports: list[Report[T]] = []
+            self._versions = {}
+            for collection in self._collections:
+                items, self._versions[collection] = await self._pages(collection)
+                reports += items
             if not await self._moved():
                 break
         self.read_from = self.served
-        version = _number(self._version)
+        version = _oldest(self._versions.values())
         removed = self.store.replace(reports, epoch, version)
         self._failures = 0
         outdated = before is not None and version is not None and version < before
@@ -248,7 +253,7 @@ class Reflector(Generic[T]):
         APIService during the LIST is the other sign.
         """
         before = self._served_now
-        if before.watchable or not (self._version or self._wake.is_set()):
+        if before.watchable or not (any(self._versions.values()) or self._wake.is_set()):
             return False
         self._wake.clear()
         self._outdated = True
@@ -277,7 +282,7 @@ class Reflector(Generic[T]):
                 limit = max(1, limit // 4)
                 continue
             except NotFound:
-                is_namespaced = collection != self._collection
+                is_namespaced = collection != self._served_now.collection()
                 if self._served_now.watchable or is_namespaced or self._namespaces is None:
                     raise
                 return await self._by_namespace(await self._namespaces())
@@ -308,30 +313,29 @@ class Reflector(Generic[T]):
             self._wake.clear()
             self._outdated = True
 
-    async def _watch(self) -> None:
-        """Apply watch events until the server ends the watch, which is normal.
+    async def _watch(self, collection: str) -> None:
+        """Apply watch events until the first error. That the server ends the watch is normal.
 
         Any error leads to a LIST: after an outage the server may have been restored to an older state, and a watch from
         a resourceVersion in its future would be silent.
         """
-        assert self.served is not None
-        seconds = WATCH_SECONDS - int(30 * self._jitter())
-        query = {
-            "resourceVersion": self._version,
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(seconds),
-            **self._selector(),
-        }
         accept = METADATA if self.resource.metadata_only else "application/json"
-        events = self._client.watch(self._collection, query, accept=accept, silence=WATCH_SILENCE, opened=self._opened)
-        async for event in events:
-            self._apply(event)
+        while True:
+            query = {
+                "resourceVersion": self._versions[collection],
+                "allowWatchBookmarks": "true",
+                "timeoutSeconds": str(WATCH_SECONDS - int(30 * self._jitter())),
+                **self._selector(),
+            }
+            events = self._client.watch(collection, query, accept=accept, silence=WATCH_SILENCE, opened=self._opened)
+            async for event in events:
+                self._apply(collection, event)
 
-    def _apply(self, event: Document) -> None:
+    def _apply(self, collection: str, event: Document) -> None:
         kind, document = event["type"], event["object"]
         if kind == "ERROR":
             raise watch_error(document)
-        self._version = document["metadata"]["resourceVersion"]
+        self._versions[collection] = document["metadata"]["resourceVersion"]
         if kind != "BOOKMARK" and (complete := self._complete(document)) is not None:
             self.store.apply_event(kind, complete)
 
@@ -403,6 +407,25 @@ class Reflector(Generic[T]):
 async def refresh(reflectors: Iterable[Reflector[Any]]) -> None:
     """List several kinds again; return when each store is as new as this call, or its kind is failing."""
     await asyncio.gather(*(reflector.refresh() for reflector in reflectors))
+
+
+async def _until_first_error(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all; cancel the others at the first error, and raise that."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _oldest(versions: Iterable[str]) -> int | None:
+    """Return the least resourceVersion; None if there is none, or one is not a number."""
+    numbers = [_number(version) for version in versions]
+    return min((number for number in numbers if number is not None), default=None) if None not in numbers else None
 
 
 def _number(version: str) -> int | None:
