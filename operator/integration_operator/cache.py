@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from integration_operator import pruning, resources, stores
@@ -43,8 +43,11 @@ class Cache:
         read_spaces: ReadSpaces = "auto",
         poll: float = 30.0,
         enmasse_namespace: str = DEFAULT_ENMASSE_NAMESPACE,
+        namespaces: Sequence[str] = (),
     ) -> None:
         self.client = client
+        self._watched = tuple(namespaces)
+        """The namespaces that are watched; none means all."""
         self._enmasse_namespace = enmasse_namespace
         self._read_spaces = read_spaces
         self._poll = poll
@@ -83,6 +86,8 @@ class Cache:
             definitions = stores.kind_definitions()
             definitions.subscribe(self._definition_changed)
             self._reflect(resource, definitions)
+        for reflector in self.reflectors.values():
+            reflector.blind = not self._is_read(resources.CRD)
 
     @property
     def spaces(self) -> Store[AddressSpace]:
@@ -155,7 +160,7 @@ class Cache:
             reflector = self.reflectors[resource.kind]
             if self._is_needed(resource) and reflector.state in (State.STARTING, State.FAILING):
                 problems[resource.kind] = reflector.problem or "not listed yet"
-        if self.reflectors[resources.CRD.kind].state is State.STARTING:
+        if self._is_read(resources.CRD) and self.reflectors[resources.CRD.kind].state is State.STARTING:
             problems[resources.CRD.kind] = "not listed yet"
         return problems
 
@@ -164,6 +169,10 @@ class Cache:
         if self._facts is None:
             self._facts = self._new_facts()
         return self._facts
+
+    def is_watched(self, namespace: str) -> bool:
+        """Check if the objects of a namespace are read."""
+        return not self._watched or namespace in self._watched
 
     def is_terminating(self, namespace: str) -> bool:
         """Check if a namespace is being deleted."""
@@ -198,9 +207,15 @@ class Cache:
             callbacks=Callbacks(on_state=self._state_changed, on_listed=self._listed),
             poll=self._poll,
             namespaces=self._namespaces,
-            namespace=self._enmasse_namespace if resource in ENMASSE_RESOURCES else None,
+            within=self._within(resource),
             translate=config_map.address_space_document if resource is resources.SPACE_CONFIG_MAP else None,
         )
+
+    def _within(self, resource: Resource) -> Sequence[str]:
+        """Return the namespaces in which a resource is read; none means the whole cluster."""
+        if resource in ENMASSE_RESOURCES:
+            return (self._enmasse_namespace,)
+        return self._watched if resource.namespaced else ()
 
     async def _run(self, reflector: Reflector[Any]) -> None:
         """Run a reflector; ConfigMaps are read only once the kind AddressSpace is absent."""
@@ -215,7 +230,7 @@ class Cache:
 
     def _new_facts(self) -> ClusterFacts:
         states: dict[State, set[str]] = {state: set() for state in State}
-        for resource, _ in self._all:
+        for resource in filter(self._is_read, (resource for resource, _ in self._all)):
             states[self.reflectors[resource.kind].state].add(resource.kind)
         served = {resource.kind: self.served(resource.kind) for resource, _ in self._all}
         source = self._source()
@@ -245,7 +260,13 @@ class Cache:
         return "crd" if read_from is None or read_from.watchable else "aggregated"
 
     def _is_read(self, resource: Resource) -> bool:
-        """Check if a resource is read at all: the settings may name one source of AddressSpaces."""
+        """Check if a resource is read at all.
+
+        The settings may name one source of AddressSpaces. Who watches some namespaces needs no permission on resources
+        of the cluster.
+        """
+        if self._watched and not resource.namespaced:
+            return False
         if resource is resources.SPACE_CONFIG_MAP:
             return self._read_spaces in ("auto", "configmap")
         return resource is not resources.ADDRESS_SPACE or self._read_spaces != "configmap"

@@ -85,6 +85,7 @@ class Operator:
             read_spaces=settings.address_spaces,
             poll=settings.poll_seconds,
             enmasse_namespace=settings.enmasse_namespace,
+            namespaces=settings.namespaces,
         )
         self.remote_backends = remote_backends(self.cache, settings, elector)
         self.controller = IntegrationController(

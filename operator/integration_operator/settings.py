@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -24,6 +24,7 @@ from pydantic_settings import (
 from yaml import compose
 
 from integration_operator.api import names
+from integration_operator.api.model import DNS_LABEL
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.domain.policies.pairing import DEFAULT_RULES, rules_named
 from integration_operator.runtime.text import sanitized
@@ -54,6 +55,9 @@ class Settings(BaseSettings):
     )
     profile: Literal["native", "poc"] = Field(
         "native", description="Preset of other settings. poc: the settings of the first proof of concept."
+    )
+    namespaces: tuple[Annotated[str, Field(max_length=63, pattern=DNS_LABEL)], ...] = Field(
+        (), description="Namespaces to watch, separated by commas. Default: all."
     )
     pairing_rules: tuple[str, ...] = Field(DEFAULT_RULES, description="Pairing rules in order, separated by commas.")
     address_spaces: Literal["auto", "crd", "aggregated", "configmap"] = Field(
@@ -187,6 +191,11 @@ class Settings(BaseSettings):
     def _named(cls, value: object) -> object:
         text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
         return rules_named(text) if isinstance(text, str) else text
+
+    @field_validator("namespaces", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("syndesis_url")
     @classmethod

@@ -40,8 +40,8 @@ COLLECTIONS = {
 
 
 OPERATORS = ("base", "compatibility", "connection-controller")
-IN_ENMASSES_NAMESPACE = ("configmaps", "keycloak")
-ALL = (*OPERATORS, "crds", "tenants", "admission-policy", *IN_ENMASSES_NAMESPACE)
+IN_ENMASSES_NAMESPACE = ("authentication-services", "configmaps", "keycloak")
+ALL = (*OPERATORS, "namespaced", "watched-namespace", "crds", "tenants", "admission-policy", *IN_ENMASSES_NAMESPACE)
 
 
 def kustomization(directory: Path) -> Path:
@@ -73,7 +73,7 @@ async def accepted(world: World, documents: list[Document]) -> None:
             await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
     for document in documents:
         metadata = document["metadata"]
-        path = f"{COLLECTIONS[document['kind']].format(metadata.get('namespace'))}/{metadata['name']}"
+        path = f"{COLLECTIONS[document['kind']].format(metadata.get('namespace', 'default'))}/{metadata['name']}"
         query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "kubectl", "force": "true"}
         taken = await world.kubectl.patch(path, document, query, content_type=APPLY)
         assert taken["kind"] == document["kind"]

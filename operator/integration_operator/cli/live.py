@@ -29,7 +29,12 @@ async def live_dry_run(client: Client, settings: Settings, plan: PlanSettings) -
     from integration_operator.cache import Cache
     from integration_operator.controllers.integration.dry_run import DryRun
 
-    cache = Cache(client, read_spaces=settings.address_spaces, enmasse_namespace=settings.enmasse_namespace)
+    cache = Cache(
+        client,
+        read_spaces=settings.address_spaces,
+        enmasse_namespace=settings.enmasse_namespace,
+        namespaces=settings.namespaces,
+    )
     reading, synced = asyncio.create_task(cache.run()), asyncio.create_task(cache.synced())
     deadline = asyncio.get_running_loop().time() + SYNC_SECONDS
     try:
@@ -51,5 +56,5 @@ def _told(problems: dict[str, str]) -> str:
     forbidden = [kind for kind, problem in problems.items() if problem.startswith("Forbidden")]
     told = [f"{kind}: {problem}" for kind, problem in problems.items() if kind not in forbidden]
     if forbidden:
-        told.append(f"you may not list {', '.join(forbidden)} in all namespaces, as the operator may")
+        told.append(f"you may not list {', '.join(forbidden)} in each namespace, as the operator may")
     return "; ".join(told)

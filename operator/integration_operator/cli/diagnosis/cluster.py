@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -15,11 +15,24 @@ from integration_operator.api import schema
 from integration_operator.cli.diagnosis.finding import Finding, Visit
 from integration_operator.runtime.errors import NotFound
 from integration_operator.runtime.resources import APIResource, Resource, discover
+from integration_operator.settings import Settings
 from integration_operator.shipped import shipped_directory
 
 Document = dict[str, Any]
-Permission = tuple[str, str, str]
-"""Group, resource with its subresource, and verb."""
+
+
+class Permission(NamedTuple):
+    """``resource`` with its subresource; ``namespace`` is empty if it is needed in the whole cluster."""
+
+    group: str
+    resource: str
+    verb: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.resource}.{self.group}{where}" if self.group else f"{self.resource}{where}"
+
 
 OLDEST_KUBERNETES = (1, 25)
 """The first release whose API server evaluates the CEL rules of a CustomResourceDefinition by default."""
@@ -29,6 +42,9 @@ MOST_CLOCK_SKEW = 5.0
 REVIEWS = "/apis/authorization.k8s.io/v1"
 APPLY_CRDS = "integration-operator crds | kubectl apply --server-side -f -"
 APPLY_ROLES = "kubectl apply -k deploy/kustomize/base"
+APPLY_ROLES_IN_NAMESPACES = (
+    "apply deploy/kustomize/watched-namespace in each namespace that is watched (docs/settings.md)"
+)
 CHECK_OPERATOR = "integration-operator doctor --service-account integration-operator/integration-operator"
 
 
@@ -101,35 +117,43 @@ def _versions(definition: Document) -> dict[str, Any]:
 
 
 async def permissions(visit: Visit) -> list[Finding]:
-    """Check verb by verb what the operator needs cluster-wide, for this user or for a service account."""
+    """Check verb by verb what the operator needs, for this user or for a service account."""
     whose = f"service account {visit.service_account}" if visit.service_account else "you"
-    needed = list(needed_permissions())
+    needed = list(needed_permissions(visit.settings))
     answers = await asyncio.gather(*(_allowed(visit, permission) for permission in needed))
     missing: dict[str, list[str]] = {}
-    for (group, resource, verb), allowed in zip(needed, answers, strict=True):
+    for permission, allowed in zip(needed, answers, strict=True):
         if not allowed:
-            missing.setdefault(f"{resource}.{group}" if group else resource, []).append(verb)
+            missing.setdefault(str(permission), []).append(permission.verb)
     if not missing:
         return [Finding("ok", "permissions", f"{whose}: all {len(needed)} that the operator needs")]
     lines = [f"{resource} ({', '.join(verbs)})" for resource, verbs in missing.items()]
     if visit.service_account:
-        return [Finding("problem", "permissions", f"{whose} lacks {line}", APPLY_ROLES) for line in lines]
+        fix = APPLY_ROLES_IN_NAMESPACES if visit.settings.namespaces else APPLY_ROLES
+        return [Finding("problem", "permissions", f"{whose} lacks {line}", fix) for line in lines]
     return [Finding("warning", "permissions", f"you lack what the operator needs: {'; '.join(lines)}", CHECK_OPERATOR)]
 
 
-def needed_permissions() -> Iterator[Permission]:
-    """Yield the permissions of the shipped ClusterRole."""
-    role = yaml.safe_load((shipped_directory("deploy") / "base/cluster-role.yaml").read_text())
-    for rule in role["rules"]:
+def needed_permissions(settings: Settings) -> Iterator[Permission]:
+    """Yield the permissions of the shipped ClusterRole, or of the Roles in the namespaces that are watched."""
+    if not settings.namespaces:
+        yield from _granted("base/cluster-role.yaml")
+        return
+    for namespace in settings.namespaces:
+        yield from _granted("watched-namespace/role.yaml", namespace)
+    yield from _granted("authentication-services/role.yaml", settings.enmasse_namespace)
+
+
+def _granted(role: str, namespace: str = "") -> Iterator[Permission]:
+    for rule in yaml.safe_load((shipped_directory("deploy") / role).read_text())["rules"]:
         for group in rule["apiGroups"]:
             for resource in rule["resources"]:
-                yield from ((group, resource, verb) for verb in rule["verbs"])
+                yield from (Permission(group, resource, verb, namespace) for verb in rule["verbs"])
 
 
 async def _allowed(visit: Visit, permission: Permission) -> bool:
-    group, resource, verb = permission
-    plural, _, subresource = resource.partition("/")
-    attributes = {"group": group, "resource": plural, "subresource": subresource, "verb": verb}
+    plural, _, subresource = permission.resource.partition("/")
+    attributes = {**permission._asdict(), "resource": plural, "subresource": subresource}
     spec: Document = {"resourceAttributes": {key: value for key, value in attributes.items() if value}}
     path, kind = f"{REVIEWS}/selfsubjectaccessreviews", "SelfSubjectAccessReview"
     if visit.service_account:

@@ -89,6 +89,7 @@ class Gatherer:
                 overdue=integration is not None and self.overdue(integration),
             ),
             terminating=frozenset(namespace for namespace in namespaces if cache.is_terminating(namespace)),
+            unwatched=frozenset(namespace for namespace in namespaces if not cache.is_watched(namespace)),
             now=self.now(),
         )
 

@@ -134,7 +134,7 @@ class Facts:
 
     ``pairing`` says whether the pair is allowed. ``integration`` is the one that is used, ``duplicates`` are the others
     for the same pair. ``remote`` is what is known of state over REST. ``terminating`` are the namespaces of the pair
-    that are being deleted. ``now`` is the time, in UTC.
+    that are being deleted, ``unwatched`` those whose objects the operator does not read. ``now`` is the time, in UTC.
     """
 
     pair: Pair
@@ -151,6 +151,7 @@ class Facts:
     remote: RemoteSides = field(default_factory=RemoteSides)
     holds: Holds = field(default_factory=Holds)
     terminating: frozenset[str] = frozenset()
+    unwatched: frozenset[str] = frozenset()
     now: datetime = EPOCH
 
     @property

@@ -125,6 +125,13 @@ REASONS: tuple[Reason, ...] = (
         PASSES,
         "it is being deleted; the operator deletes what was delivered",
     ),
+    *_listed(
+        "NamespaceNotWatched",
+        PAIRED,
+        ACT,
+        "the AddressSpace is in a namespace that the operator does not watch; everything stays as it is",
+        "the administrator adds the namespace to the setting `namespaces`, or removes this Integration's",
+    ),
     *_listed("Duplicate", PAIRED, ACT, "another Integration is used for the pair", "delete one of the two"),
     *_listed(
         "ClientMissing AddressSpaceMissing AddressSpaceAmbiguous",

@@ -81,6 +81,20 @@ def kinds_in_sync(facts: Facts) -> LifecycleDecision | None:
     return Hold() if out_of_sync and not facts.holds.overdue else None
 
 
+def both_watched(facts: Facts) -> LifecycleDecision | None:
+    """Ensure that nothing is concluded from objects that are not read: they may exist.
+
+    An Integration that is being deleted goes, as it does without its pair.
+    """
+    if not facts.unwatched or (facts.integration and facts.integration.live.deleting):
+        return None
+    message = (
+        f"The operator does not watch namespace {', '.join(sorted(facts.unwatched))}, and everything stays as it is; "
+        "add it to the setting namespaces"
+    )
+    return Hold(_unpaired("NamespaceNotWatched", message, "Unknown"), paired_only=True)
+
+
 def installed(facts: Facts) -> LifecycleDecision | None:
     """Ensure that an uninstallation takes everything down, whatever a user or a suspended Integration asks for.
 
@@ -216,6 +230,7 @@ def deliverable(facts: Facts) -> LifecycleDecision | None:
 CHECKS: tuple[LifecycleCheck, ...] = (
     consent_stands,
     kinds_in_sync,
+    both_watched,
     installed,
     upgrade_done,
     integration_stays,
