@@ -105,11 +105,38 @@ async def test_the_component_for_admission(world: World, tmp_path: Path, monkeyp
     assert "--leader-elect" in container["args"]
 
 
+async def test_the_operator_of_some_namespaces(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The overlay of docs/settings.md has Roles alone, and the namespaces that the operator is told to watch."""
+    page = (DEPLOY.parents[1] / "docs/settings.md").read_text().split("### Some namespaces", 1)[1]
+    overlay = page.split("```yaml\n", 1)[1].split("```", 1)[0]
+    (tmp_path / "kustomization.yaml").write_text(
+        overlay.replace("path/to/deploy", os.path.relpath(DEPLOY.parent, tmp_path))
+    )
+    for namespace in ("shop", "fuse"):
+        (tmp_path / namespace).mkdir()
+        watched = os.path.relpath(DEPLOY / "watched-namespace", tmp_path / namespace)
+        contents = yaml.safe_dump({"namespace": namespace, "resources": [watched]})
+        (tmp_path / namespace / "kustomization.yaml").write_text(contents)
+    documents = build(tmp_path)
+    await accepted(world, documents)
+    assert not {document["kind"] for document in documents} & {"ClusterRole", "ClusterRoleBinding"}
+    roles = {d["metadata"]["namespace"] for d in documents if d["kind"] == "Role"}
+    bound = {d["metadata"]["namespace"]: d["subjects"] for d in documents if d["kind"] == "RoleBinding"}
+    assert roles == bound.keys() == {"integration-operator", "enmasse-infra", "shop", "fuse"}
+    account = {"kind": "ServiceAccount", "name": "integration-operator", "namespace": "integration-operator"}
+    assert all(subjects == [account] for subjects in bound.values())
+    (deployment,) = (document for document in documents if document["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    for variable in container["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    assert load({}, None).namespaces == ("shop", "fuse")
+
+
 @pytest.mark.parametrize("name", [*ALL, "admission"])
 def test_every_file_is_used(name: str) -> None:
     directory = DEPLOY / name
     contents = yaml.safe_load(kustomization(directory).read_text())
-    used = {*contents["resources"], *(patch["path"] for patch in contents.get("patches", ()))}
+    used = {*contents["resources"], *(patch["path"] for patch in contents.get("patches", ()) if "path" in patch)}
     assert {file.name for file in directory.iterdir()} - used == {"kustomization.yaml"}
 
 
