@@ -1,9 +1,9 @@
 """Pruning of objects that tenants can write, to bound memory.
 
 A tenant may store hundreds of Secrets, MessagingUsers, Connections and Integrations of a megabyte each. Fields that our
-field manager applied are all kept, because a repair compares them; a bounded part of the other fields is kept. Values
-of an unexpected type are dropped, so that decisions need no checks: EnMasse's schemas are not structural, and any user
-can label a Secret.
+field manager applied are all kept, because a repair compares them; of a long value in a Secret, such as certificates, a
+digest suffices for that. A bounded part of the other fields is kept. Values of an unexpected type are dropped, so that
+decisions need no checks: EnMasse's schemas are not structural, and any user can label a Secret.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.domain.model.credential import MAX_VALUE
+from integration_operator.runtime.live_object import Digest
 from integration_operator.runtime.text import MAX_FOREIGN_TEXT, sanitized
 
 Document = dict[str, Any]
@@ -29,10 +30,10 @@ PREFIX = "integreatly.org/"
 
 
 def secret(document: Document) -> Document:
-    """Keep values that may be a user name or a password."""
+    """Keep values that may be a user name or a password; of longer ones that our field manager applied, a digest."""
     owned = _owned(document, "f:data")
     data = _mapping(document.get("data"))
-    applied = {key: value for key, value in data.items() if f"f:{key}" in owned}
+    applied = {key: _value_or_digest(value) for key, value in data.items() if f"f:{key}" in owned}
     first = (names.USERNAME_KEY, names.PASSWORD_KEY)
     others = sorted((key for key in data if key not in applied), key=lambda key: (key not in first, key))
     short = [key for key in others if isinstance(data[key], str) and len(data[key]) <= MAX_ENCODED_VALUE]
@@ -155,6 +156,10 @@ def _bounded(value: Any, *, depth: int) -> Any:
     if isinstance(value, list):
         return [_bounded(inner, depth=depth - 1) for inner in value[:MAX_REFERENCES]] if depth else []
     return value[: 2 * MAX_FOREIGN_TEXT] if isinstance(value, str) else value
+
+
+def _value_or_digest(value: object) -> object:
+    return Digest.of(value) if isinstance(value, str) and len(value) > MAX_ENCODED_VALUE else value
 
 
 def _short(value: object) -> str | None:

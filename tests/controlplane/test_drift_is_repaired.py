@@ -48,6 +48,8 @@ def b64(text: str) -> str:
 EDITS = [
     ("Secret", {"data": {"password": b64("guessed")}}),
     ("Secret", {"data": {"password": None}}),
+    ("Secret", {"data": {"host": b64("elsewhere")}}),
+    ("Secret", {"data": {"certificates": b64("x" * 4096)}}),
     ("Secret", {"metadata": {"labels": {"integreatly.org/integration": "other"}}}),
     ("MessagingUser", {"spec": {"authentication": {"password": b64("guessed")}}}),
     ("MessagingUser", {"spec": {"authorization": [{"operations": ["manage"]}]}}),

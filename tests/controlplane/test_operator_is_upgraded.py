@@ -1,4 +1,7 @@
-"""An operator that starts on what an earlier version left updates the status at most, and changes no credential."""
+"""An operator that starts on what an earlier version left changes no credential.
+
+It updates the status, and adds to each Secret the entries of the Service Binding specification, by one write.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ from tests.support.recorded_state import STATES, content, record, restore
 from tests.support.world import World
 
 NAMESPACES = ("recorded-shop", "recorded-fuse")
-STATUS, RECORD = "patch integrations/status", "patch secrets"
+STATUS, SECRET = "patch integrations/status", "patch secrets"
+ADDED = frozenset({"type", "provider", "host", "port", "uri", "certificates"})
+"""The entries of a Secret that the recorded version did not write."""
 
 
 @pytest.mark.parametrize("state", sorted(STATES.glob("*.json")), ids=lambda path: path.stem)
@@ -35,12 +40,15 @@ async def test_on_what_an_earlier_version_left(world: World, syndesis_server: Sy
         world.audit.mark()
         async with world.operator(syndesis_url=syndesis_server.url):
             await world.audit.quiet(seconds=2)
-            assert set(world.audit.writes()) <= {STATUS}, "messages may have changed, and nothing else"
-            assert len(world.audit.writes()) <= len(integrations_of(recorded))
+            writes = world.audit.writes()
+            assert set(writes) <= {STATUS, SECRET}, "messages may have changed, and Secrets got entries"
+            assert writes.count(SECRET) == len(generated_secrets(recorded))
+            assert writes.count(STATUS) <= 2 * len(integrations_of(recorded))
             assert world.audit.events_posted() == 0
             assert len(syndesis_server.requests) == requests
             after = await record(world, syndesis_server, NAMESPACES)
             assert list(map(unreported, after["objects"])) == list(map(unreported, before["objects"]))
+            assert all(secret["data"].keys() >= ADDED for secret in generated_secrets(after))
             assert list(map(uid, after["objects"])) == list(map(uid, before["objects"]))
             assert after["connections"] == before["connections"]
             await goes_on(world, after)
@@ -66,7 +74,7 @@ async def test_and_back_again(world: World, syndesis_server: SyndesisServer, tmp
         world.audit.mark()
         async with earlier_operator(world, sources, "--syndesis-url", syndesis_server.url):
             await world.audit.quiet(seconds=2)
-        assert set(world.audit.writes()) <= {STATUS, RECORD}, "the earlier version does not know the record"
+        assert set(world.audit.writes()) <= {STATUS, SECRET}, "the earlier version does not know all entries"
         earlier = await record(world, syndesis_server, NAMESPACES)
         assert logins(earlier) == logins(left)
         assert list(map(uid, earlier["objects"])) == list(map(uid, left["objects"]))
@@ -74,7 +82,7 @@ async def test_and_back_again(world: World, syndesis_server: SyndesisServer, tmp
         world.audit.mark()
         async with world.operator(syndesis_url=syndesis_server.url):
             await world.audit.quiet(seconds=2)
-            assert set(world.audit.writes()) <= {STATUS, RECORD}
+            assert set(world.audit.writes()) <= {STATUS, SECRET}
             now = await record(world, syndesis_server, NAMESPACES)
             assert logins(now) == logins(left)
             assert list(map(uid, now["objects"])) == list(map(uid, left["objects"]))
@@ -152,9 +160,16 @@ def integrations_of(state: Document) -> list[Document]:
     return [item for item in state["objects"] if item["kind"] == "Integration"]
 
 
+def generated_secrets(state: Document) -> list[Document]:
+    """Return the Secrets that the operator has generated."""
+    return [item for item in state["objects"] if item["kind"] == "Secret" and item["metadata"]["name"] != "own"]
+
+
 def unreported(item: Document) -> Document:
-    """Return what an object says, without the status of an Integration."""
+    """Return what an object says, without the status of an Integration and the added entries of a Secret."""
     said = content(item)
+    if item["kind"] == "Secret":
+        return {**said, "data": {key: value for key, value in said["data"].items() if key not in ADDED}}
     return {key: value for key, value in said.items() if key != "status" or item["kind"] != "Integration"}
 
 

@@ -118,7 +118,7 @@ def test_our_connection_is_told_from_a_real_one() -> None:
         for document in schema.custom_resource_definitions()
     }
     assert labels["connections.syndesis.io"] == {names.PLACEHOLDER_LABEL: "true"}
-    assert labels["integrations.integreatly.org"] == {}
+    assert labels["integrations.integreatly.org"] == {names.PROVISIONED_SERVICE_LABEL: "true"}
 
 
 @pytest.mark.parametrize(

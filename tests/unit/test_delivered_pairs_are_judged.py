@@ -136,7 +136,7 @@ def test_sides_go_on_independently() -> None:
     user = replace(facts.children.user, document={**facts.children.user.document, "metadata": terminating})  # type: ignore[type-var, union-attr]
     decision = plan_pair(changed_facts(facts, space=moved, user=user), TEMPLATES)
     assert reasons(decision)["UserReady"] == "UserTerminating"
-    assert made(decision) == ["Connection"], "a new endpoint does not wait for the user"
+    assert made(decision) == ["Secret", "Connection"], "a new endpoint does not wait for the user"
 
 
 def test_without_a_login_there_is_no_connection() -> None:

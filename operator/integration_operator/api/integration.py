@@ -299,6 +299,12 @@ class Delivered(Model):
     )
 
 
+class Binding(Model):
+    """The Secret that a workload can use, as in the Service Binding specification 1.1 (Provisioned Service)."""
+
+    name: str = Field(description="The name of the Secret, in the namespace of the Integration.")
+
+
 class RotationStatus(Model):
     """The rotation of the credential."""
 
@@ -348,6 +354,13 @@ class IntegrationStatus(Model):
         ),
     )
     delivered: Delivered | None = Field(default=None, description="What exists for the pair.")
+    binding: Binding | None = Field(
+        default=None,
+        description=(
+            "The Secret with all that a workload needs to use the messaging, while its user can log in. It is absent "
+            "with spec.credentialsSecretRef, because the operator does not write that Secret."
+        ),
+    )
     rotation: RotationStatus | None = Field(default=None, description="The rotation of the credential.")
 
 

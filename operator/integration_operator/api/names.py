@@ -74,6 +74,10 @@ CONFIRM_DELETION: Final = "integreatly.org/confirm-deletion"
 PLACEHOLDER_LABEL: Final = "integreatly.org/placeholder"
 """On the CustomResourceDefinition of Connection, with the value `true`: it is ours, not one of Syndesis."""
 
+PROVISIONED_SERVICE_LABEL: Final = "servicebinding.io/provisioned-service"
+"""On the CustomResourceDefinition of Integration, with the value `true`: it is a Provisioned Service (Service Binding
+specification 1.1)."""
+
 REST_STATE_FINALIZER: Final = "integreatly.org/rest-state"
 """On an Integration, only while it has state over REST, which the garbage collector cannot delete."""
 
@@ -100,6 +104,11 @@ ROTATED_AT_KEY: Final = "rotated-at"
 
 ROTATION_REQUEST_KEY: Final = "rotation-request"
 """A hash of the value of `ROTATE` that was followed last."""
+
+RECORD_KEYS: Final = frozenset(
+    {NEXT_USERNAME_KEY, NEXT_PASSWORD_KEY, PREVIOUS_USERNAME_KEY, ROTATED_AT_KEY, ROTATION_REQUEST_KEY}
+)
+"""The keys that record a rotation."""
 
 # The environment
 

@@ -115,10 +115,12 @@ DEFINITIONS = (
             AGE,
             _column("User", ".status.delivered.user.delivery", "Delivery of the user.", wide=True),
             _column("Connection", ".status.delivered.connection.delivery", "Delivery of the connection.", wide=True),
+            _column("Binding", ".status.binding.name", "Secret that a workload can use.", wide=True),
             _column("Message", ".status.statusMessage", "Message of the same condition.", wide=True),
         ),
         short_names=("itg",),
         categories=("integreatly",),
+        labels={names.PROVISIONED_SERVICE_LABEL: "true"},
     ),
     Definition(
         names.CONNECTION_KIND,

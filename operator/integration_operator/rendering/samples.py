@@ -8,7 +8,7 @@ from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.platforms import AddressSpace, Syndesis
 from integration_operator.domain.plan import manifests as desired
-from integration_operator.domain.plan.manifests import Identity, TemplateName
+from integration_operator.domain.plan.manifests import Identity, TemplateName, transport_variables
 from integration_operator.domain.policies.readiness import Transport
 from integration_operator.runtime.ref import Ref
 
@@ -22,6 +22,10 @@ _TRANSPORTS = (
     Transport("amqps", "messaging.enmasse.svc", 5671, "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"),
     Transport("amqp", "messaging.enmasse.svc", 5672),
 )
+_OF_TRANSPORT: dict[str, list[Document]] = {
+    "connection": [transport_variables(transport) for transport in _TRANSPORTS],
+    "secret": [transport_variables(transport) for transport in (*_TRANSPORTS, None)],
+}
 _OWNER = desired.owner_reference(
     "integreatly.org/v1alpha1", "Integration", "sample", "11111111-0000-4000-8000-000000000003"
 )
@@ -36,16 +40,10 @@ def _samples(name: TemplateName, api_version: str, kind: str) -> list[tuple[Iden
     return [
         (
             _identity(api_version, kind, owned=owned),
-            desired.variables(
-                _PAIR,
-                _SPACE,
-                _SYNDESIS,
-                credential=credential,
-                transport=transport if name == "connection" else None,
-            ),
+            desired.variables(_PAIR, _SPACE, _SYNDESIS, credential=credential) | of_transport,
         )
         for owned in (True, False)
-        for transport in _TRANSPORTS
+        for of_transport in _OF_TRANSPORT.get(name, [{}])
     ]
 
 
@@ -55,7 +53,7 @@ SAMPLES: dict[TemplateName, list[tuple[Identity, Document]]] = {
     "messaginguser": _samples("messaginguser", "user.enmasse.io/v1beta1", "MessagingUser"),
     "connection": _samples("connection", "syndesis.io/v1alpha1", "Connection"),
 }
-"""Samples by template, with and without an owner, with and without TLS."""
+"""Samples by template, with and without an owner, with and without TLS, the Secret also without a way to the broker."""
 
 _IDENTITY = {"apiVersion", "kind", "metadata"}
 

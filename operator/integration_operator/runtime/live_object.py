@@ -6,6 +6,7 @@ that are no longer desired and values that another manager wrote last.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from dataclasses import dataclass
@@ -17,6 +18,21 @@ from integration_operator.runtime.ref import Ref
 Document = dict[str, Any]
 
 _NOT_CONTENT = ("managedFields", "resourceVersion", "selfLink")
+
+
+class Digest(str):
+    """The SHA-256 of a text that is too long to keep; it stands in its place in the document of a live object."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, text: str) -> Digest:
+        """Return the digest of a text."""
+        return cls(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}")
+
+    def stands_for(self, value: object) -> bool:
+        """Check if a value is the text of this digest, or the digest itself."""
+        return isinstance(value, str) and self in (value, Digest.of(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +179,7 @@ def _missing(desired: Document, live: Document, parent: str) -> list[str]:
             paths += _missing(value, current, path)
         elif path == "metadata.ownerReferences":
             paths += [path] if any(owner not in (current or ()) for owner in value) else []
-        elif value != current:
+        elif value != current and not (isinstance(current, Digest) and current.stands_for(value)):
             paths.append(path)
     return paths
 

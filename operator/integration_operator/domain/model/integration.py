@@ -127,6 +127,12 @@ class Integration:
         return frozenset(username for username in usernames if username is not None)
 
     @property
+    def bound_secret(self) -> str | None:
+        """The Secret that the status offers to workloads."""
+        binding = self.status.get("binding")
+        return binding.get("name") if isinstance(binding, dict) else None
+
+    @property
     def moved_at(self) -> datetime | None:
         """Since when the connection has the user that it has now, if an earlier one remains."""
         rotation = self.status.get("rotation")

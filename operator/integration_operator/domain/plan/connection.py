@@ -12,7 +12,7 @@ from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.facts import DeliverablePair
 from integration_operator.domain.plan.adoption import adopted_id, released_to_rest, specified_id, with_id
-from integration_operator.domain.plan.manifests import TemplateRefused, Templates
+from integration_operator.domain.plan.manifests import TemplateRefused, Templates, transport_variables
 from integration_operator.domain.plan.remote import ensure_remote
 from integration_operator.domain.plan.steps import (
     StepPlan,
@@ -125,4 +125,4 @@ def _ready(pair: DeliverablePair, connection: LiveObject) -> Check:
 def _render(pair: DeliverablePair, api_version: str, transport: Transport, templates: Templates) -> Document:
     ref = naming.connection_ref(pair.pair)
     identity = identity_in_syndesis_namespace(pair, api_version, "Connection", ref)
-    return templates.render("connection", identity, variables(pair, transport=transport))
+    return templates.render("connection", identity, {**variables(pair), **transport_variables(transport)})

@@ -5,17 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.actions import Apply, apply_if_changed
 from integration_operator.domain.model.checks import Check
-from integration_operator.domain.model.credential import Credential, surviving_credential
+from integration_operator.domain.model.credential import Credential, encode, surviving_credential
 from integration_operator.domain.model.facts import DeliverablePair
 from integration_operator.domain.model.rotation import RotationRecord
-from integration_operator.domain.plan.manifests import TemplateRefused, Templates
-from integration_operator.domain.plan.steps import CredentialPlan, check_name, identity_in_syndesis_namespace, variables
+from integration_operator.domain.plan.manifests import TemplateRefused, Templates, transport_variables
+from integration_operator.domain.plan.steps import (
+    CredentialPlan,
+    check_name,
+    identity_in_syndesis_namespace,
+    transport_of,
+    variables,
+)
 from integration_operator.domain.policies.provided_credential import provided_credential
+from integration_operator.domain.policies.readiness import Transport
 from integration_operator.domain.policies.rotation import requested
-from integration_operator.runtime.live_object import LiveObject
+from integration_operator.runtime.live_object import Digest, LiveObject
 
 
 def plan_credential(pair: DeliverablePair, user_delivery: str, serving: Check, templates: Templates) -> CredentialPlan:
@@ -62,7 +70,8 @@ def _plan_generated(pair: DeliverablePair, serving: Check, templates: Templates)
 def write_secret(secret: LiveObject | None, document: dict[str, Any], *, first: bool = False) -> tuple[Apply, ...]:
     """Return the write of the pair's own Secret, which must not overwrite a version that the plan has not seen."""
     actions = apply_if_changed("Secret", secret, document, first=first)
-    return tuple(replace(action, only_if=secret) for action in actions)
+    data = {key: value for key, value in document["data"].items() if not isinstance(value, Digest)}
+    return tuple(replace(action, document={**document, "data": data}, only_if=secret) for action in actions)
 
 
 def secret_document(
@@ -70,5 +79,24 @@ def secret_document(
 ) -> dict[str, Any]:
     """Return the pair's own Secret with a credential and the record of its rotation. Raises ``TemplateRefused``."""
     identity = identity_in_syndesis_namespace(pair, "v1", "Secret", naming.secret_ref(pair.pair))
-    document = templates.render("secret", identity, variables(pair, credential=credential))
-    return {**document, "data": {**(document.get("data") or {}), **record.data()}}
+    transport = transport_of(pair)
+    known = transport if isinstance(transport, Transport) else None
+    of_transport = transport_variables(known)
+    document = templates.render("secret", identity, {**variables(pair, credential=credential), **of_transport})
+    former = _entries_of_transport(pair) if known is None else {}
+    return {**document, "data": {**former, **(document.get("data") or {}), **record.data()}}
+
+
+def _entries_of_transport(pair: DeliverablePair) -> dict[str, str]:
+    """Return the entries of the Secret that stay while the AddressSpace shows no way to the broker.
+
+    Losing readiness takes nothing from a workload. Of a long value only a digest is known, unless it is the CA that the
+    AddressSpace shows; it stays in the Secret until that must be written for another reason.
+    """
+    secret, certificate = pair.children.secret, encode(pair.space.certificate or "")
+    data = (secret.document.get("data") or {}) if secret is not None else {}
+    return {
+        key: certificate if isinstance(value, Digest) and value.stands_for(certificate) else value
+        for key, value in data.items()
+        if key not in names.RECORD_KEYS and secret is not None and secret.owns("data", key)
+    }

@@ -1,7 +1,7 @@
 """The input of the templates: the variables that they get, and the identity that they must not change.
 
 docs/templates.md documents the variables. The four templates get the same ones, except that ``credential`` is set only
-if there is a credential, and ``transport`` only for the Connection.
+if there is a credential, and ``transport`` only for the Connection and the Secret.
 """
 
 from __future__ import annotations
@@ -102,7 +102,6 @@ def variables(
     *,
     integration: Integration | None = None,
     credential: Credential | None = None,
-    transport: Transport | None = None,
     enabled: bool = False,
 ) -> Document:
     """Return the variables of a template, without ``metadata``, which the identity provides."""
@@ -126,15 +125,22 @@ def variables(
     }
     if credential is not None:
         variables["credential"] = {"username": credential.username, "password": credential.password}
-    if transport is not None:
-        variables["transport"] = {
+    return variables
+
+
+def transport_variables(transport: Transport | None) -> Document:
+    """Return the variable ``transport``, which is None as long as the way to the broker is not known."""
+    if transport is None:
+        return {"transport": None}
+    return {
+        "transport": {
             "scheme": transport.scheme,
             "host": transport.host,
             "port": transport.port,
             "uri": transport.uri,
             "certificate": transport.certificate,
         }
-    return variables
+    }
 
 
 def _secret(pair: Pair, integration: Integration | None) -> Document:

@@ -30,7 +30,7 @@ from integration_operator.domain.plan.manifests import TemplateRefused, Template
 from integration_operator.domain.plan.remote import release_finalizer, with_one_finalizer
 from integration_operator.domain.plan.rotation import RotationPlan, plan_rotation
 from integration_operator.domain.plan.status import delivered_state
-from integration_operator.domain.plan.steps import StepPlan
+from integration_operator.domain.plan.steps import StepPlan, transport_of
 from integration_operator.domain.plan.teardown import plan_teardown
 from integration_operator.domain.plan.user import plan_user
 from integration_operator.domain.policies import readiness
@@ -122,7 +122,7 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
     """Plan the three steps: credential, user, connection. A step waits for another only if it needs it."""
     facts = pair.facts
     mode = delivery_mode(facts)
-    transport = readiness.transport(pair.space, pair.integration.spec.tls or "auto", was_secure=_was_secure(pair))
+    transport = transport_of(pair)
     serving = readiness.can_serve(pair.space, facts.authentication_type)
     if serving and isinstance(transport, Check):
         serving = transport  # nothing could use the login
@@ -193,14 +193,6 @@ def _login_exists_or_comes(pair: DeliverablePair, user: StepPlan) -> bool:
     """Check if the pair has a login, or one is being created."""
     exists = pair.children.user is not None or not pair.remote.user.absent
     return exists or any(isinstance(action, (Apply, EnsureRemote)) for action in user.actions)
-
-
-def _was_secure(pair: DeliverablePair) -> bool:
-    """Check if the connection was delivered over TLS: the status says so, or the Connection."""
-    connection = pair.children.connection
-    spec = (connection.document.get("spec") or {}) if connection else {}
-    uris = ((spec.get("configuredProperties") or {}).get("connectionUri"), pair.integration.delivered_uri)
-    return any(str(uri or "").startswith("amqps:") for uri in uris)
 
 
 def _rotation(

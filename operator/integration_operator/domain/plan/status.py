@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from integration_operator.api.integration import (
+    Binding,
     Delivered,
     DeliveredConnection,
     DeliveredUser,
@@ -25,7 +26,7 @@ from integration_operator.runtime.text import sanitized
 
 Document = dict[str, Any]
 
-FIELDS = ("phase", "reason", "statusMessage", "observedGeneration", "delivered", "rotation")
+FIELDS = ("phase", "reason", "statusMessage", "observedGeneration", "delivered", "binding", "rotation")
 """The fields of the status that the operator writes, apart from ``conditions`` and ``metaData``."""
 
 META_DATA = ("msgHost",)
@@ -59,11 +60,26 @@ def integration_status(
             "observed_generation": integration.generation,
             "conditions": documents,
             "delivered": delivered if delivered != Delivered() else None,
+            "binding": _binding(integration, conditions, delivered),
             "meta_data": {"msgHost": host} if host else None,
             "rotation": rotation if rotation != RotationStatus() else None,
         }
     )
     return status.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def _binding(integration: Integration, conditions: Sequence[Condition], delivered: Delivered) -> Binding | None:
+    """Return the Secret that a workload can use; None if its user cannot log in, or the Secret is not the operator's.
+
+    While nothing is reported of the credential or the user, such as in a suspended Integration, the Secret stays usable
+    if it was.
+    """
+    if delivered.secret_name is None or integration.spec.credentials_secret_ref is not None:
+        return None
+    statuses = [c.status for c in conditions if c.type in ("CredentialsReady", "UserReady")]
+    usable = statuses == ["True", "True"]
+    unchanged = "False" not in statuses and integration.bound_secret == delivered.secret_name
+    return Binding(name=delivered.secret_name) if usable or unchanged else None
 
 
 def status_changed(live: Document, desired: Document) -> bool:

@@ -11,6 +11,7 @@ from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.facts import DeliverablePair
 from integration_operator.domain.plan import manifests
 from integration_operator.domain.plan.manifests import Identity
+from integration_operator.domain.policies import readiness
 from integration_operator.domain.policies.provided_credential import username_taken
 from integration_operator.domain.policies.readiness import Transport
 from integration_operator.runtime.ref import Ref
@@ -70,15 +71,21 @@ def identity_in_syndesis_namespace(pair: DeliverablePair, api_version: str, kind
     return manifests.identity(pair.pair, api_version, kind, ref, owners, retain=pair.retain)
 
 
-def variables(
-    pair: DeliverablePair, *, credential: Credential | None = None, transport: Transport | None = None
-) -> Document:
+def variables(pair: DeliverablePair, *, credential: Credential | None = None) -> Document:
     """Return the variables that a template gets."""
     return manifests.variables(
-        pair.pair,
-        pair.space,
-        pair.syndesis,
-        integration=pair.integration,
-        credential=credential,
-        transport=transport,
+        pair.pair, pair.space, pair.syndesis, integration=pair.integration, credential=credential
     )
+
+
+def transport_of(pair: DeliverablePair) -> Transport | Check:
+    """Return the way to the broker, or a failed check that says which fact is missing."""
+    return readiness.transport(pair.space, pair.integration.spec.tls or "auto", was_secure=_was_secure(pair))
+
+
+def _was_secure(pair: DeliverablePair) -> bool:
+    """Check if the connection was delivered over TLS: the status says so, or the Connection."""
+    connection = pair.children.connection
+    spec = (connection.document.get("spec") or {}) if connection else {}
+    uris = ((spec.get("configuredProperties") or {}).get("connectionUri"), pair.integration.delivered_uri)
+    return any(str(uri or "").startswith("amqps:") for uri in uris)
