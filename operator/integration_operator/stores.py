@@ -15,7 +15,7 @@ from integration_operator.domain.model.credential import username_of
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.platforms import AddressSpace, Syndesis
 from integration_operator.domain.policies.integrations import parse_integration, specified_pair
-from integration_operator.domain.policies.ownership import named_pair
+from integration_operator.domain.policies.ownership import named_pairs
 from integration_operator.platforms.address_space import authentication_type
 from integration_operator.platforms.syndesis import syndesis
 from integration_operator.runtime.live_object import LiveObject
@@ -115,8 +115,7 @@ def kind_definitions() -> Store[KindDefinition]:
 
 def _named_pair(live: LiveObject) -> Iterable[Hashable]:
     """Index objects by the pair that they name. It says only which pair to reconcile, not whose they are."""
-    pair = named_pair(live)
-    return (pair,) if pair else ()
+    return named_pairs(live)
 
 
 def _pair_of_spec(integration: Integration) -> Iterable[Hashable]:

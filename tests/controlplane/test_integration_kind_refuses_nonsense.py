@@ -150,6 +150,11 @@ async def test_everything_that_the_spec_knows_is_accepted(integrations: Resource
         ({"rotation": {"every": "1h", "overlap": "60m"}}, integration.OVERLAP_TOO_LONG),
         ({"deletionPolicy": "Orphan"}, "spec.deletionPolicy"),
         ({"enabeld": True}, "unknown field"),
+        ({"consumer": "camel"}, 'supported values: "syndesis", "binding"'),
+        ({"consumer": "binding", "client": "syndesis"}, integration.BINDING_ALONE),
+        ({"consumer": "binding", "serviceProvider": "fuse"}, integration.BINDING_ALONE),
+        ({"consumer": "binding", "credentialsSecretRef": {"name": "own"}}, integration.BINDING_ALONE),
+        ({"consumer": "binding", "delivery": {"connection": "auto"}}, integration.BINDING_ALONE),
     ],
     ids=str,
 )
@@ -167,6 +172,7 @@ async def test_nonsense_is_refused_with_a_reason(integrations: Resource, spec: D
         ({"spec": {"client": "other"}}, integration.CLIENT_FIXED),
         ({"spec": {"client": None}}, integration.CLIENT_KEPT),
         ({"spec": {"client": ""}}, integration.CLIENT_KEPT),
+        ({"spec": {"consumer": "binding"}}, integration.CONSUMER_FIXED),
     ],
     ids=str,
 )
@@ -185,6 +191,22 @@ async def test_the_pair_of_an_integration_cannot_be_removed_with_its_spec(integr
     with pytest.raises(Invalid) as refused:
         await integrations.change({"spec": None})
     assert integration.SPEC_KEPT in str(refused.value)
+
+
+async def test_the_consumer_of_an_integration_cannot_be_changed(integrations: Resource) -> None:
+    spec = {"consumer": "binding", "client": "", "integrationType": "amqp", "delivery": {"user": "keycloak"}}
+    await integrations.create(spec)
+    for patch, message in (
+        ({"spec": {"consumer": "syndesis"}}, integration.CONSUMER_FIXED),
+        ({"spec": {"consumer": None}}, integration.CONSUMER_FIXED),
+        ({"spec": None}, integration.SPEC_KEPT),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await integrations.change(patch)
+        assert message in str(refused.value)
+    await integrations.change({"spec": {"addressSpaceRef": SPACE, "enabled": True}})
+    await integrations.create({"client": "syndesis"}, "default")
+    await integrations.change({"spec": {"consumer": "syndesis"}}, name="default")
 
 
 async def test_what_a_person_left_out_can_be_filled_in(integrations: Resource) -> None:
@@ -252,15 +274,16 @@ async def test_kubectl_get_shows_the_pair_and_how_it_is(integrations: Resource) 
     condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
     status = {"phase": "integrating", "reason": "UserPending", "statusMessage": "m", "conditions": [condition]}
     status["delivered"] = {"user": {"delivery": "native"}, "connection": {"delivery": "rest"}}
+    status["binding"] = {"name": "shop.orders.syndesis-credentials"}
     await integrations.change({"status": status}, under="/status")
     table = await integrations.client.get(integrations.path, accept=TABLE)
     shown = [column["name"] for column in table["columnDefinitions"] if column["priority"] == 0]
     assert shown == ["Name", "Space-NS", "AddressSpace", "Syndesis", "Enabled", "Phase", "Ready", "Reason", "Age"]
     wide = [column["name"] for column in table["columnDefinitions"] if column["priority"] == 1]
-    assert wide == ["User", "Connection", "Message"]
+    assert wide == ["User", "Connection", "Binding", "Message"]
     cells = table["rows"][0]["cells"]
     assert cells[:8] == ["one", "shop", "orders", "syndesis", False, "integrating", "False", "UserPending"]
-    assert cells[9:] == ["native", "rest", "m"]
+    assert cells[9:] == ["native", "rest", "shop.orders.syndesis-credentials", "m"]
 
 
 async def test_a_connection_as_the_operator_writes_it_is_accepted(connections: Resource) -> None:

@@ -22,7 +22,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.platforms.address_space import HOST
 from integration_operator.runtime.ref import Ref
 from tests.support.documents import Document, decoded, space_status
-from tests.support.world import World
+from tests.support.world import World, integration_ref
 
 ROOT = Path(__file__).parents[2]
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/integrations.integreatly.org"
@@ -105,10 +105,6 @@ def broken(of: Service) -> set[str]:
     return {requirement for requirement, holds in REQUIREMENTS.items() if not holds(of)}
 
 
-def ref_of(pair: Pair) -> Ref:
-    return Ref(pair.syndesis.namespace, naming.integration_name(pair))
-
-
 def binding_of(integration: Document | None) -> str | None:
     """Return the name in ``status.binding``."""
     return (((integration or {}).get("status") or {}).get("binding") or {}).get("name")
@@ -117,7 +113,7 @@ def binding_of(integration: Document | None) -> str | None:
 async def test_a_pair_with_a_syndesis(world: World) -> None:
     async with world.platforms(), world.operator(enable_new=True):
         pair = await world.pair()
-        delivered = await service(world, ref_of(pair))
+        delivered = await service(world, integration_ref(pair))
         assert broken(delivered) == OF_A_SYNDESIS
         entries = delivered.entries
         assert entries["uri"] == f"amqps://{entries['host']}:{entries['port']}"
@@ -127,17 +123,25 @@ async def test_a_pair_with_a_syndesis(world: World) -> None:
         assert connection["spec"]["configuredProperties"]["brokerCertificate"] == entries["certificates"]
 
 
+async def test_an_integration_for_any_workload(world: World) -> None:
+    async with world.platforms(), world.operator():
+        apps = await world.namespace("apps")
+        space = await world.space(await world.namespace("shop"), allowed=apps)
+        pair = await world.bind(space, apps)
+        assert broken(await service(world, pair.consumer)) == set()
+
+
 async def test_binding_is_there_only_while_the_user_can_log_in(world: World) -> None:
     async with world.operator():
         pair = await world.pair()
         await world.deliver(pair)
         assert binding_of(await world.integration(pair)) is None, "EnMasse has not applied the user"
         async with world.platforms():
-            delivered = await world.ready(ref_of(pair))
+            delivered = await world.ready(integration_ref(pair))
             assert binding_of(delivered) == naming.secret_name(pair)
-            await world.patch("Integration", ref_of(pair), {"spec": {"suspend": True}})
+            await world.patch("Integration", integration_ref(pair), {"spec": {"suspend": True}})
             assert binding_of(await world.has_reason(pair, "Suspended")) == naming.secret_name(pair)
-            await world.patch("Integration", ref_of(pair), {"spec": {"suspend": False}})
+            await world.patch("Integration", integration_ref(pair), {"spec": {"suspend": False}})
             await world.enable(pair, enabled=False)
             await world.taken_down(pair)
             assert binding_of(await world.has_reason(pair, "NotEnabled")) is None
@@ -146,17 +150,17 @@ async def test_binding_is_there_only_while_the_user_can_log_in(world: World) -> 
 async def test_binding_is_absent_with_a_secret_of_a_user(world: World) -> None:
     async with world.platforms(), world.operator(enable_new=True):
         pair = await world.pair()
-        assert binding_of(await world.ready(ref_of(pair)))
+        assert binding_of(await world.ready(integration_ref(pair)))
         own, labels = Ref(pair.syndesis.namespace, "own"), {names.INTEGRATION_LABEL: "yes"}
         values = {"username": "alice", "password": "one"}
         await world.create("Secret", *own, metadata={"labels": labels}, stringData=values)
-        await world.patch("Integration", ref_of(pair), {"spec": {"credentialsSecretRef": {"name": "own"}}})
+        await world.patch("Integration", integration_ref(pair), {"spec": {"credentialsSecretRef": {"name": "own"}}})
 
         async def absent() -> bool:
             return binding_of(await world.integration(pair)) is None
 
         await world.eventually("status.binding is absent", absent)
-        await world.ready(ref_of(pair))
+        await world.ready(integration_ref(pair))
         assert binding_of(await world.integration(pair)) is None
         secret = await world.get("Secret", own)
         assert secret is not None
@@ -177,14 +181,14 @@ async def entries_become(world: World, pair: Pair, **desired: str | None) -> dic
 async def test_the_secret_follows_the_address_space(world: World) -> None:
     async with world.platforms(), world.operator(enable_new=True):
         pair = await world.pair()
-        before = (await service(world, ref_of(pair))).entries
+        before = (await service(world, integration_ref(pair))).entries
         moved = space_status("moved.enmasse-infra.svc")
         await world.patch("AddressSpace", pair.space, {"status": moved})
         after = await entries_become(world, pair, host="moved.enmasse-infra.svc", port="5671")
         assert {key: after[key] for key in ("username", "password")} == {
             key: before[key] for key in ("username", "password")
         }
-        await world.patch("Integration", ref_of(pair), {"spec": {"tls": "disabled"}})
+        await world.patch("Integration", integration_ref(pair), {"spec": {"tls": "disabled"}})
         uri = "amqp://moved.enmasse-infra.svc:5672"
         await entries_become(world, pair, port="5672", uri=uri, certificates=None)
 
@@ -192,7 +196,7 @@ async def test_the_secret_follows_the_address_space(world: World) -> None:
 async def test_an_endpoint_that_vanishes_takes_nothing_from_the_secret(world: World) -> None:
     async with world.platforms(), world.operator(enable_new=True):
         pair = await world.pair()
-        before = (await service(world, ref_of(pair))).entries
+        before = (await service(world, integration_ref(pair))).entries
         version = (await world.children(pair))["Secret"]["metadata"]["resourceVersion"]  # type: ignore[index]
         await world.patch("AddressSpace", pair.space, {"status": {"endpointStatuses": [], "caCert": None}})
         shown = await world.has_reason(pair, "NoMessagingEndpoint", "UserReady")

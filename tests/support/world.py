@@ -31,6 +31,11 @@ from tests.support.documents import PATHS, Document, condition, path, reason, sp
 WRITTEN_BY_USERS = ("Integration", "Syndesis", "AddressSpace", "AuthenticationService")
 
 
+def integration_ref(pair: Pair) -> Ref:
+    """Return the namespace and name of the Integration that is offered for a pair, or of a binding."""
+    return pair.consumer if pair.is_binding else Ref(pair.consumer.namespace, naming.integration_name(pair))
+
+
 class World:
     """One test's part of the control plane."""
 
@@ -101,6 +106,12 @@ class World:
             annotations.setdefault("allowed", fuse)
         return Pair(await self.space(shop, **annotations), await self.syndesis(fuse))
 
+    async def bind(self, space: Ref, namespace: str, name: str = "checkout", **spec: Any) -> Pair:
+        """Create an enabled Integration with ``spec.consumer: binding``, and return its pair."""
+        spec = {"consumer": "binding", "enabled": True, "addressSpaceRef": space._asdict(), **spec}
+        await self.create("Integration", namespace, name, spec=spec)
+        return Pair(space, Ref(namespace, name), "Integration")
+
     async def get(self, kind: str, ref: Ref) -> Document | None:
         """Return an object, None if there is none."""
         try:
@@ -152,8 +163,8 @@ class World:
         }
 
     async def integration(self, pair: Pair) -> Document | None:
-        """Return the offered Integration of a pair."""
-        return await self.get("Integration", Ref(pair.syndesis.namespace, naming.integration_name(pair)))
+        """Return the offered Integration of a pair, or that of a binding."""
+        return await self.get("Integration", integration_ref(pair))
 
     async def offered(self, pair: Pair) -> Document:
         """Wait for the Integration of a pair."""
@@ -161,8 +172,7 @@ class World:
 
     async def enable(self, pair: Pair, *, enabled: bool = True) -> None:
         """Enable the pair's Integration as a user does."""
-        ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
-        await self.patch("Integration", ref, {"spec": {"enabled": enabled}})
+        await self.patch("Integration", integration_ref(pair), {"spec": {"enabled": enabled}})
 
     async def delivered(self, pair: Pair) -> dict[str, Document]:
         """Wait for Secret, MessagingUser and Connection of a pair, and for the status that says so."""

@@ -155,6 +155,11 @@ def test_models_read_what_the_proof_of_concept_stored(spec: dict[str, Any], stat
         ({"rotation": {"every": "30d"}}, "pattern"),
         ({"rotation": {"every": "0h"}}, integration.PERIOD_EMPTY),
         ({"rotation": {"every": "1h", "overlap": "60m"}}, integration.OVERLAP_TOO_LONG),
+        ({"consumer": "camel"}, "syndesis"),
+        ({"consumer": "binding", "client": "syndesis"}, integration.BINDING_ALONE),
+        ({"consumer": "binding", "serviceProvider": "fuse"}, integration.BINDING_ALONE),
+        ({"consumer": "binding", "credentialsSecretRef": {"name": "own"}}, integration.BINDING_ALONE),
+        ({"consumer": "binding", "delivery": {"connection": "auto"}}, integration.BINDING_ALONE),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

@@ -15,18 +15,22 @@ from integration_operator.runtime.ref import Ref
 labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
 spaces = st.from_regex(r"[a-z]([a-z0-9-]{0,58}[a-z0-9])?", fullmatch=True)
 subdomains = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?", fullmatch=True).filter(lambda n: ".." not in n)
-pairs = st.builds(lambda a, b, c, d: Pair(Ref(a, b), Ref(c, d)), labels, spaces, labels, subdomains)
+kinds = st.sampled_from(("Syndesis", "Integration"))
+pairs = st.builds(lambda a, b, c, d, k: Pair(Ref(a, b), Ref(c, d), k), labels, spaces, labels, subdomains, kinds)
 
 
 @given(pairs, pairs)
 @example(Pair(Ref("a-b", "c"), Ref("n", "s")), Pair(Ref("a", "b-c"), Ref("n", "s")))
+@example(Pair(Ref("a", "b"), Ref("n", "s")), Pair(Ref("a", "b"), Ref("n", "s"), "Integration"))
+@example(Pair(Ref("a", "b"), Ref("n", "s" * 240)), Pair(Ref("a", "b"), Ref("n", "s" * 240), "Integration"))
 def test_two_pairs_share_no_name(one: Pair, two: Pair) -> None:
     if one == two:
         return
     assert naming.integration_label(one) != naming.integration_label(two)
     if one.syndesis.namespace == two.syndesis.namespace:
-        assert naming.integration_name(one) != naming.integration_name(two)
         assert naming.secret_name(one) != naming.secret_name(two)
+        if one.kind == two.kind:
+            assert naming.integration_name(one) != naming.integration_name(two)
     if one.space == two.space:
         assert naming.username(one) != naming.username(two)
         assert naming.user_ref(one) != naming.user_ref(two)
@@ -46,6 +50,9 @@ def test_a_name_is_readable() -> None:
     assert naming.integration_name(pair) == "shop.orders.syndesis"
     assert naming.integration_label(pair) == "shop.orders.fuse.syndesis"
     assert naming.username(pair).startswith("fuse-syndesis-")
+    binding = Pair(pair.space, Ref("apps", "checkout"), "Integration")
+    assert naming.secret_name(binding) == "shop.orders.checkout-binding"
+    assert re.fullmatch(r"apps-checkout-[0-9a-f]{20}", naming.username(binding))
 
 
 def test_of_a_name_that_was_cut_the_hash_cannot_be_found_by_trying() -> None:

@@ -53,7 +53,7 @@ FACT_ENOUGH = {
 
 NEXT_STEP = re.compile(
     r"\b(set|add|delete|rename|create|label|release|choose|enable|install|ask for|must|stop|limit|annotate|publish)\b"
-    r"|\b(name a|kubectl)\b"
+    r"|\b(restart|name a|kubectl)\b"
     r"|: \{…\}$",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""The kind Integration: offers the messaging of one AddressSpace to one Syndesis.
+"""The kind Integration: offers the messaging of one AddressSpace to one Syndesis, or to any workload.
 
 Each field of the spec is optional, and the schema has no defaults: the operator writes missing fields with its own
 field manager, so that managedFields show who wrote a field. Objects of the proof of concept are valid.
@@ -32,6 +32,11 @@ ADDRESS_SPACE_FIXED = "spec.addressSpaceRef cannot be changed once set: delete t
 ADDRESS_SPACE_KEPT = "spec.addressSpaceRef cannot be removed once set: delete the Integration and create a new one"
 CLIENT_FIXED = "spec.client cannot be changed once set: delete the Integration and create a new one"
 CLIENT_KEPT = "spec.client cannot be removed once set: delete the Integration and create a new one"
+CONSUMER_FIXED = "spec.consumer cannot be changed: delete the Integration and create a new one"
+BINDING_ALONE = (
+    "spec.client, spec.serviceProvider, spec.delivery.connection and spec.credentialsSecretRef have no meaning with "
+    "spec.consumer: binding; remove them"
+)
 SPEC_KEPT = "spec cannot be removed once it names the pair: delete the Integration and create a new one"
 ADDRESSES_MISSING = "a rule of spec.authorization with send or recv needs addresses; '*' means all addresses"
 PERIOD_EMPTY = "spec.rotation.every must be longer than 0s"
@@ -167,6 +172,17 @@ class IntegrationSpec(Model):
                 " || self.client == oldSelf.client",
                 CLIENT_FIXED,
             ),
+            (
+                "(has(self.consumer) ? self.consumer : 'syndesis')"
+                " == (has(oldSelf.consumer) ? oldSelf.consumer : 'syndesis')",
+                CONSUMER_FIXED,
+            ),
+            (
+                "!has(self.consumer) || self.consumer != 'binding' || !((has(self.client) && self.client != '')"
+                " || has(self.serviceProvider) || has(self.credentialsSecretRef)"
+                " || (has(self.delivery) && has(self.delivery.connection)))",
+                BINDING_ALONE,
+            ),
         )
     )
 
@@ -186,6 +202,13 @@ class IntegrationSpec(Model):
         description=(
             "The name of the Syndesis, which is in the namespace of the Integration. Default: the only one there. It "
             "cannot be changed once set."
+        ),
+    )
+    consumer: Literal["syndesis", "binding"] | None = Field(
+        default=None,
+        description=(
+            "Who uses the messaging: syndesis (the default), which gets a connection, or binding: any workload in the "
+            "namespace of the Integration, which uses the Secret in status.binding. It cannot be changed."
         ),
     )
     enabled: StrictBool | None = Field(
@@ -240,6 +263,14 @@ class IntegrationSpec(Model):
         description="While true, nothing is created, changed or deleted. Withdrawn consent still ends access.",
     )
 
+    @model_validator(mode="after")
+    def _nothing_of_syndesis_in_binding(self) -> Self:
+        connection = self.delivery is not None and self.delivery.connection is not None
+        of_syndesis = self.client or self.service_provider or self.credentials_secret_ref or connection
+        if self.consumer == "binding" and of_syndesis:
+            raise ValueError(BINDING_ALONE)
+        return self
+
 
 class DeliveredUser(Model):
     """The messaging user that exists."""
@@ -293,6 +324,9 @@ class Delivered(Model):
     )
     connection: DeliveredConnection | None = Field(default=None, description="The connection.")
     secret_name: str | None = Field(default=None, description="The name of the Secret with the credential.")
+    uri: str | None = Field(
+        default=None, description="The URI of the broker, without credentials, if spec.consumer is binding."
+    )
     source: str | None = Field(
         default=None,
         description="Source of the AddressSpace: crd (watched), aggregated (polled) or configmap.",
@@ -365,17 +399,17 @@ class IntegrationStatus(Model):
 
 
 class IntegrationObject(Model):
-    """Offers the messaging of one AddressSpace to one Syndesis as a connection.
+    """Offers the messaging of one AddressSpace to one Syndesis as a connection, or to any workload as a Secret.
 
     The operator creates one for each allowed pair, with enabled false. While it is enabled, the operator creates and
-    updates a messaging user and a connection. It deletes both when the Integration is disabled or deleted.
+    updates a messaging user, its Secret and a connection. It deletes them when the Integration is disabled or deleted.
     """
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             (
                 "!has(oldSelf.spec) || has(self.spec) || !(has(oldSelf.spec.addressSpaceRef)"
-                " || (has(oldSelf.spec.client) && oldSelf.spec.client != ''))",
+                " || (has(oldSelf.spec.client) && oldSelf.spec.client != '') || has(oldSelf.spec.consumer))",
                 SPEC_KEPT,
             ),
         )

@@ -41,6 +41,9 @@ ADDRESS_SPACE_ANNOTATION: Final = "integreatly.org/address-space"
 SYNDESIS_ANNOTATION: Final = "integreatly.org/syndesis"
 """On a child: `namespace/name` of its Syndesis."""
 
+BINDING_ANNOTATION: Final = "integreatly.org/binding"
+"""On a child of a binding, in place of `SYNDESIS_ANNOTATION`: `namespace/name` of its Integration."""
+
 DELETION_POLICY: Final = "integreatly.org/deletion-policy"
 """On a child: `Delete` or `Retain`. It is still known when the Integration no longer exists."""
 

@@ -11,9 +11,10 @@ from integration_operator.api import names
 from integration_operator.api.connection import ConnectionSpec
 from integration_operator.cli.failure import NO_CLUSTER, NO_PAIR, fail
 from integration_operator.cli.following import described_summary
-from integration_operator.domain.model.credential import Credential, credential_of_secret
+from integration_operator.domain.model import naming
+from integration_operator.domain.model.credential import Credential, credential_of_secret, decode
 from integration_operator.domain.model.integration import Integration
-from integration_operator.domain.policies.integrations import parse_integration
+from integration_operator.domain.policies.integrations import parse_integration, specified_pair
 from integration_operator.messaging import Operation
 from integration_operator.messaging.uri import Server, parse_uri
 from integration_operator.runtime.live_object import LiveObject
@@ -75,16 +76,13 @@ async def read_delivery(client: Client, ref: Ref, *, external: bool = False) -> 
     if document is None:
         fail(f'no Integration "{ref.name}" in namespace {ref.namespace}', NO_PAIR)
     integration = parse_integration(document)
+    if integration.is_binding:
+        delivery = await _read_binding(client, integration)
+        return await _external(client, delivery) if external else delivery
     spec = await _connection_spec(client, integration)
     properties = (spec.configured_properties if spec else None) or {}
     uri = properties.get("connectionUri") or integration.delivered_uri
-    if not uri:
-        state = described_summary(integration) if integration.enabled else "it is not enabled"
-        fail(f"Integration {ref} has no connection yet: {state}", NO_PAIR)
-    try:
-        server = parse_uri(uri)
-    except ValueError as error:
-        fail(f"the address in the connection of Integration {ref} cannot be tested: {error}", NO_PAIR)
+    server = _server(integration, uri, "connection")
     delivery = Delivery(integration, server, _secret_keys(integration, spec))
     if certificate := properties.get("brokerCertificate"):
         delivery = replace(delivery, ca=certificate, ca_source=f"Connection {_connection_ref(integration)}")
@@ -93,6 +91,37 @@ async def read_delivery(client: Client, ref: Ref, *, external: bool = False) -> 
     if spec is None and server.tls:
         return await _with_ca_of_space(client, delivery)
     return delivery
+
+
+def _server(integration: Integration, uri: str | None, what: str) -> Server:
+    """Return the broker that a URI names; end the command if there is none. ``what`` is where the URI is."""
+    if not uri:
+        state = described_summary(integration) if integration.enabled else "it is not enabled"
+        fail(f"Integration {integration.ref} has no {what} yet: {state}", NO_PAIR)
+    try:
+        return parse_uri(uri)
+    except ValueError as error:
+        fail(f"the address in the {what} of Integration {integration.ref} cannot be tested: {error}", NO_PAIR)
+
+
+async def _read_binding(client: Client, integration: Integration) -> Delivery:
+    """Return what was delivered for a binding: what its Secret has, or as far as possible what a user without it sees.
+
+    The Secret is the one that belongs to the pair, whichever the status names: it must not be sent elsewhere.
+    """
+    from integration_operator import resources
+
+    pair = specified_pair(integration)
+    if pair is None:
+        fail(f"Integration {integration.ref} has no credential yet", NO_PAIR)
+    ref = naming.secret_ref(pair)
+    document, why = await _get(client, resources.SECRET, ref)
+    data = (document or {}).get("data") or {}
+    uri = integration.delivered_uri if why else decode(data.get("uri"))
+    delivery = Delivery(integration, _server(integration, uri, "Secret"), SecretKeys(ref))
+    if certificates := decode(data.get("certificates")):
+        return replace(delivery, ca=certificates, ca_source=f"Secret {ref}")
+    return await _with_ca_of_space(client, delivery) if why and delivery.server.tls else delivery
 
 
 async def read_credential(client: Client, delivery: Delivery) -> Credential:

@@ -76,7 +76,7 @@ def _is_chosen(pair: Pair, dry_run: DryRun, scope: Scope, client: Client) -> boo
     """Check if a pair's Integration is one that the user named, or in the namespace."""
     if scope.names:
         return any(integration.ref in scope.refs(client) for integration in dry_run.gatherer.integrations_of(pair))
-    return scope.namespace_of(client) in (None, pair.syndesis.namespace)
+    return scope.namespace_of(client) in (None, pair.consumer.namespace)
 
 
 def _show(pair: Pair, dry_run: DryRun, templates: TemplateFiles) -> bool:

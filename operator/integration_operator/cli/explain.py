@@ -183,13 +183,16 @@ def _print(explanation: Explanation) -> None:
     if pair is None:
         say(f"Integration {explanation.integrations[0].ref}: no pair")
     elif explanation.rules:
-        say(f"AddressSpace {pair.space} × Syndesis {pair.syndesis}: {'a pair' if explanation.paired else 'no pair'}")
+        paired = "a pair" if explanation.paired else "no pair"
+        say(f"AddressSpace {pair.space} × {pair.kind} {pair.consumer}: {paired}")
     else:
-        say(f"AddressSpace {pair.space} × Syndesis {pair.syndesis}: named by an Integration")
+        named = "names it" if pair.is_binding else "named by an Integration"
+        say(f"AddressSpace {pair.space} × {pair.kind} {pair.consumer}: {named}")
     for rule, check in explanation.rules:
         say(f"{'✓' if check else '✗'} {rule}: {check.reason}: {check.message}", indent=2)
     for ready in (explanation.space, explanation.syndesis) if explanation.paired else ():
-        assert ready is not None
+        if ready is None:  # of a Syndesis that a binding does not have
+            continue
         say(f"{'✓' if ready else '✗'} {': '.join(filter(None, (ready.reason, ready.message)))}", indent=2)
     if outcome is not None:
         say(f"→ {': '.join(filter(None, (outcome.text, outcome.reason, outcome.message)))}", indent=2)
@@ -216,7 +219,8 @@ def _as_json(explanation: Explanation) -> dict[str, object]:
     pair, outcome = explanation.pair, explanation.outcome
     return {
         "addressSpace": pair.space._asdict() if pair else None,
-        "syndesis": pair.syndesis._asdict() if pair else None,
+        "syndesis": pair.syndesis._asdict() if pair and not pair.is_binding else None,
+        "consumer": {"kind": pair.kind, **pair.consumer._asdict()} if pair else None,
         "paired": explanation.paired,
         "rules": [{"rule": rule, **(plain(check) or {})} for rule, check in explanation.rules],
         "addressSpaceReady": plain(explanation.space),

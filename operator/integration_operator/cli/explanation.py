@@ -14,7 +14,7 @@ from integration_operator.api import names
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
-from integration_operator.domain.model.platforms import AddressSpace
+from integration_operator.domain.model.platforms import AddressSpace, Binding
 from integration_operator.domain.plan.manifests import Templates
 from integration_operator.domain.plan.plan import Step
 from integration_operator.domain.policies import pairing, readiness
@@ -32,6 +32,7 @@ STEPS = {
     "DELIVER": "create Secret, MessagingUser and Connection, and keep them up to date",
 }
 """What each step of a plan means to a user."""
+DELIVER_BINDING = "create or repair Secret and MessagingUser"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def explanations(
             if explanation.paired or integrations:  # else there is nothing to do
                 explanation = replace(explanation, outcome=_outcome(dry_run, pair, templates))
             result.append(explanation)
-    return [*result, *_of_integrations(dry_run, templates, {e.pair for e in result}, reading)]
+    return [*result, *_of_integrations(dry_run, rules, templates, {e.pair for e in result}, reading)]
 
 
 def _with_command(space: AddressSpace, pair: Pair, check: Check) -> Check:
@@ -97,7 +98,7 @@ def _with_command(space: AddressSpace, pair: Pair, check: Check) -> Check:
     """
     if check.reason != "NamespaceNotAllowed":
         return check
-    namespace, allowed = pair.syndesis.namespace, space.allowed_namespaces
+    namespace, allowed = pair.consumer.namespace, space.allowed_namespaces
     message = f"AddressSpace {space.ref} does not allow namespace {namespace}; its owner must add it"
     if allowed.ignored:  # not all of the annotation is known
         return Check.failure(check.reason, f"{message} to {names.ALLOWED_NAMESPACES}, beside what is in it")
@@ -108,10 +109,27 @@ def _with_command(space: AddressSpace, pair: Pair, check: Check) -> Check:
     return Check.failure(check.reason, f"{message}: {command}")
 
 
+def _of_binding(dry_run: DryRun, pair: Pair, rules: Sequence[str]) -> Explanation:
+    """Explain the consent to a binding, if its AddressSpace exists."""
+    space = dry_run.cache.spaces.get(pair.space)
+    if space is None:
+        return Explanation(pair)
+    checks = pairing.checks(space, Binding(pair.consumer), rules)
+    return Explanation(
+        pair,
+        [(rule, _with_command(space, pair, check)) for rule, check in checks],
+        readiness.can_serve(space, dry_run.cache.authentication_type(space)),
+    )
+
+
 def _of_integrations(
-    dry_run: DryRun, templates: Templates, explained: set[Pair | None], reading: Reading | None
+    dry_run: DryRun,
+    rules: Sequence[str],
+    templates: Templates,
+    explained: set[Pair | None],
+    reading: Reading | None,
 ) -> Iterator[Explanation]:
-    """Explain the Integrations whose AddressSpace or Syndesis does not exist, or is not named."""
+    """Explain the bindings, and the Integrations whose AddressSpace or Syndesis does not exist, or is not named."""
     for integration in sorted(dry_run.cache.integrations, key=lambda i: i.ref):
         pair = dry_run.gatherer.pair_of(integration)
         if isinstance(pair, Pair):
@@ -124,7 +142,8 @@ def _of_integrations(
                 outcome = Outcome("", "AddressSpace not read", "NotRead", message)
             else:
                 outcome = _outcome(dry_run, pair, templates)
-            yield Explanation(pair, integrations=tuple(_integrations_of(dry_run, pair)), outcome=outcome)
+            explanation = _of_binding(dry_run, pair, rules) if pair.is_binding else Explanation(pair)
+            yield replace(explanation, integrations=tuple(_integrations_of(dry_run, pair)), outcome=outcome)
         elif integration.problem:
             yield Explanation(
                 None, (), None, None, (integration,), Outcome("HOLD", STEPS["HOLD"], "InvalidSpec", integration.problem)
@@ -145,4 +164,5 @@ def _outcome(dry_run: DryRun, pair: Pair, templates: Templates) -> Outcome:
     if because is None and plan.step is Step.HOLD and plan.conditions:
         because = plan.conditions[0]
     step = plan.step.name
-    return Outcome(step, STEPS[step], *((because.reason, because.message) if because else ()))
+    text = DELIVER_BINDING if pair.is_binding and plan.step is Step.DELIVER else STEPS[step]
+    return Outcome(step, text, *((because.reason, because.message) if because else ()))

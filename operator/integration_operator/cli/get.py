@@ -22,7 +22,7 @@ from integration_operator.domain.policies.integrations import parse_integration
 Document = dict[str, Any]
 
 COLUMNS = ("NAMESPACE", "NAME", "ADDRESSSPACE", "SYNDESIS", "ENABLED", "READY", "REASON", "AGE")
-WIDE = ("USER", "CONNECTION", "MESSAGE")
+WIDE = ("USER", "CONNECTION", "BINDING", "MESSAGE")
 FORMATS = ("wide", *DOCUMENTS, "name")
 
 
@@ -97,5 +97,5 @@ class _Rows:
         )
         if self._wide:
             row += tuple(integration.delivered_side(side).get("delivery", "") for side in ("user", "connection"))
-            row += (summary.get("message", ""),)
+            row += (integration.bound_secret or "", summary.get("message", ""))
         return row[self._from :]

@@ -141,6 +141,9 @@ async def _migrate(request: Request, settings: Settings, templates: Templates) -
             if not isinstance(pair, Pair):
                 say(f"Integration {integration.ref} has no pair; run integration-operator explain to see why")
                 continue
+            if pair.is_binding:
+                say(f"Integration {integration.ref} has no connection to migrate (spec.consumer: binding)")
+                continue
             if not (cache.from_config_maps or reading.saw(pair.space.namespace)):
                 where = f"namespace {pair.space.namespace}"
                 fail(f"{integration.ref}: you may not list AddressSpaces in {where}", NO_CLUSTER)

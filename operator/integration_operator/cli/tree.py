@@ -99,10 +99,9 @@ async def _nodes(objects: _Objects, integration: Integration) -> list[Node]:
 
     nodes = []
     if (pair := specified_pair(integration)) is not None:
-        nodes += [
-            await objects.node(resources.ADDRESS_SPACE, pair.space),
-            await objects.node(resources.SYNDESIS, pair.syndesis),
-        ]
+        nodes.append(await objects.node(resources.ADDRESS_SPACE, pair.space))
+        if not pair.is_binding:
+            nodes.append(await objects.node(resources.SYNDESIS, pair.syndesis))
     state = _summary(integration)
     nodes.append(_node_of(integration.live.document, "Integration", integration.ref, state))
     if secret := integration.delivered.get("secretName"):

@@ -157,7 +157,9 @@ class DryRun:
         pairs = [key for key in keys if isinstance(key, Pair)]
         guard = self.gatherer.guard
         guard.compare("AddressSpace", (pair.space for pair in pairs), (s.ref for s in self.cache.spaces))
-        guard.compare("Syndesis", (pair.syndesis for pair in pairs), (s.ref for s in self.cache.syndesises))
+        guard.compare(
+            "Syndesis", (pair.syndesis for pair in pairs if not pair.is_binding), (s.ref for s in self.cache.syndesises)
+        )
 
 
 def _ensured(pair: Pair, action: EnsureRemote) -> RemoteState:

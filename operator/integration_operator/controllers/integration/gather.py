@@ -21,7 +21,7 @@ from integration_operator.domain.model.credential import username_of
 from integration_operator.domain.model.facts import Children, Facts, ForeignObject, Holds, Login, PlanSettings
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
-from integration_operator.domain.model.platforms import AddressSpace, Syndesis
+from integration_operator.domain.model.platforms import AddressSpace, Binding, Consumer, Syndesis
 from integration_operator.domain.model.remote_state import RemoteSides
 from integration_operator.domain.model.rotation import RotationRecord, rotation_record
 from integration_operator.domain.policies import login, ownership, pairing
@@ -62,8 +62,8 @@ class Gatherer:
 
     def facts(self, pair: Pair) -> Facts:
         """Return everything that is known of a pair."""
-        cache, namespaces = self.cache, {pair.space.namespace, pair.syndesis.namespace}
-        space, syndesis = cache.spaces.get(pair.space), cache.syndesises.get(pair.syndesis)
+        cache, namespaces = self.cache, {pair.space.namespace, pair.consumer.namespace}
+        space, syndesis = cache.spaces.get(pair.space), self._syndesis(pair)
         integration = self.integration_of(pair)
         remote = self.remote_states.of(integration) if integration is not None else RemoteSides()
         children, login_ = self._children_and_login(pair, integration, remote)
@@ -76,14 +76,14 @@ class Gatherer:
             space=space,
             authentication_type=cache.authentication_type(space) if space else None,
             syndesis=syndesis,
-            pairing=self._pairing(pair, space, syndesis),
+            pairing=self._pairing(pair, space, Binding(pair.consumer) if pair.is_binding else syndesis),
             integration=integration,
             duplicates=tuple(rank(self.integrations_of(pair))[1:]),
             children=children,
             remote=remote,
             holds=Holds(
                 mass_deletion=self.guard.holds("AddressSpace", pair.space)
-                or self.guard.holds("Syndesis", pair.syndesis),
+                or (not pair.is_binding and self.guard.holds("Syndesis", pair.syndesis)),
                 offers_exhausted=integration is None and self.offers.exhausted(pair),
                 offer_withdrawn=pair in self._offers_withdrawn,
                 overdue=integration is not None and self.overdue(integration),
@@ -96,7 +96,7 @@ class Gatherer:
     def integrations_of(self, pair: Pair) -> list[Integration]:
         """Return the Integrations for a pair, among them those whose spec leaves the pair to be resolved."""
         by_ref = {i.ref: i for i in self.cache.integrations.by("pair", pair)}
-        for integration in self.cache.integrations.by("unresolved", pair.syndesis.namespace):
+        for integration in self.cache.integrations.by("unresolved", pair.consumer.namespace):
             if self.key_of(integration) == pair:
                 by_ref[integration.ref] = integration
         if self.proposed is not None:
@@ -163,8 +163,7 @@ class Gatherer:
         """
         if waiting := self._waiting_for_name.pop(live.ref, None):
             yield waiting
-        if (pair := ownership.named_pair(live)) is not None:
-            yield pair
+        yield from ownership.named_pairs(live)
         for integration in self.cache.integrations.by("secret", live.ref):
             yield self.key_of(integration)
 
@@ -187,14 +186,15 @@ class Gatherer:
         pair = self.key_of(integration)
         if not isinstance(pair, Pair) or not integration.offered:
             return
-        platforms = (self.cache.spaces.get(pair.space), self.cache.syndesises.get(pair.syndesis))
+        platforms = (self.cache.spaces.get(pair.space), self._syndesis(pair))
         alive = {platform.uid for platform in platforms if platform is not None and not platform.deleting}
         if alive & {owner.get("uid") for owner in integration.live.owners}:
             self._offers_withdrawn.add(pair)
 
     def saw_deletion(self, pair: Pair) -> bool:
-        """Check if the deletion of the pair's AddressSpace or Syndesis was watched."""
-        return self.cache.spaces.saw_deletion(pair.space) or self.cache.syndesises.saw_deletion(pair.syndesis)
+        """Check if the deletion of the pair's AddressSpace or consumer was watched."""
+        consumers = self.cache.integrations if pair.is_binding else self.cache.syndesises
+        return self.cache.spaces.saw_deletion(pair.space) or consumers.saw_deletion(pair.consumer)
 
     def expect_deletion(self, uid: str) -> None:
         """Note that the operator deletes this Integration, which is no user's refusal."""
@@ -204,9 +204,12 @@ class Gatherer:
         """Note that a pair has an Integration again."""
         self._offers_withdrawn.discard(pair)
 
-    def _pairing(self, pair: Pair, space: AddressSpace | None, syndesis: Syndesis | None) -> Check:
-        if space is not None and syndesis is not None:
-            return pairing.may_pair(space, syndesis, self.settings.rules)
+    def _syndesis(self, pair: Pair) -> Syndesis | None:
+        return None if pair.is_binding else self.cache.syndesises.get(pair.syndesis)
+
+    def _pairing(self, pair: Pair, space: AddressSpace | None, consumer: Consumer | None) -> Check:
+        if space is not None and consumer is not None:
+            return pairing.may_pair(space, consumer, self.settings.rules)
         return pairing.denied(pair, self.settings.rules)
 
     def _children_and_login(
@@ -246,7 +249,7 @@ class Gatherer:
         )
         connection = foreign.sift(
             "Connection",
-            cache.connections.get(naming.connection_ref(pair)),
+            None if pair.is_binding else cache.connections.get(naming.connection_ref(pair)),
             lambda live: ownership.judge_connection(live, pair),
         )
         for other in foreign.objects:
@@ -284,7 +287,7 @@ class Gatherer:
         if integration is None:
             return None
         same_space = self.cache.integrations.by("space", pair.space)
-        same_name = [i for i in same_space if i.ref.name == integration.ref.name]
+        same_name = [i for i in same_space if i.ref.name == integration.ref.name and not i.is_binding]
         return login.inherited_username(pair, integration, same_name)
 
     def _is_own_user(self, pair: Pair, username: str) -> bool:

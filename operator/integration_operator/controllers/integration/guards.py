@@ -78,10 +78,10 @@ class OfferLimit:
 
     def exhausted(self, pair: Pair) -> bool:
         """Check if the pair's receiving namespace has as many offers as it may have, and keep the result."""
-        namespace = pair.syndesis.namespace
+        namespace = pair.consumer.namespace
         if not pair.crosses_namespaces:
             return False
-        others = sum(other.syndesis.namespace == namespace and other != pair for other in self._reserved)
+        others = sum(other.consumer.namespace == namespace and other != pair for other in self._reserved)
         exhausted = self._count(namespace) + others >= self._most
         if exhausted:
             self.exhausted_namespaces.add(namespace)

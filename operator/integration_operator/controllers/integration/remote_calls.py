@@ -214,7 +214,7 @@ class RemoteCalls:
             call = side.call
             if side.failure is None or side.task is not None or side.failure.stalls or call.delivery != delivery:
                 continue
-            if namespace in (None, call.pair.syndesis.namespace):
+            if namespace in (None, call.pair.consumer.namespace):
                 side.not_before = 0.0
                 self._requeue(call.pair)
 

@@ -120,6 +120,8 @@ class RemoteStateStore:
         sides = parse_status(
             integration.status, finalizer=integration.holds_rest_state, about_to_create=integration.rest_user
         )
+        if integration.is_binding:  # whatever its status says, which a tenant may have written
+            sides = replace(sides, connection=RemoteState())
         entry = _Entry(sides, self._clock() + self.period * self._jitter())
         if not sides.absent or integration.holds_rest_state:
             self._entries[integration.live.uid] = entry

@@ -125,7 +125,11 @@ class Watches:
             return
         reconciled = (i for i in self._cache.integrations if i.space_source is not None)
         keys = (self._gatherer.key_of(integration) for integration in reconciled)
-        referred = {key.space if kind == "AddressSpace" else key.syndesis for key in keys if isinstance(key, Pair)}
+        pairs = [key for key in keys if isinstance(key, Pair)]
+        if kind == "AddressSpace":
+            referred = {pair.space for pair in pairs}
+        else:
+            referred = {pair.syndesis for pair in pairs if not pair.is_binding}
         store = self._cache.spaces if kind == "AddressSpace" else self._cache.syndesises
         held = self._gatherer.guard.compare(kind, referred, (known.ref for known in store))
         metrics.HELD.labels(kind).set(held)

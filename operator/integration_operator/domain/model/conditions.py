@@ -29,6 +29,9 @@ Document = dict[str, Any]
 SIDES: tuple[ConditionType, ...] = ("CredentialsReady", "UserReady", "ConnectionReady")
 """The conditions of a delivery's steps, in order."""
 
+SIDES_OF_BINDING = SIDES[:2]
+"""A binding has no connection."""
+
 ORDER: tuple[ConditionType, ...] = ("Paired", *SIDES)
 """The conditions that ``Ready`` summarises; each depends on the one before."""
 
@@ -84,7 +87,12 @@ def summarize(conditions: Iterable[Condition]) -> list[Condition]:
     ordered = [by_type[type_] for type_ in ORDER if type_ in by_type]
     open_ = _open(ordered)
     if not open_:
-        summary = Condition("Ready", "True", "Ready", "The user can log in, and Syndesis has the connection")
+        has = (
+            "Syndesis has the connection"
+            if "ConnectionReady" in by_type
+            else "the Secret has all that a workload needs"
+        )
+        summary = Condition("Ready", "True", "Ready", f"The user can log in, and {has}")
     else:
         cause = next((condition for condition in open_ if condition.reason not in PROGRESS), open_[0])
         summary = Condition("Ready", cause.status, cause.reason, cause.message)

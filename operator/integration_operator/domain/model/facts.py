@@ -11,7 +11,7 @@ from integration_operator.domain.model.actions import ChildKind
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
-from integration_operator.domain.model.platforms import AddressSpace, Syndesis
+from integration_operator.domain.model.platforms import AddressSpace, Binding, Consumer, Syndesis
 from integration_operator.domain.model.remote_state import RemoteSides
 from integration_operator.domain.model.rotation import RotationRecord
 from integration_operator.runtime.live_object import LiveObject
@@ -155,6 +155,17 @@ class Facts:
     now: datetime = EPOCH
 
     @property
+    def consumer(self) -> Consumer | None:
+        """The consumer. That of a binding is known from the pair, whether its Integration exists or not."""
+        return Binding(self.pair.consumer) if self.pair.is_binding else self.syndesis
+
+    @property
+    def needed_kinds(self) -> frozenset[str]:
+        """The kinds that the decision on a pair depends on. A binding does without Syndesis."""
+        of_syndesis = {"Syndesis", "Connection"} if self.pair.is_binding else frozenset()
+        return frozenset({*SOURCE_KINDS, *CHILD_KINDS, "Namespace"} - of_syndesis)
+
+    @property
     def deleting(self) -> bool:
         """True if an object of the pair is being deleted, or its state over REST is."""
         own = self.children
@@ -165,12 +176,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class DeliverablePair:
-    """A pair for which everything is there that its delivery needs."""
+    """A pair for which everything is there that its delivery needs. ``syndesis`` is None for a binding."""
 
     facts: Facts
     pair: Pair
     space: AddressSpace
-    syndesis: Syndesis
+    syndesis: Syndesis | None
     integration: Integration
 
     @property

@@ -50,6 +50,11 @@ class Integration:
         return str(self.live.document["metadata"].get("creationTimestamp", ""))
 
     @property
+    def is_binding(self) -> bool:
+        """True if it is the consumer of what it delivers (``spec.consumer: binding``), instead of a Syndesis."""
+        return self.spec.consumer == "binding"
+
+    @property
     def untouched(self) -> bool:
         """True if it is an unanswered offer that no policy has enabled either."""
         return self.unanswered and not self.enabled
@@ -111,8 +116,8 @@ class Integration:
 
     @property
     def delivered_uri(self) -> str | None:
-        """The URI of the delivered connection."""
-        uri = self.delivered_side("connection").get("uri")
+        """The URI of the delivered connection; of a binding, that in the Secret."""
+        uri = (self.delivered if self.is_binding else self.delivered_side("connection")).get("uri")
         return uri if isinstance(uri, str) else None
 
     @property
@@ -130,7 +135,8 @@ class Integration:
     def bound_secret(self) -> str | None:
         """The Secret that the status offers to workloads."""
         binding = self.status.get("binding")
-        return binding.get("name") if isinstance(binding, dict) else None
+        name = binding.get("name") if isinstance(binding, dict) else None
+        return name if isinstance(name, str) else None
 
     @property
     def moved_at(self) -> datetime | None:

@@ -2,7 +2,8 @@
 
 The parts of a name are joined by dots. Neither a namespace (RFC 1123 label) nor the name of an AddressSpace that
 EnMasse accepts (``[a-z0-9-]``, AddressSpaceNameValidator.java:17) contains a dot. The name of a Syndesis may, and comes
-last: two pairs never share a name. A name that is too long is cut, and a hash of the whole is appended.
+last: two pairs never share a name. A name that is too long is cut, and a hash of the whole is appended. A binding and a
+Syndesis may have one name: what would be the same for both differs in a part that no name contains, or in its suffix.
 
 A user name is different: every release of EnMasse requires ``[a-z0-9-]``, which leaves no separator. It always has the
 hash.
@@ -32,27 +33,28 @@ PROOF_OF_CONCEPT_NAME = re.compile(r"^enmasse-(?P<space>.+)-to-fuse$")
 
 def integration_label(pair: Pair) -> str:
     """Return the value of the label that all objects of a pair carry, at most 63 characters."""
-    return _fit(f"{pair.space.namespace}.{pair.space.name}.{pair.syndesis.namespace}.{pair.syndesis.name}", LABEL_LIMIT)
+    consumer = f"binding_{pair.consumer.name}" if pair.is_binding else pair.consumer.name  # no name contains "_"
+    return _fit(f"{pair.space.namespace}.{pair.space.name}.{pair.consumer.namespace}.{consumer}", LABEL_LIMIT)
 
 
 def integration_name(pair: Pair) -> str:
-    """Return the name of a pair's Integration and Connection, in the Syndesis's namespace."""
-    return _fit(f"{pair.space.namespace}.{pair.space.name}.{pair.syndesis.name}", OBJECT_LIMIT)
+    """Return the name of a pair's offer and Connection, in the consumer's namespace. A binding has neither."""
+    return _fit(f"{pair.space.namespace}.{pair.space.name}.{pair.consumer.name}", OBJECT_LIMIT)
 
 
 def secret_name(pair: Pair) -> str:
-    """Return the name of the Secret with a pair's credential, in the Syndesis's namespace."""
-    return f"{integration_name(pair)}-credentials"
+    """Return the name of the Secret with a pair's credential, in the consumer's namespace."""
+    return f"{integration_name(pair)}-{'binding' if pair.is_binding else 'credentials'}"
 
 
 def connection_ref(pair: Pair) -> Ref:
     """Return the namespace and name of a pair's Connection."""
-    return Ref(pair.syndesis.namespace, integration_name(pair))
+    return Ref(pair.consumer.namespace, integration_name(pair))
 
 
 def secret_ref(pair: Pair) -> Ref:
     """Return the namespace and name of a pair's Secret."""
-    return Ref(pair.syndesis.namespace, secret_name(pair))
+    return Ref(pair.consumer.namespace, secret_name(pair))
 
 
 def username(pair: Pair) -> str:
@@ -64,12 +66,15 @@ def username(pair: Pair) -> str:
 def usernames(pair: Pair) -> tuple[str, str]:
     """Return the two user names that a pair's generated login may have.
 
-    A login that is created a second time, beside the first, takes the other name.
+    A login that is created a second time, beside the first, takes the other name. The name of a binding always has the
+    long hash, because any editor of a namespace chooses names of Integrations.
     """
-    syndesis = re.sub(r"[^a-z0-9-]+", "-", f"{pair.syndesis.namespace}-{pair.syndesis.name}".lower()).strip("-")
-    digits = HASH_LENGTH if len(syndesis) < LABEL_LIMIT - HASH_LENGTH else CUT_HASH_LENGTH
-    stem = syndesis[: LABEL_LIMIT - digits - 1].rstrip("-")
-    return f"{stem}-{_hash(str(pair.syndesis), digits)}", f"{stem}-{_hash(f'{pair.syndesis} 2', digits)}"
+    consumer = re.sub(r"[^a-z0-9-]+", "-", f"{pair.consumer.namespace}-{pair.consumer.name}".lower()).strip("-")
+    is_short = len(consumer) < LABEL_LIMIT - HASH_LENGTH and not pair.is_binding
+    digits = HASH_LENGTH if is_short else CUT_HASH_LENGTH
+    stem = consumer[: LABEL_LIMIT - digits - 1].rstrip("-")
+    hashed = f"binding {pair.consumer}" if pair.is_binding else str(pair.consumer)
+    return f"{stem}-{_hash(hashed, digits)}", f"{stem}-{_hash(f'{hashed} 2', digits)}"
 
 
 def other_username(pair: Pair, username: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
+from integration_operator.domain.model.pair import ConsumerKind
 from integration_operator.domain.model.patterns import NamespacePatterns
 from integration_operator.runtime.ref import ObjectReference, Ref
 
@@ -56,6 +58,36 @@ class AddressSpace:
     defects: tuple[str, ...] = field(default=())
 
 
+class Consumer(Protocol):
+    """What may use an AddressSpace, as far as the pairing rules need it."""
+
+    @property
+    def kind(self) -> ConsumerKind:
+        """Its kind."""
+
+    @property
+    def ref(self) -> Ref:
+        """Its namespace and name."""
+
+    @property
+    def created_by(self) -> str | None:
+        """The user who created it, as far as its platform says so."""
+
+    @property
+    def accept_from(self) -> NamespacePatterns | None:
+        """The namespaces whose AddressSpaces it accepts, None for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """An Integration as the consumer of what it delivers. Its author names the AddressSpace, and so accepts it."""
+
+    ref: Ref
+    kind: ClassVar[ConsumerKind] = "Integration"
+    created_by: ClassVar[None] = None
+    accept_from: ClassVar[None] = None
+
+
 @dataclass(frozen=True, slots=True)
 class Syndesis:
     """A Syndesis instance, as far as the operator needs it.
@@ -75,6 +107,7 @@ class Syndesis:
     native_connections: bool = False
     accept_from: NamespacePatterns | None = None
     enable_new: bool = False
+    kind: ClassVar[ConsumerKind] = "Syndesis"
 
     @property
     def reference(self) -> ObjectReference:

@@ -472,7 +472,8 @@ REASONS: tuple[Reason, ...] = (
     # Of conditions that Ready does not depend on
     *_listed(
         "NativeUserNativeConnection NativeUserRestConnection AggregatedUserNativeConnection "
-        "AggregatedUserRestConnection KeycloakUserNativeConnection KeycloakUserRestConnection",
+        "AggregatedUserRestConnection KeycloakUserNativeConnection KeycloakUserRestConnection "
+        "NativeUser AggregatedUser KeycloakUser",
         ("DeliveryChosen",),
         INFORMATIVE,
         "how user and connection are delivered; the message says why",
@@ -513,7 +514,7 @@ REASONS: tuple[Reason, ...] = (
         ("Rotating",),
         INFORMATIVE,
         "the connection has the new user, and the earlier one remains",
-        "publish integrations that run again",
+        "publish integrations that run again, or restart workloads that use the Secret",
     ),
     *_listed("Ending", ("Rotating",), INFORMATIVE, "the earlier user is being deleted"),
     *_listed(

@@ -11,6 +11,7 @@ from integration_operator.domain.model.actions import Action, Delete, Release, a
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.facts import DeliverablePair
+from integration_operator.domain.model.platforms import Syndesis
 from integration_operator.domain.plan.adoption import adopted_id, released_to_rest, specified_id, with_id
 from integration_operator.domain.plan.manifests import TemplateRefused, Templates, transport_variables
 from integration_operator.domain.plan.remote import ensure_remote
@@ -19,7 +20,7 @@ from integration_operator.domain.plan.steps import (
     blocked,
     check_name,
     check_served,
-    identity_in_syndesis_namespace,
+    identity_in_consumer_namespace,
     variables,
 )
 from integration_operator.domain.policies import readiness
@@ -32,6 +33,7 @@ Document = dict[str, Any]
 
 def plan_connection(
     pair: DeliverablePair,
+    syndesis: Syndesis,
     credential: Credential,
     delivery: ConnectionDelivery,
     transport: Transport | Check,
@@ -42,17 +44,17 @@ def plan_connection(
     """Plan the connection. ``user_ready`` says whether its user can log in, so that Syndesis may verify it."""
     connection, remote = pair.children.connection, pair.remote.connection
     if connection is not None and connection.deleting and delivery == "native":
-        return StepPlan(_ready(pair, connection))
+        return StepPlan(_ready(syndesis, connection))
     if isinstance(transport, Check):
         return StepPlan(transport)
-    connecting = readiness.can_connect(pair.syndesis)
+    connecting = readiness.can_connect(syndesis)
     if connection is None and remote.absent and not connecting:
         return StepPlan(connecting)
     try:
         if delivery == "native":
-            step = _plan_native(pair, credential, transport, templates)
+            step = _plan_native(pair, syndesis, transport, templates)
         else:
-            step = _plan_remote(pair, credential, transport, templates, user_ready=user_ready)
+            step = _plan_remote(pair, syndesis, credential, transport, templates, user_ready=user_ready)
     except TemplateRefused as error:
         return blocked("TemplateRefused", str(error))
     if step.check and not connecting:
@@ -61,7 +63,7 @@ def plan_connection(
     return step
 
 
-def _plan_native(pair: DeliverablePair, credential: Credential, transport: Transport, templates: Templates) -> StepPlan:
+def _plan_native(pair: DeliverablePair, syndesis: Syndesis, transport: Transport, templates: Templates) -> StepPlan:
     """Plan a Connection resource. It carries the id of the connection over REST, if there is one.
 
     That connection is ours until the resource is Ready under its id: there are never two connections, and never none.
@@ -80,14 +82,20 @@ def _plan_native(pair: DeliverablePair, credential: Credential, transport: Trans
     actions: tuple[Action, ...] = apply_if_changed("Connection", connection, document)
     if connection is None:
         return StepPlan(Check.failure("ConnectionPending", "The Connection is being created"), actions)
-    ready = _ready(pair, connection)
+    ready = _ready(syndesis, connection)
     if ready and not remote.absent and adopted_id(connection) == identifier:
         actions += (Release("Connection", connection.ref, "its Connection is Ready under the same id"),)
     return StepPlan(ready, actions)
 
 
 def _plan_remote(
-    pair: DeliverablePair, credential: Credential, transport: Transport, templates: Templates, *, user_ready: bool
+    pair: DeliverablePair,
+    syndesis: Syndesis,
+    credential: Credential,
+    transport: Transport,
+    templates: Templates,
+    *,
+    user_ready: bool,
 ) -> StepPlan:
     """Plan a connection on Syndesis's server, and the release of the Connection resource that has it, if any."""
     connection, remote = pair.children.connection, pair.remote.connection
@@ -105,7 +113,7 @@ def _plan_remote(
         document,
         credential,
         remote,
-        platform=pair.syndesis.uid,
+        platform=syndesis.uid,
         verify=user_ready,
         adopted_id=adopted_id(resource) if resource else None,
     )
@@ -118,11 +126,11 @@ def _plan_remote(
     return StepPlan(Check.success("ConnectionReady", f"Syndesis has it as {remote.id}"), actions)
 
 
-def _ready(pair: DeliverablePair, connection: LiveObject) -> Check:
-    return readiness.connection_ready(connection.document, reconciled=pair.syndesis.native_connections)
+def _ready(syndesis: Syndesis, connection: LiveObject) -> Check:
+    return readiness.connection_ready(connection.document, reconciled=syndesis.native_connections)
 
 
 def _render(pair: DeliverablePair, api_version: str, transport: Transport, templates: Templates) -> Document:
     ref = naming.connection_ref(pair.pair)
-    identity = identity_in_syndesis_namespace(pair, api_version, "Connection", ref)
+    identity = identity_in_consumer_namespace(pair, api_version, "Connection", ref)
     return templates.render("connection", identity, {**variables(pair), **transport_variables(transport)})

@@ -16,7 +16,7 @@ from integration_operator.domain.plan.manifests import TemplateRefused, Template
 from integration_operator.domain.plan.steps import (
     CredentialPlan,
     check_name,
-    identity_in_syndesis_namespace,
+    identity_in_consumer_namespace,
     transport_of,
     variables,
 )
@@ -78,7 +78,7 @@ def secret_document(
     pair: DeliverablePair, credential: Credential, record: RotationRecord, templates: Templates
 ) -> dict[str, Any]:
     """Return the pair's own Secret with a credential and the record of its rotation. Raises ``TemplateRefused``."""
-    identity = identity_in_syndesis_namespace(pair, "v1", "Secret", naming.secret_ref(pair.pair))
+    identity = identity_in_consumer_namespace(pair, "v1", "Secret", naming.secret_ref(pair.pair))
     transport = transport_of(pair)
     known = transport if isinstance(transport, Transport) else None
     of_transport = transport_variables(known)

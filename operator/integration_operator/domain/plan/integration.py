@@ -62,7 +62,7 @@ def offers_that_give_way(facts: Facts) -> tuple[Action, ...]:
 
 def _identity(facts: Facts, space: AddressSpace, syndesis: Syndesis) -> Identity:
     owner = manifests.owner_of_integration(facts.pair, space, syndesis)
-    ref = Ref(facts.pair.syndesis.namespace, naming.integration_name(facts.pair))
+    ref = Ref(facts.pair.consumer.namespace, naming.integration_name(facts.pair))
     return manifests.identity(facts.pair, facts.cluster.api_versions["Integration"], "Integration", ref, (owner,))
 
 
@@ -87,7 +87,7 @@ def _missing_fields(facts: Facts, integration: Integration) -> Document:
     complete: Document = {
         "serviceProvider": "fuse",
         "integrationType": "amqp",
-        "client": facts.pair.syndesis.name,
+        "client": facts.pair.consumer.name,
         "addressSpaceRef": facts.pair.space._asdict(),
     }
     spec = {key: value for key, value in complete.items() if not written.get(key) or integration.live.owns("spec", key)}

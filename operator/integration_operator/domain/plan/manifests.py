@@ -16,6 +16,7 @@ from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.platforms import AddressSpace, Syndesis
 from integration_operator.domain.policies.authorization import DEFAULT_OPERATIONS
+from integration_operator.domain.policies.ownership import CONSUMER_ANNOTATIONS
 from integration_operator.domain.policies.readiness import Transport
 from integration_operator.runtime.ref import Ref
 
@@ -61,12 +62,12 @@ def owner_reference(api_version: str, kind: str, name: str, uid: str) -> OwnerRe
 
 def owner_of_integration(pair: Pair, space: AddressSpace, syndesis: Syndesis) -> OwnerReference:
     """Return the owner of an Integration: the AddressSpace if it is in the same namespace, else the Syndesis."""
-    if pair.space.namespace == pair.syndesis.namespace and space.can_own:
+    if not pair.crosses_namespaces and space.can_own:
         return owner_reference(space.api_version, "AddressSpace", space.ref.name, space.uid)
     return owner_reference(syndesis.api_version, "Syndesis", syndesis.ref.name, syndesis.uid)
 
 
-def owners_in_syndesis_namespace(integration: Integration, *, retain: bool) -> tuple[OwnerReference, ...]:
+def owners_in_consumer_namespace(integration: Integration, *, retain: bool) -> tuple[OwnerReference, ...]:
     """Return the owners of a Secret or Connection: the Integration, unless its children outlive it (``retain``)."""
     if retain:
         return ()
@@ -85,7 +86,7 @@ def identity(
     pair: Pair, api_version: str, kind: str, ref: Ref, owners: tuple[OwnerReference, ...], *, retain: bool = False
 ) -> Identity:
     """Return the identity of a document for a pair, with the labels and annotations that all our objects carry."""
-    annotations = {names.ADDRESS_SPACE_ANNOTATION: str(pair.space), names.SYNDESIS_ANNOTATION: str(pair.syndesis)}
+    annotations = {names.ADDRESS_SPACE_ANNOTATION: str(pair.space), CONSUMER_ANNOTATIONS[pair.kind]: str(pair.consumer)}
     if retain:
         annotations[names.DELETION_POLICY] = "Retain"
     labels = {
@@ -98,7 +99,7 @@ def identity(
 def variables(
     pair: Pair,
     space: AddressSpace,
-    syndesis: Syndesis,
+    syndesis: Syndesis | None,
     *,
     integration: Integration | None = None,
     credential: Credential | None = None,
@@ -114,9 +115,10 @@ def variables(
             "uid": space.uid,
             "realm": space.realm,
         },
-        "syndesis": {"namespace": syndesis.ref.namespace, "name": syndesis.ref.name, "uid": syndesis.uid},
+        "syndesis": syndesis and {"namespace": syndesis.ref.namespace, "name": syndesis.ref.name, "uid": syndesis.uid},
         "integration": {
-            "namespace": syndesis.ref.namespace,
+            "namespace": pair.consumer.namespace,
+            "consumer": "binding" if pair.is_binding else "syndesis",
             "name": integration.ref.name if integration else naming.integration_name(pair),
             "enabled": integration.enabled if integration else enabled,
         },
@@ -137,6 +139,7 @@ def transport_variables(transport: Transport | None) -> Document:
             "scheme": transport.scheme,
             "host": transport.host,
             "port": transport.port,
+            "server": transport.server,
             "uri": transport.uri,
             "certificate": transport.certificate,
         }

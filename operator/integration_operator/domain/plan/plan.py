@@ -19,10 +19,18 @@ from integration_operator.domain.model.actions import (
     EnsureRemote,
 )
 from integration_operator.domain.model.checks import Check
-from integration_operator.domain.model.conditions import SIDES, condition, verification, waiting
+from integration_operator.domain.model.conditions import (
+    SIDES,
+    SIDES_OF_BINDING,
+    ConditionType,
+    condition,
+    verification,
+    waiting,
+)
 from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.facts import DeliverablePair, Facts
 from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.plan.connection import plan_connection
 from integration_operator.domain.plan.credential import plan_credential
 from integration_operator.domain.plan.integration import offer, offers_that_give_way, upkeep
@@ -119,7 +127,10 @@ def plan_duplicate(used: Integration) -> Plan:
 
 
 def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
-    """Plan the three steps: credential, user, connection. A step waits for another only if it needs it."""
+    """Plan the three steps: credential, user, connection. A step waits for another only if it needs it.
+
+    A binding has no connection.
+    """
     facts = pair.facts
     mode = delivery_mode(facts)
     transport = transport_of(pair)
@@ -132,10 +143,12 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
     if credential.credential is not None:
         user = plan_user(pair, credential.credential, mode.user, serving, templates)
         steps.append(user)
-        if user.check or (_login_exists_or_comes(pair, user) and not previous_users(pair)):
+        connects = user.check or (_login_exists_or_comes(pair, user) and not previous_users(pair))
+        if connects and pair.syndesis is not None and mode.connection is not None:
             steps.append(
                 plan_connection(
                     pair,
+                    pair.syndesis,
                     credential.credential,
                     mode.connection,
                     transport,
@@ -146,7 +159,8 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
     actions = [*upkeep(facts, templates), *offers_that_give_way(facts)]
     for step in steps:
         actions += step.actions
-    ready = len(steps) == len(SIDES) and all(step.check for step in steps)
+    sides = sides_of(facts.pair)
+    ready = len(steps) == len(sides) and all(step.check for step in steps)
     rotation = _rotation(pair, credential.credential, mode.user, templates, settled=ready and not actions)
     actions += rotation.actions
     if ready:
@@ -154,7 +168,7 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
     if not any(isinstance(action, EnsureRemote) for action in actions):
         actions += release_finalizer(pair.integration, pair.remote)
 
-    conditions = [condition("Paired", facts.pairing), *_side_conditions(steps), mode.condition]
+    conditions = [condition("Paired", facts.pairing), *_side_conditions(sides, steps), mode.condition]
     if (verified := pair.remote.connection.verified) is not None:
         conditions.append(verification(verified))
     conditions += rotation.conditions
@@ -173,8 +187,13 @@ def plan_delivery(pair: DeliverablePair, templates: Templates) -> Plan:
 def not_ready(facts: Facts, because: Condition) -> tuple[Condition, ...]:
     """Return all conditions of a pair that is not delivered. Paired may be True; the others have one reason."""
     paired = because if because.type == "Paired" else condition("Paired", facts.pairing)
-    sides = tuple(Condition(side, because.status, because.reason, because.message) for side in SIDES)
-    return (paired, *sides)
+    sides = sides_of(facts.pair)
+    return (paired, *(Condition(side, because.status, because.reason, because.message) for side in sides))
+
+
+def sides_of(pair: Pair) -> tuple[ConditionType, ...]:
+    """Return the conditions of the steps of a pair's delivery, in order."""
+    return SIDES_OF_BINDING if pair.is_binding else SIDES
 
 
 def _held(facts: Facts, because: Condition | None, *, paired_only: bool) -> tuple[Condition, ...] | None:
@@ -183,10 +202,10 @@ def _held(facts: Facts, because: Condition | None, *, paired_only: bool) -> tupl
     return (because,) if paired_only else not_ready(facts, because)
 
 
-def _side_conditions(steps: list[StepPlan]) -> list[Condition]:
+def _side_conditions(sides: tuple[ConditionType, ...], steps: list[StepPlan]) -> list[Condition]:
     """Return the conditions of the steps, and of those that wait for the last of them."""
-    conditions = [condition(side, step.check) for side, step in zip(SIDES, steps, strict=False)]
-    return conditions + [waiting(side, SIDES[len(steps) - 1]) for side in SIDES[len(steps) :]]
+    conditions = [condition(side, step.check) for side, step in zip(sides, steps, strict=False)]
+    return conditions + [waiting(side, sides[len(steps) - 1]) for side in sides[len(steps) :]]
 
 
 def _login_exists_or_comes(pair: DeliverablePair, user: StepPlan) -> bool:

@@ -1,6 +1,7 @@
 """The rotation of the credential: a new user beside the earlier one, the connection moves, the earlier user goes.
 
-So does a change of the user's delivery from MessagingUser to REST, under the same password.
+A binding has no connection: only its Secret moves. A change of the user's delivery from MessagingUser to REST takes the
+same steps, under the same password.
 
 A rotation goes on only while everything else of the pair is as desired. Each step leaves a state that shows what the
 next one is:
@@ -177,7 +178,8 @@ def _end(
         ended = Condition("Rotating", "True", "Ending", f"{users} is being deleted: {excess}")
         return RotationPlan((ended,), _deletions(pair, credential, previous, excess, templates), _status(record))
     if not settled:
-        message = f"The connection changes to user {pair.facts.login.username!r}; {users} remains until then"
+        what = "Secret" if pair.pair.is_binding else "connection"
+        message = f"The {what} changes to user {pair.facts.login.username!r}; {users} remains until then"
         return RotationPlan((Condition("Rotating", "True", "Moving", message),), status=_status(record))
     now = pair.facts.now
     moved_at = min(pair.integration.moved_at or now, now)
@@ -185,10 +187,17 @@ def _end(
     early = rotation.ends_early(pair, previous, delivery)
     status = _status(record, moved_at=moved_at)
     if early is None and until > now:
-        message = (
-            f"The connection has user {pair.facts.login.username!r}; publish integrations that run again before "
-            f"{format_time(until)}, when their user {users} is deleted (spec.rotation.overlap)"
-        )
+        in_use, end = pair.facts.login.username, format_time(until)
+        if pair.pair.is_binding:
+            message = (
+                f"The Secret has user {in_use!r}; restart workloads that do not follow it before {end}, "
+                f"when user {users} is deleted (spec.rotation.overlap)"
+            )
+        else:
+            message = (
+                f"The connection has user {in_use!r}; publish integrations that run again before {end}, "
+                f"when their user {users} is deleted (spec.rotation.overlap)"
+            )
         return RotationPlan((Condition("Rotating", "True", "Overlap", message),), status=status, wake_at=until)
     why = early or "the overlap of the rotation is over"
     ended = Condition("Rotating", "True", "Ending", f"{users} is being deleted: {why}")

@@ -100,13 +100,17 @@ def _by_type(status: Document) -> dict[str, Document]:
 def delivered_state(facts: Facts, transport: Transport | Check | None = None) -> Delivered:
     """Return what exists for a pair now."""
     integration, secret = facts.integration, facts.login.provided or facts.children.secret
-    uri = transport.uri if isinstance(transport, Transport) else None
+    uri = None
+    if isinstance(transport, Transport):
+        uri = transport.server if facts.pair.is_binding else transport.uri
+    known = uri or (integration.delivered_uri if integration else None)
     before = integration.space_source if integration else None
     return Delivered(
         user=_user(facts),
         second_user=_second_user(facts),
-        connection=_connection(facts, uri or (integration.delivered_uri if integration else None)),
+        connection=_connection(facts, known),
         secret_name=secret.ref.name if secret else None,
+        uri=known if facts.pair.is_binding and secret else None,
         source=facts.cluster.source if facts.space and facts.pairing else before,
     )
 

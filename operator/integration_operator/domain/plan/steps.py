@@ -65,9 +65,9 @@ def check_served(pair: DeliverablePair, kind: Literal["MessagingUser", "Connecti
     return Check.failure(f"{kind}NotServed", f"The cluster does not serve {kind}; {ALTERNATIVES[kind]}")
 
 
-def identity_in_syndesis_namespace(pair: DeliverablePair, api_version: str, kind: ChildKind, ref: Ref) -> Identity:
+def identity_in_consumer_namespace(pair: DeliverablePair, api_version: str, kind: ChildKind, ref: Ref) -> Identity:
     """Return the identity of a Secret or Connection."""
-    owners = manifests.owners_in_syndesis_namespace(pair.integration, retain=pair.retain)
+    owners = manifests.owners_in_consumer_namespace(pair.integration, retain=pair.retain)
     return manifests.identity(pair.pair, api_version, kind, ref, owners, retain=pair.retain)
 
 

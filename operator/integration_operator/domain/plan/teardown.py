@@ -88,7 +88,7 @@ def _remote_connection(facts: Facts, why: str, *, withdraw: bool) -> Iterator[Ac
     if integration is None or remote.absent:
         return
     ref, overdue = naming.connection_ref(pair), facts.holds.overdue
-    terminating = pair.syndesis.namespace in facts.terminating
+    terminating = pair.consumer.namespace in facts.terminating
     if facts.syndesis is None or facts.syndesis.deleting or terminating:
         yield Release("Connection", ref, "the connection went with its Syndesis")
     elif overdue or _retains(integration, withdraw=withdraw):

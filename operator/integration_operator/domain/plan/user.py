@@ -21,7 +21,7 @@ from integration_operator.domain.policies.delivery_mode import UserDelivery
 from integration_operator.runtime.live_object import LiveObject
 
 CONNECTION_REASONS = frozenset({"NoPort", "NoTLSPort", "TLSNotAvailable"})
-"""Reasons that the condition ConnectionReady has: they say nothing of the login."""
+"""Reasons that the condition ConnectionReady has: they say nothing of the login. A binding has no other condition."""
 
 LATEST_USER_VERSION = "user.enmasse.io/v1beta1"
 """The version of a MessagingUser that is rendered and not applied, if the cluster serves none."""
@@ -36,7 +36,7 @@ def plan_user(
     exists = pair.children.user is not None or _remote(pair).present
     if not exists and not serving:
         return StepPlan(serving)
-    if not exists and not (connecting := readiness.can_connect(pair.syndesis)):
+    if not exists and pair.syndesis is not None and not (connecting := readiness.can_connect(pair.syndesis)):
         return StepPlan(connecting)  # nothing would use the login
     try:
         if delivery == "native":
@@ -45,7 +45,8 @@ def plan_user(
             step = _plan_remote(pair, credential, delivery, templates)
     except TemplateRefused as error:
         return blocked("TemplateRefused", str(error))
-    if step.check and not serving and serving.reason not in CONNECTION_REASONS:
+    of_connection = pair.syndesis is not None and serving.reason in CONNECTION_REASONS
+    if step.check and not serving and not of_connection:
         lost = Check.failure(serving.reason, f"{serving.message}; what was delivered stays")
         return replace(step, check=lost)
     return step

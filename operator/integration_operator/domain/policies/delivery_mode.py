@@ -32,25 +32,30 @@ KEYCLOAK_REFUSED = (
 
 @dataclass(frozen=True, slots=True)
 class DeliveryMode:
-    """The deliveries of both sides, with reasons for users. ``refused`` says which part of the spec has no effect."""
+    """The deliveries of both sides, with reasons for users. ``refused`` says which part of the spec has no effect.
+
+    ``connection`` is None for a binding.
+    """
 
     source: str
     user: UserDelivery
     user_reason: str
-    connection: ConnectionDelivery
+    connection: ConnectionDelivery | None
     connection_reason: str
     refused: str = ""
 
     @property
     def condition(self) -> Condition:
         """The deliveries as the condition DeliveryChosen."""
-        message = (
-            f"{SOURCES[self.source]}; user: {self.user}, because {self.user_reason}; "
-            f"connection: {self.connection}, because {self.connection_reason}"
-        )
+        message = f"{SOURCES[self.source]}; user: {self.user}, because {self.user_reason}; "
+        if self.connection is None:
+            message += f"no connection, because {self.connection_reason}"
+        else:
+            message += f"connection: {self.connection}, because {self.connection_reason}"
         if self.refused:
             return Condition("DeliveryChosen", "False", "KeycloakNotAllowed", f"{self.refused}; {message}")
-        reason = f"{self.user.capitalize()}User{self.connection.capitalize()}Connection"
+        connection = f"{self.connection.capitalize()}Connection" if self.connection else ""
+        reason = f"{self.user.capitalize()}User{connection}"
         return Condition("DeliveryChosen", "True", reason, message)
 
 
@@ -104,7 +109,9 @@ def _desired_user(facts: Facts) -> tuple[UserDelivery, str]:
     return "native", "EnMasse reconciles MessagingUsers"
 
 
-def _connection(facts: Facts) -> tuple[ConnectionDelivery, str]:
+def _connection(facts: Facts) -> tuple[ConnectionDelivery | None, str]:
+    if facts.pair.is_binding:
+        return None, "spec.consumer is binding"
     spec = facts.integration.spec.delivery if facts.integration else None
     requested, who = _requested(spec.connection if spec else None, facts.settings.connection_delivery, "connection")
     if requested == "native":

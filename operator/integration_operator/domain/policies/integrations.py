@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,6 +20,10 @@ from integration_operator.domain.policies.pairing import may_pair
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import Ref
 
+ADDRESS_SPACE_MISSING = Check.failure(
+    "AddressSpaceMissing", "Set spec.addressSpaceRef to the AddressSpace's namespace and name"
+)
+
 
 def parse_integration(document: dict[str, Any]) -> Integration:
     """Parse a document of the API, which is consumed."""
@@ -29,7 +34,10 @@ def parse_integration(document: dict[str, Any]) -> Integration:
     except ValidationError as error:
         first = error.errors()[0]
         problem = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return Integration(live, spec, problem, offered=is_offer(live), unanswered=is_unanswered_offer(live))
+    integration = Integration(live, spec, problem)
+    if integration.is_binding:  # it is never offered
+        return integration
+    return replace(integration, offered=is_offer(live), unanswered=is_unanswered_offer(live))
 
 
 def rank(integrations: Iterable[Integration]) -> list[Integration]:
@@ -44,6 +52,8 @@ def rank(integrations: Iterable[Integration]) -> list[Integration]:
 def specified_pair(integration: Integration) -> Pair | None:
     """Return the pair that the spec names in full; None if it leaves out the Syndesis or the AddressSpace."""
     reference, client = integration.spec.address_space_ref, integration.spec.client
+    if reference is not None and integration.is_binding:
+        return Pair(Ref(reference.namespace, reference.name), integration.ref, "Integration")
     if reference is None or not client:
         return None
     return Pair(Ref(reference.namespace, reference.name), Ref(integration.ref.namespace, client))
@@ -59,6 +69,8 @@ def resolve_pair(
     """
     if (pair := specified_pair(integration)) is not None:
         return pair
+    if integration.is_binding:
+        return ADDRESS_SPACE_MISSING
     namespace = integration.ref.namespace
     client = integration.spec.client
     if not client:
@@ -73,7 +85,7 @@ def resolve_pair(
         return Pair(Ref(reference.namespace, reference.name), syndesis)
     name = naming.space_of_proof_of_concept(integration.ref.name)
     if name is None:
-        return Check.failure("AddressSpaceMissing", "Set spec.addressSpaceRef to the AddressSpace's namespace and name")
+        return ADDRESS_SPACE_MISSING
     instance = next((s for s in syndesises if s.ref == syndesis), None)
     allowed = [space for space in spaces if instance is not None and may_pair(space, instance, rules)]
     if len(allowed) != 1:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from integration_operator.api import names
 from integration_operator.domain.model.conditions import ConditionType
-from integration_operator.domain.model.facts import CHILD_KINDS, SOURCE_KINDS, DeliverablePair, Facts
+from integration_operator.domain.model.facts import SOURCE_KINDS, DeliverablePair, Facts
 from integration_operator.domain.model.platforms import AddressSpace, Syndesis
 from integration_operator.domain.policies.readiness import can_connect
 from integration_operator.runtime.conditions import Condition, ConditionStatus
@@ -50,7 +50,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Create and repair the Secret, the MessagingUser and the connection."""
+    """Create and repair the Secret, the MessagingUser and the connection, which a binding does not have."""
 
     pair: DeliverablePair
 
@@ -66,10 +66,10 @@ def consent_stands(facts: Facts) -> LifecycleDecision | None:
     of ours that cannot be read, must not keep a login that is not allowed any more. It is decided from objects that
     exist: what is missing withdraws nothing here.
     """
-    if facts.pairing or facts.space is None or facts.syndesis is None:
+    if facts.pairing or facts.space is None or facts.consumer is None or facts.cluster.upgrading:
         return None
-    unknown = not (facts.cluster.is_known("AddressSpace") and facts.cluster.is_known("Syndesis"))
-    if unknown or facts.syndesis.deleting or facts.cluster.upgrading:
+    unknown = not all(map(facts.cluster.is_known, facts.needed_kinds & {"AddressSpace", "Syndesis"}))
+    if unknown or (facts.syndesis is not None and facts.syndesis.deleting):
         return None
     moved = _space_moved(facts) if facts.pair.crosses_namespaces else None  # the status must not tell that it exists
     return TakeDown(moved or _unpaired(facts.pairing.reason, facts.pairing.message), withdraw=True)
@@ -77,7 +77,7 @@ def consent_stands(facts: Facts) -> LifecycleDecision | None:
 
 def kinds_in_sync(facts: Facts) -> LifecycleDecision | None:
     """Ensure that nothing is concluded from a store that is not in sync, unless a deletion has waited for too long."""
-    out_of_sync = facts.cluster.out_of_sync & {*SOURCE_KINDS, *CHILD_KINDS, "Namespace"}
+    out_of_sync = facts.cluster.out_of_sync & facts.needed_kinds
     return Hold() if out_of_sync and not facts.holds.overdue else None
 
 
@@ -133,7 +133,7 @@ def integration_stays(facts: Facts) -> LifecycleDecision | None:
 def platforms_served(facts: Facts) -> LifecycleDecision | None:
     """Ensure that a platform which is not installed, or is being upgraded, is no reason to delete anything."""
     for kind in SOURCE_KINDS:
-        if kind in facts.cluster.absent:
+        if kind in facts.cluster.absent & facts.needed_kinds:
             message = f"The cluster does not serve {kind}; everything stays as it is"
             return Hold(_unpaired(f"{kind}NotServed", message, "Unknown"), paired_only=True)
     return None
@@ -158,16 +158,19 @@ def not_held(facts: Facts) -> LifecycleDecision | None:
     """Ensure that a source which suddenly shows almost nothing does not empty the cluster."""
     if not facts.holds.mass_deletion or (facts.integration and facts.integration.deletion_confirmed):
         return None
+    vanished = f"AddressSpace {facts.pair.space}"
+    if not facts.pair.is_binding:
+        vanished += f" or Syndesis {facts.pair.syndesis}"
     message = (
-        f"AddressSpace {facts.pair.space} or Syndesis {facts.pair.syndesis} vanished together with many others, and "
-        f"what was delivered stays; if that is meant: {_confirm_command(facts)}"
+        f"{vanished} vanished together with many others, and what was delivered stays; if that is meant: "
+        f"{_confirm_command(facts)}"
     )
     return Hold(_unpaired("MassDeletionHeld", message, "Unknown"), paired_only=True)
 
 
 def namespaces_active(facts: Facts) -> LifecycleDecision | None:
     """Ensure that objects in a namespace which is being deleted count as deleted, and are left alone."""
-    for namespace in (facts.pair.space.namespace, facts.pair.syndesis.namespace):
+    for namespace in (facts.pair.space.namespace, facts.pair.consumer.namespace):
         if namespace in facts.terminating:
             message = f"Namespace {namespace} is being deleted"
             return TakeDown(_unpaired("NamespaceTerminating", message), withdraw=True)
@@ -185,10 +188,11 @@ def space_not_moved(facts: Facts) -> LifecycleDecision | None:
 
 def both_exist(facts: Facts) -> LifecycleDecision | None:
     """Ensure that what was delivered is deleted with its AddressSpace or Syndesis, and is not repaired meanwhile."""
-    platforms: tuple[tuple[str, object, AddressSpace | Syndesis | None], ...] = (
-        ("Syndesis", facts.pair.syndesis, facts.syndesis),
-        ("AddressSpace", facts.pair.space, facts.space),
-    )
+    platforms: list[tuple[str, object, AddressSpace | Syndesis | None]] = [
+        ("AddressSpace", facts.pair.space, facts.space)
+    ]
+    if not facts.pair.is_binding:
+        platforms.insert(0, ("Syndesis", facts.pair.syndesis, facts.syndesis))
     for kind, ref, platform in platforms:
         if kind == "AddressSpace" and facts.pair.crosses_namespaces and not facts.pairing:
             return _gone(facts, _unpaired(facts.pairing.reason, facts.pairing.message))  # whether it exists or not
@@ -201,11 +205,18 @@ def both_exist(facts: Facts) -> LifecycleDecision | None:
 
 
 def offered(facts: Facts) -> LifecycleDecision | None:
-    """Ensure that a pair that is allowed has an Integration, which a user can enable."""
-    if facts.integration is not None or facts.space is None or facts.syndesis is None:
+    """Ensure that a pair that is allowed has an Integration, which a user can enable.
+
+    A binding is never offered: what its Integration left behind is deleted.
+    """
+    if facts.integration is not None or facts.space is None:
         return None
     if facts.settings.uninstall is not None:
         return Hold()
+    if facts.pair.is_binding:
+        return TakeDown(_unpaired("IntegrationDeleting", "The Integration is deleted"))
+    if facts.syndesis is None:
+        return None
     if can_connect(facts.syndesis) and not facts.holds.offers_exhausted:
         return Offer(facts.space, facts.syndesis)
     return Hold()
@@ -222,7 +233,7 @@ def enabled(facts: Facts) -> LifecycleDecision | None:
 
 def deliverable(facts: Facts) -> LifecycleDecision | None:
     """Deliver the pair if everything that its delivery needs exists."""
-    if facts.space is None or facts.syndesis is None or facts.integration is None:
+    if facts.space is None or facts.consumer is None or facts.integration is None:
         return None
     return Deliver(DeliverablePair(facts, facts.pair, facts.space, facts.syndesis, facts.integration))
 
@@ -279,7 +290,7 @@ def _space_moved(facts: Facts) -> Condition | None:
     before = integration.space_source
     if before in (None, facts.cluster.source):
         return None
-    consent = f", or does not allow namespace {facts.pair.syndesis.namespace}" if facts.pair.crosses_namespaces else ""
+    consent = f", or does not allow namespace {facts.pair.consumer.namespace}" if facts.pair.crosses_namespaces else ""
     message = (
         f"AddressSpace {facts.pair.space} was read by {before} and is not shown by {facts.cluster.source} yet"
         f"{consent}; if it is gone for good: {_confirm_command(facts)}"
@@ -290,5 +301,5 @@ def _space_moved(facts: Facts) -> Condition | None:
 def _confirm_command(facts: Facts) -> str:
     """Return the command by which a user confirms that the pair is gone."""
     ref = facts.integration.ref if facts.integration else None
-    name, namespace = (ref.name, ref.namespace) if ref else ("NAME", facts.pair.syndesis.namespace)
+    name, namespace = (ref.name, ref.namespace) if ref else ("NAME", facts.pair.consumer.namespace)
     return f"kubectl annotate integration {name} -n {namespace} {names.CONFIRM_DELETION}=true"

@@ -69,6 +69,8 @@ def inherited_username(pair: Pair, integration: Integration | None, same_name: I
     """
     if integration is None or naming.space_of_proof_of_concept(integration.ref.name) != pair.space.name:
         return None
+    if pair.is_binding:  # the proof of concept knew only Syndesis
+        return None
     oldest = rank([*same_name, integration])[0]
     return integration.ref.name if oldest.ref == integration.ref else None
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
-from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.model.pair import ConsumerKind, Pair
 from integration_operator.runtime.live_object import LiveObject
 from integration_operator.runtime.ref import Ref
 
@@ -53,19 +53,34 @@ class Ownership:
         return self.owner in (Owner.THIS_PAIR, Owner.RESTORED, Owner.CONVERTED)
 
 
-def named_pair(live: LiveObject) -> Pair | None:
-    """Return the pair that an object's annotations name, whoever wrote them. It proves nothing."""
-    space = Ref.parse(live.annotations.get(names.ADDRESS_SPACE_ANNOTATION, ""))
-    syndesis = Ref.parse(live.annotations.get(names.SYNDESIS_ANNOTATION, ""))
-    return Pair(space, syndesis) if space and syndesis else None
+CONSUMER_ANNOTATIONS: Mapping[ConsumerKind, str] = {
+    "Syndesis": names.SYNDESIS_ANNOTATION,
+    "Integration": names.BINDING_ANNOTATION,
+}
+"""The annotation that names the consumer of a pair, by its kind."""
+
+
+def named_pairs(live: LiveObject) -> tuple[Pair, ...]:
+    """Return the pairs that an object's annotations name, whoever wrote them. It proves nothing.
+
+    There are two only if the annotations name consumers of both kinds.
+    """
+    pairs = (_pair_named_by(live, kind) for kind in CONSUMER_ANNOTATIONS)
+    return tuple(pair for pair in pairs if pair is not None)
 
 
 def applied_pair(live: LiveObject) -> Pair | None:
     """Return the pair that an object names in annotations which our field manager applied last."""
-    ours = all(
-        live.owns("metadata", "annotations", key) for key in (names.ADDRESS_SPACE_ANNOTATION, names.SYNDESIS_ANNOTATION)
-    )
-    return named_pair(live) if ours else None
+    for kind, annotation in CONSUMER_ANNOTATIONS.items():
+        if all(live.owns("metadata", "annotations", key) for key in (names.ADDRESS_SPACE_ANNOTATION, annotation)):
+            return _pair_named_by(live, kind)
+    return None
+
+
+def _pair_named_by(live: LiveObject, kind: ConsumerKind) -> Pair | None:
+    space = Ref.parse(live.annotations.get(names.ADDRESS_SPACE_ANNOTATION, ""))
+    consumer = Ref.parse(live.annotations.get(CONSUMER_ANNOTATIONS[kind], ""))
+    return Pair(space, consumer, kind) if space and consumer else None
 
 
 def judge_secret(live: LiveObject, pair: Pair) -> Ownership:
@@ -93,7 +108,7 @@ def judge_user(
     spec = live.document.get("spec")
     authentication = spec.get("authentication") if isinstance(spec, dict) else None
     without_password = not (isinstance(authentication, dict) and authentication.get("password"))
-    if judged.owner is Owner.FOREIGN and made_over_rest and without_password and named_pair(live) is None:
+    if judged.owner is Owner.FOREIGN and made_over_rest and without_password and not named_pairs(live):
         return Ownership(Owner.CONVERTED, "it has this pair's login and no password, as after EnMasse's upgrade")
     return judged
 
@@ -115,8 +130,7 @@ def is_other_user(live: LiveObject, pair: Pair) -> bool:
 
 def is_generated_secret(live: LiveObject) -> bool:
     """Check if the operator generated a Secret, for any pair: it is never a credential that a user provides."""
-    pair = named_pair(live)
-    return live.applied or (pair is not None and live.ref == naming.secret_ref(pair))
+    return live.applied or any(live.ref == naming.secret_ref(pair) for pair in named_pairs(live))
 
 
 def is_released(live: LiveObject, space: Ref) -> bool:
@@ -259,7 +273,7 @@ def _judge_generated(live: LiveObject, pair: Pair) -> Ownership:
         return Ownership(Owner.OTHER_PAIR, f"our field manager applied it for {applied}")
     if live.applied:
         return Ownership(Owner.THIS_PAIR, "our field manager applied it under this pair's name")
-    if named_pair(live) == pair:
+    if pair in named_pairs(live):
         return Ownership(Owner.RESTORED, "it has this pair's name and annotations, and no fields of our field manager")
     return Ownership(Owner.FOREIGN, "our field manager did not apply it")
 

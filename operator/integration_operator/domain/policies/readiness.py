@@ -39,7 +39,7 @@ MAX_QUOTE = 900
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """The way from Syndesis to the broker. ``certificate`` is the CA to trust as PEM, if there is one."""
+    """The way from a client to the broker. ``certificate`` is the CA to trust as PEM, if there is one."""
 
     scheme: Literal["amqp", "amqps"]
     host: str
@@ -47,9 +47,14 @@ class Transport:
     certificate: str | None = None
 
     @property
+    def server(self) -> str:
+        """The URI of the broker, for any client."""
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+    @property
     def uri(self) -> str:
         """The connection URI of the AMQP connector; SASL PLAIN is what EnMasse's authentication service speaks."""
-        return f"{self.scheme}://{self.host}:{self.port}?amqp.saslMechanisms=PLAIN"
+        return f"{self.server}?amqp.saslMechanisms=PLAIN"
 
 
 def can_serve(space: AddressSpace, authentication_type: str | None) -> Check:
