@@ -125,6 +125,38 @@ async def test_from_offer_to_message(world: World, broker: Broker, tmp_path: Pat
     assert (result.exit_code, "log-in: the broker refuses user" in result.stderr) == (7, True), result.output
 
 
+async def test_a_binding(world: World, broker: Broker, tmp_path: Path) -> None:
+    """Endpoint, CA and credential are those of its Secret, whatever its status says; else the status has to do."""
+
+    def keep(logins: Mapping[Login, str]) -> None:
+        broker.artemis.set_users({login.username: BrokerUser(password) for login, password in logins.items()})
+
+    messaging = Messaging("localhost", {"amqps": broker.artemis.ports["good"]}, broker.ca(), keep)
+    namespace = await world.namespace("apps")
+    async with world.platforms(messaging=messaging), world.operator():
+        pair = await world.bind(await world.space(namespace, status={}), namespace)
+        await world.ready(pair.consumer)
+    secret = await world.get("Secret", naming.secret_ref(pair))
+    assert secret is not None
+    broker.artemis.set_users({decoded(secret)["username"]: BrokerUser(decoded(secret)["password"])})
+    reader = await kubeconfig_of(world, "reader", [namespace], [*READER, SECRETS], tmp_path)
+    elsewhere = {"uri": broker.uri("plain"), "secretName": "another"}
+    await world.patch("Integration", pair.consumer, {"status": {"delivered": elsewhere}}, status=True)
+    answer = await run(reader, str(pair.consumer))
+    assert answer.code == 0, answer
+    assert answer.out.splitlines()[:2] == [
+        f"Integration {pair.consumer}: {broker.uri()} as user '{decoded(secret)['username']}'",
+        f"CA: Secret {naming.secret_ref(pair)}",
+    ]
+    less = await kubeconfig_of(world, "less", [namespace], [*READER, SPACES], tmp_path)
+    answer = await run(less, str(pair.consumer))
+    assert answer.code == 4
+    assert "use --from-pod instead" in answer.err
+    answer = await run(less, str(pair.consumer), "--from-pod")
+    assert answer.code == 0, answer
+    assert naming.secret_name(pair) in answer.out
+
+
 async def test_a_connection_over_rest(
     world: World, broker: Broker, broker_users: dict[str, BrokerUser], tmp_path: Path
 ) -> None:

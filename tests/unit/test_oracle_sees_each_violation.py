@@ -73,6 +73,25 @@ def change_metadata(kind: str, **metadata: object) -> Callable[[Snapshot], None]
     return lambda snapshot: snapshot.objects[kind][0]["metadata"].update(metadata)
 
 
+CHECKOUT = Ref("fuse", "checkout")
+
+
+def bound() -> Snapshot:
+    """Return a binding that is delivered."""
+    snapshot = delivered()
+    snapshot.reconciled.clear()
+    snapshot.objects["Connection"].clear()
+    (integration,), (secret,) = snapshot.objects["Integration"], snapshot.objects["Secret"]
+    integration["metadata"]["name"] = CHECKOUT.name
+    reference = {"namespace": SPACE.namespace, "name": SPACE.name}
+    integration["spec"] = {"addressSpaceRef": reference, "consumer": "binding"}
+    integration["status"]["binding"] = {"name": "offer-credentials"}
+    annotations = secret["metadata"]["annotations"]
+    annotations["integreatly.org/binding"] = annotations.pop("integreatly.org/syndesis").replace("syndesis", "checkout")
+    secret["data"]["host"] = encoded("messaging.svc")
+    return snapshot
+
+
 BROKEN: dict[str, tuple[Callable[[Snapshot], None], str]] = {
     "no user": (lambda s: s.objects["MessagingUser"].clear(), "MessagingUser shop/orders.app does not exist"),
     "no Secret": (lambda s: s.objects["Secret"].clear(), "0 Secrets"),
@@ -163,3 +182,29 @@ def test_a_credential_that_is_prepared_twice_is_named() -> None:
     passwords = {"fuse/offer-credentials": ["first", "third"], "fuse/offer-credentials (next)": ["second", "third"]}
     (problem,) = renewed(Expectation(delivered=(replace(WANTED, renewals=1),)), passwords)
     assert "prepared 2 credentials" in problem
+
+
+BROKEN_BINDING: dict[str, tuple[Callable[[Snapshot], None], str]] = {
+    "no Secret in the status": (lambda s: s.objects["Integration"][0]["status"].pop("binding"), "names Secret ''"),
+    "another Secret in the status": (
+        lambda s: s.objects["Integration"][0]["status"].update(binding={"name": "other"}),
+        "names Secret 'other', which does not exist",
+    ),
+    "another host": (lambda s: s.objects["Secret"][0]["data"].update(host=encoded("other")), "has host 'other'"),
+    "a connection": (
+        lambda s: s.objects["Connection"].append(thing("Connection", "fuse", "offer", spec={})),
+        "Connection fuse/offer is left",
+    ),
+    "two Secrets": (double("Secret"), "2 Secrets"),
+    "no user": (lambda s: s.objects["MessagingUser"].clear(), "MessagingUser shop/orders.app does not exist"),
+}
+
+
+@pytest.mark.parametrize("name", ["", *BROKEN_BINDING])
+def test_of_a_binding(name: str) -> None:
+    snapshot = bound()
+    expected = Expectation(delivered=(Delivered(SPACE, CHECKOUT, "messaging.svc", CERTIFICATE, connection=""),))
+    change, sentence = BROKEN_BINDING.get(name, (lambda s: None, ""))
+    change(snapshot)
+    found = violations(snapshot, expected, FOREIGN)
+    assert any(sentence in problem for problem in found) if name else found == []

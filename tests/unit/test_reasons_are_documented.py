@@ -121,7 +121,7 @@ def test_each_listed_reason_is_one() -> None:
     assert len(LISTED) == len(REASONS)
     files = {file for package in (*PACKAGES, "controllers") for file in (PACKAGE / package).rglob("*.py")}
     code = "\n".join(file.read_text() for file in files if file.name != "reasons.py")
-    composed = ("NotServed", "NotFound", "Deleting", "NativeConnection", "RestConnection")
+    composed = ("NotServed", "NotFound", "Deleting", "NativeConnection", "RestConnection", "User")
     of_the_api_server = {"Forbidden", "Invalid", "ServiceUnavailable", "TooManyRequests", "Timeout", "ServerTimeout"}
     stale = {name for name in LISTED.keys() - of_the_api_server if name not in code and not name.endswith(composed)}
     assert stale == set()

@@ -31,12 +31,14 @@ class Delivered:
 
     space: Ref
     syndesis: Ref
+    """The Syndesis; of a binding its Integration."""
     host: str
     """Host of the messaging endpoint."""
     certificate: str = ""
     """The CA certificate that the connection trusts; empty for a connection without TLS."""
     user: str = "native"
     connection: str = "native"
+    """Delivery of the connection; empty for a binding, which has none."""
     integration: str = ""
     """Name of the Integration; empty for the one that the operator offers."""
     brought: Brought | None = None

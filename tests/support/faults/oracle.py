@@ -94,13 +94,24 @@ class _Judge:
             yield f"Integration {ref_of(integration)} is not Ready: {ready.get('reason')}: {ready.get('message')}"
         if (integration.get("status") or {}).get("observedGeneration") != integration["metadata"]["generation"]:
             yield f"the status of Integration {ref_of(integration)} is of an earlier generation"
-        over_rest = wanted.user != "native" or wanted.connection != "native"
+        over_rest = wanted.user != "native" or wanted.connection == "rest"
         if (FINALIZER in (integration["metadata"].get("finalizers") or [])) != over_rest:
             yield f"Integration {ref_of(integration)} has finalizers {integration['metadata'].get('finalizers')}"
         credential = yield from self._credential(wanted)
         if credential is not None:
             yield from self._user(wanted, *credential)
             yield from self._connection(wanted, *credential)
+        if not wanted.connection:
+            yield from self._binding(wanted, integration)
+
+    def _binding(self, wanted: Delivered, integration: Document) -> Iterator[str]:
+        """Check what a workload finds by the status of a binding."""
+        name = ((integration.get("status") or {}).get("binding") or {}).get("name", "")
+        secret = self._snapshot.find("Secret", Ref(wanted.syndesis.namespace, name))
+        if secret is None:
+            yield f"Integration {ref_of(integration)} names Secret {name!r}, which does not exist"
+        elif (found := secret_value(secret, "host")) != wanted.host:
+            yield f"Secret {ref_of(secret)} has host {found!r}, expected {wanted.host}"
 
     def _credential(self, wanted: Delivered) -> Generator[str, None, tuple[str, str] | None]:
         """Check the Secret, and return user name and password from it."""
@@ -118,7 +129,8 @@ class _Judge:
     def _is_of(self, item: Document, wanted: Delivered) -> bool:
         """Return True if an object names the pair in its annotations, and is not foreign."""
         annotations = item["metadata"].get("annotations") or {}
-        names = annotations.get("integreatly.org/address-space"), annotations.get("integreatly.org/syndesis")
+        consumer = "integreatly.org/syndesis" if wanted.connection else "integreatly.org/binding"
+        names = annotations.get("integreatly.org/address-space"), annotations.get(consumer)
         key = item["kind"], ref_of(item)
         return names == (str(wanted.space), str(wanted.syndesis)) and key not in self._foreign
 
@@ -156,6 +168,8 @@ class _Judge:
         expected = 1 if wanted.connection == "native" else 0
         if len(made) != expected:
             yield f"{len(made)} Connections for {wanted.space} in {namespace}, expected {expected}"
+            return
+        if not wanted.connection:
             return
         if wanted.connection == "native" and not self._snapshot.rest:
             stored = self._snapshot.reconciled.get(ref_of(made[0]))

@@ -76,5 +76,6 @@ def _concerns(integration: Document, space: Ref, syndesis: Ref) -> bool:
     spec = integration.get("spec") or {}
     reference = spec.get("addressSpaceRef") or {}
     named = Ref(reference.get("namespace") or integration["metadata"]["namespace"], reference.get("name", ""))
-    here = Ref(integration["metadata"]["namespace"], spec.get("client") or "")
+    consumer = integration["metadata"]["name"] if spec.get("consumer") == "binding" else spec.get("client")
+    here = Ref(integration["metadata"]["namespace"], consumer or "")
     return named == space and here == syndesis

@@ -168,6 +168,25 @@ class NamespaceRecreated(DeliveredPair):
         return Expectation(delivered=(self.as_delivered(self.space, self.syndesis, renewals=1),))
 
 
+class Binding(Scenario):
+    """A user writes an Integration for any workload of a namespace, and then EnMasse moves the messaging endpoint."""
+
+    name = "binding"
+
+    async def prepare(self) -> Expectation:
+        shop, self.apps = await self.stage.namespace("shop"), await self.stage.namespace("apps")
+        self.space = await self.stage.space(shop, allowed_namespaces=self.apps)
+        return Expectation()
+
+    async def act(self) -> Expectation:
+        integration, host = Ref(self.apps, "checkout"), "messaging-b2.enmasse-infra.svc"
+        spec = {"consumer": "binding", "enabled": True, "addressSpaceRef": self.space._asdict()}
+        await self.stage.create("Integration", integration, spec=spec)
+        await self.stage.is_ready(integration)
+        await self.stage.patch("AddressSpace", self.space, {"status": space_status(host)})
+        return Expectation(delivered=(self.as_delivered(self.space, integration, host=host, connection=""),))
+
+
 class OwnSecret(DeliveredPair):
     """A user brings a Secret in place of the generated one, and changes its password later."""
 
@@ -200,5 +219,6 @@ SCENARIOS: tuple[type[Scenario], ...] = (
     SpaceDeleted,
     BothDeleted,
     NamespaceRecreated,
+    Binding,
     OwnSecret,
 )
