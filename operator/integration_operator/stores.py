@@ -114,7 +114,7 @@ def kind_definitions() -> Store[KindDefinition]:
 
 
 def _named_pair(live: LiveObject) -> Iterable[Hashable]:
-    """Index objects by the pair that they name. It says only which pair to reconcile, not whose they are."""
+    """Index objects by the pairs that they name. It says only which pair to reconcile, not whose they are."""
     return named_pairs(live)
 
 

@@ -187,6 +187,15 @@ def test_its_user_in_keycloak() -> None:
     assert conditions[-1].reason == "KeycloakUser"
 
 
+def test_its_user_on_the_aggregated_api() -> None:
+    _, facts, _ = settled()
+    polled = replace(facts.cluster, unwatched=frozenset({"MessagingUser"}))
+    plan = plan_pair(changed_facts(facts, cluster=polled, user=None), TEMPLATES)
+    (ensured,) = (action for action in plan.actions if isinstance(action, EnsureRemote))
+    assert (ensured.kind, ensured.delivery) == ("MessagingUser", "aggregated")
+    assert "AggregatedUser" in [c.reason for c in plan.conditions or ()]
+
+
 @pytest.mark.parametrize(
     ("rules", "namespace", "allowed", "reason"),
     [

@@ -38,7 +38,7 @@ def made(
     if names_pair is not None:
         annotations = {
             names.ADDRESS_SPACE_ANNOTATION: str(names_pair.space),
-            names.SYNDESIS_ANNOTATION: str(names_pair.syndesis),
+            ownership.CONSUMER_ANNOTATIONS[names_pair.kind]: str(names_pair.consumer),
         }
         if applied_names:
             fields["f:metadata"] = {"f:annotations": {f"f:{key}": {} for key in annotations}}
@@ -217,6 +217,34 @@ def test_a_generated_secret_is_nobodys_own() -> None:
         )
     assert not ownership.is_generated_secret(made(Ref("fuse", "byo")))
     assert not ownership.is_generated_secret(made(Ref("fuse", "copy"), names_pair=PAIR)), "a user's copy is the user's"
+
+
+BINDING = Pair(PAIR.space, PAIR.consumer, "Integration")
+
+
+def test_a_binding_is_another_pair_than_a_syndesis_of_its_name() -> None:
+    for pair, other in ((PAIR, BINDING), (BINDING, PAIR)):
+        own = made(naming.secret_ref(pair), names_pair=pair, applied=True)
+        assert ownership.judge_secret(own, pair).owner is OURS
+        assert ownership.judge_secret(own, other).owner is ANOTHER
+        restored = made(naming.secret_ref(pair), names_pair=pair)
+        assert ownership.judge_secret(restored, pair).owner is RESTORED
+        assert ownership.judge_secret(restored, other).owner is FOREIGN
+        assert ownership.is_generated_secret(restored)
+        for username in naming.usernames(pair):
+            assert ownership.judge_user(made(naming.user_ref(pair, username)), other, username).owner is FOREIGN
+            assert not ownership.judge_aggregated_user(other, username).ours
+        attributes = {KEYCLOAK_MARK: [ownership.keycloak_mark(pair)], **keycloak("boss")}
+        assert ownership.judge_keycloak_user(attributes, other, "boss").owner is ANOTHER
+
+
+def test_the_annotation_of_the_other_kind_takes_nothing_away() -> None:
+    """A tenant adds the annotation that names a Syndesis to what a binding delivered, or the other way round."""
+    for pair, annotation in ((BINDING, names.SYNDESIS_ANNOTATION), (PAIR, names.BINDING_ANNOTATION)):
+        live = made(naming.secret_ref(pair), names_pair=pair, applied=True)
+        live.annotations[annotation] = "fuse/another"
+        assert ownership.judge_secret(live, pair).owner is OURS
+        assert pair in ownership.named_pairs(live)
 
 
 @pytest.mark.parametrize("evidence", EVIDENCE)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jinja2 import StrictUndefined, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from integration_operator.rendering import templates
 from integration_operator.rendering.skeleton import EmbeddedValue, Json, Values
 
 TEMPLATES = [
@@ -74,6 +75,16 @@ def test_the_common_ways_are_read_once(template: str, whole: bool) -> None:
     else:
         with pytest.raises(EmbeddedValue):
             collected.parse(text)
+
+
+def test_the_shipped_templates_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jinja evaluates a filter on a constant when it compiles: the value would be missing in each rendering."""
+
+    def read_in_full(text: str) -> None:
+        pytest.fail(text)
+
+    monkeypatch.setattr(templates, "parse_in_full", read_in_full)
+    templates.TemplateFiles().check()
 
 
 def test_what_is_put_into_a_document_is_its_own() -> None:

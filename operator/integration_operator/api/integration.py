@@ -333,7 +333,7 @@ class Delivered(Model):
     )
 
 
-class Binding(Model):
+class BoundSecret(Model):
     """The Secret that a workload can use, as in the Service Binding specification 1.1 (Provisioned Service)."""
 
     name: str = Field(description="The name of the Secret, in the namespace of the Integration.")
@@ -388,7 +388,7 @@ class IntegrationStatus(Model):
         ),
     )
     delivered: Delivered | None = Field(default=None, description="What exists for the pair.")
-    binding: Binding | None = Field(
+    binding: BoundSecret | None = Field(
         default=None,
         description=(
             "The Secret with all that a workload needs to use the messaging, while its user can log in. It is absent "

@@ -105,9 +105,9 @@ def _server(integration: Integration, uri: str | None, what: str) -> Server:
 
 
 async def _read_binding(client: Client, integration: Integration) -> Delivery:
-    """Return what was delivered for a binding: what its Secret has, or as far as possible what a user without it sees.
+    """Return what was delivered for a binding: URI and CA are those in its Secret, if the user may read it.
 
-    The Secret is the one that belongs to the pair, whichever the status names: it must not be sent elsewhere.
+    Whoever writes the status must not choose which Secret is used: its name follows from the pair.
     """
     from integration_operator import resources
 

@@ -70,8 +70,12 @@ def _plan_generated(pair: DeliverablePair, serving: Check, templates: Templates)
 def write_secret(secret: LiveObject | None, document: dict[str, Any], *, first: bool = False) -> tuple[Apply, ...]:
     """Return the write of the pair's own Secret, which must not overwrite a version that the plan has not seen."""
     actions = apply_if_changed("Secret", secret, document, first=first)
+    return tuple(replace(action, document=_without_digests(document), only_if=secret) for action in actions)
+
+
+def _without_digests(document: dict[str, Any]) -> dict[str, Any]:
     data = {key: value for key, value in document["data"].items() if not isinstance(value, Digest)}
-    return tuple(replace(action, document={**document, "data": data}, only_if=secret) for action in actions)
+    return {**document, "data": data}
 
 
 def secret_document(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from integration_operator.api.integration import (
-    Binding,
+    BoundSecret,
     Delivered,
     DeliveredConnection,
     DeliveredUser,
@@ -68,7 +68,7 @@ def integration_status(
     return status.model_dump(by_alias=True, exclude_none=True, mode="json")
 
 
-def _binding(integration: Integration, conditions: Sequence[Condition], delivered: Delivered) -> Binding | None:
+def _binding(integration: Integration, conditions: Sequence[Condition], delivered: Delivered) -> BoundSecret | None:
     """Return the Secret that a workload can use; None if its user cannot log in, or the Secret is not the operator's.
 
     While nothing is reported of the credential or the user, such as in a suspended Integration, the Secret stays usable
@@ -79,7 +79,7 @@ def _binding(integration: Integration, conditions: Sequence[Condition], delivere
     statuses = [c.status for c in conditions if c.type in ("CredentialsReady", "UserReady")]
     usable = statuses == ["True", "True"]
     unchanged = "False" not in statuses and integration.bound_secret == delivered.secret_name
-    return Binding(name=delivered.secret_name) if usable or unchanged else None
+    return BoundSecret(name=delivered.secret_name) if usable or unchanged else None
 
 
 def status_changed(live: Document, desired: Document) -> bool:
