@@ -59,6 +59,6 @@ async def test_two_spaces_of_one_name_are_told_apart(world: World, kubectl: Kube
         ]
         wide = await kubectl("get", "integrations", "-n", fuse, "-o", "wide")
         header, *rows = wide.splitlines()
-        assert header.split()[-3:] == ["USER", "CONNECTION", "MESSAGE"]
+        assert header.split()[-4:] == ["USER", "CONNECTION", "BINDING", "MESSAGE"]
         assert any("native   native" in row and "The user can log in" in row for row in rows), wide
         assert any("Enable it: kubectl patch" in row for row in rows), wide
