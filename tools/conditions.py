@@ -26,7 +26,11 @@ Argo CD make of them.
 """
 
 TYPES = (
-    ("Ready", "the user can log in, and Syndesis has the connection", "unless `Disabled` or `Suspended` is"),
+    (
+        "Ready",
+        "the user can log in, and Syndesis has its connection, if any",
+        "unless `Disabled` or `Suspended` is",
+    ),
     ("Disabled", "`spec.enabled` is not true", "in place of `Ready`; always True"),
     ("Suspended", "`spec.suspend` is true", "in place of `Ready`; always True"),
     ("Reconciling", "something is not as desired, and passes by itself", "only while that is so; always True"),
@@ -34,7 +38,7 @@ TYPES = (
     ("Paired", "both sides consent", "always"),
     ("CredentialsReady", "the Secret holds the credential", "once there is a pair"),
     ("UserReady", "the user can log in", "once there is a pair"),
-    ("ConnectionReady", "Syndesis has the connection", "once there is a pair"),
+    ("ConnectionReady", "Syndesis has the connection", "once there is a pair; not with `consumer: binding`"),
     ("DeliveryChosen", "how both sides are delivered, and why", "while it is enabled"),
     ("ConnectionVerified", "the result of Syndesis's check of a connection over REST", "once Syndesis was asked"),
     ("Rotating", "True while there are two users", "if rotation is asked for or was done"),

@@ -197,6 +197,19 @@ async def test_its_namespace_ends(world: World) -> None:
         await world.eventually("its login is gone", lambda: only(enmasse, space))
 
 
+async def test_its_address_space_ends(world: World) -> None:
+    async with world.platforms() as enmasse, world.operator():
+        apps = await world.namespace("apps")
+        space = await shared_space(world, apps)
+        pair = await world.bind(space, apps)
+        await credential(world, pair)
+        await world.delete("AddressSpace", space)
+        await world.taken_down(pair)
+        await world.eventually("its login is gone", lambda: only(enmasse, space))
+        shown = await world.has_reason(pair, "NamespaceNotAllowed")
+        assert "binding" not in shown["status"], "the Integration is the user's, and stays"
+
+
 async def test_deleted_while_the_operator_is_away(world: World) -> None:
     async with world.platforms() as enmasse:
         apps = await world.namespace("apps")
