@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from integration_operator.api import names
+from integration_operator.api.integration import BINDING_ALONE
 from integration_operator.controllers.integration.dry_run import DryRun
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.actions import Apply, Delete, DeleteRemote, EnsureRemote
@@ -18,6 +19,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.platforms import Binding
 from integration_operator.domain.plan.plan import Plan, plan_pair
 from integration_operator.domain.policies import pairing
+from integration_operator.domain.policies.integrations import parse_integration
 from integration_operator.platforms.address_space import address_space
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.ref import Ref
@@ -212,6 +214,13 @@ def test_the_rules_of_the_giver(rules: tuple[str, ...], namespace: str, allowed:
     if not check:
         assert "Syndesis shop/x" not in check.message
         assert pairing.denied(Pair(PAIR.space, Ref(namespace, "x"), "Integration"), rules) == check
+
+
+def test_a_spec_that_no_server_has_validated() -> None:
+    document = binding()
+    document["spec"]["client"] = "syndesis"
+    written = parse_integration(document)
+    assert written.problem == f"spec: Value error, {BINDING_ALONE}"
 
 
 def test_without_an_address_space_it_has_no_pair() -> None:

@@ -33,7 +33,7 @@ def parse_integration(document: dict[str, Any]) -> Integration:
         spec = IntegrationSpec.model_validate(live.document.get("spec") or {})
     except ValidationError as error:
         first = error.errors()[0]
-        problem = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        problem = f"{'.'.join(map(str, ('spec', *first['loc'])))}: {first['msg']}"
     integration = Integration(live, spec, problem)
     if integration.is_binding:  # it is never offered
         return integration
