@@ -20,7 +20,7 @@ async def login(world: World, pair: Pair) -> dict[str, str]:
     """Return user name and password from the pair's Secret."""
     secret = await world.get("Secret", naming.secret_ref(pair))
     assert secret is not None
-    return decoded(secret)
+    return {key: decoded(secret)[key] for key in ("username", "password")}
 
 
 async def deliver_login(world: World, pair: Pair) -> dict[str, str]:
