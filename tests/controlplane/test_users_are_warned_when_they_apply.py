@@ -20,6 +20,7 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.timeout(BUILD_TIMEOUT + 180)
 
+BINDING = {"client": None, "consumer": "binding"}
 LABELLED = {"labels": {names.INTEGRATION_LABEL: "yes"}}
 LOGIN = secret_data({"username": "taken", "password": "secret"})
 
@@ -69,6 +70,8 @@ ROWS = [
     ),
     Row("NoTLSPort", "shop", "plain", {"tls": "required"}, "TLS"),
     Row("KeycloakNotAllowed", "shop", "s-5", {"delivery": {"user": "keycloak"}}, "has no effect"),
+    Row("NamespaceNotAllowed", "empty", "{shop}/shared", BINDING, "must add {empty} to its annotation"),
+    Row("AddressSpaceNotFound", "shop", "nowhere", BINDING, "AddressSpace {shop}/nowhere does not exist"),
     Row("Duplicate", "shop", "twice", {}, "Integration {shop}/first is used for this pair"),
 ]
 
@@ -134,6 +137,7 @@ async def test_a_good_one_is_not_warned_of(world: World, hook: Webhook) -> None:
         "across namespaces": integration(fuse, "across", f"{shop}/shared"),
         "disabled": integration(shop, "disabled", "s-1", enabled=False, **own_secret("absent")),
         "suspended": integration(shop, "suspended", "s-2", suspend=True, **own_secret("absent")),
+        "a binding where a Syndesis accepts nothing": integration(full["picky"], "bound", f"{shop}/shared", **BINDING),
         "with a Secret": integration(shop, "provided", "s-3", **own_secret("login")),
     }
     await hook.install()

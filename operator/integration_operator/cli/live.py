@@ -56,5 +56,5 @@ def _told(problems: dict[str, str]) -> str:
     forbidden = [kind for kind, problem in problems.items() if problem.startswith("Forbidden")]
     told = [f"{kind}: {problem}" for kind, problem in problems.items() if kind not in forbidden]
     if forbidden:
-        told.append(f"you may not list {', '.join(forbidden)} in each namespace, as the operator may")
+        told.append(f"you may not list {', '.join(forbidden)} in all namespaces, as the operator may")
     return "; ".join(told)
