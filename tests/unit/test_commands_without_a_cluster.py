@@ -11,6 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from integration_operator.cli import app
+from tests.support.command_line import Answer
+from tests.support.transcripts import matches
 
 SPACE = """
 apiVersion: enmasse.io/v1beta1
@@ -53,6 +55,11 @@ def test_render_prints_what_would_be_applied_with_secrets_masked(files: tuple[st
     assert set(documents["Secret"]["data"].values()) == {"********"}
     assert documents["MessagingUser"]["spec"]["authentication"]["password"] == "********"
     assert documents["Connection"]["spec"]["configuredProperties"]["connectionUri"].startswith("amqp://messaging.")
+
+
+def test_render_prints_what_it_printed(files: tuple[str, str]) -> None:
+    answer = Answer(*run("render", "-f", files[0], "-f", files[1]), seconds=0.0)
+    matches("render", "no namespace of a test", ("integration-operator render -f space.yaml -f syndesis.yaml", answer))
 
 
 def test_render_without_a_pair_says_why(files: tuple[str, str], tmp_path: Path) -> None:
