@@ -42,6 +42,9 @@ MAX_CONNECTION_WORKERS = 8
 Parts = Mapping[str, Callable[[], Coroutine[Any, Any, None]]]
 """Parts of a process by name, which run until cancelled."""
 
+TASK_LEVELS = 4
+"""A part makes tasks at once, such as a reflector for each kind, and these make some in turn for their watches."""
+
 OPERATOR_LEASE = names.FIELD_MANAGER
 CONNECTION_CONTROLLER_LEASE = CONNECTION_CONTROLLER
 """The names of the Leases. The roles in deploy/ name them, too."""
@@ -220,7 +223,8 @@ async def _running(
     tasks = [asyncio.create_task(run(), name=name) for name, run in parts.items()]
     for task in tasks:
         task.add_done_callback(ended)
-    await asyncio.sleep(0)  # all have made their own tasks now, which kopf then leaves alone
+    for _ in range(TASK_LEVELS):  # all have made their own tasks then, which kopf leaves alone
+        await asyncio.sleep(0)
     try:
         yield {task.get_name(): task for task in tasks}
     finally:

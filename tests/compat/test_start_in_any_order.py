@@ -24,7 +24,11 @@ from tests.support.earlier_enmasse import aggregated_api, pair_in_config_map
 from tests.support.logins import deliver_login
 from tests.support.world import World
 
-KINDS = [kind for kind in vars(resources).values() if isinstance(kind, Resource)]
+KINDS = [
+    kind
+    for kind in vars(resources).values()
+    if isinstance(kind, Resource) and kind is not resources.WEBHOOK_CONFIGURATION  # nothing is decided from it
+]
 LATE = 0.8
 SETTLED = 0.5
 

@@ -66,6 +66,29 @@ async def test_it_serves_probes_and_metrics_and_ends_on_sigterm(world: World) ->
     assert '"event": "stopped"' in errors
 
 
+async def test_it_ends_as_fast_while_it_watches_some_namespaces(world: World) -> None:
+    """At its end kopf waits for each task that was created after it; a watch is none."""
+    port = free_port()
+    flags = ["--namespaces", f"{await world.namespace('shop')},{await world.namespace('fuse')}"]
+    flags += ["--kubeconfig", str(world.control_plane.kubeconfig("operator")), "--bind-address", "127.0.0.1"]
+    process = operator(*flags, "--probe-port", "0", "--metrics-port", str(port))
+    try:
+
+        async def ready() -> bool:
+            return (await answer(port, "/readyz"))[0] == 200
+
+        await world.eventually("it is ready", ready)
+        await asyncio.sleep(0.5)  # all is watched
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.communicate, timeout=40)
+        seconds = time.monotonic() - began
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert seconds < 3
+
+
 @pytest.mark.parametrize("path", ["/metrics", "/healthz"])
 async def test_connections_that_stay_open_do_not_delay_its_end(world: World, path: str) -> None:
     """Prometheus keeps the connection of a scrape for the next one."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -33,6 +34,7 @@ from integration_operator.runtime.errors import (
 from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.resources import APIResource, Resource, discover
 from integration_operator.runtime.store import Report, Store
+from integration_operator.runtime.watchers import Watchers
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -106,6 +108,8 @@ class Reflector(Generic[T]):
         self._poll = poll
         self._namespaces = namespaces
         self._within: Sequence[str | None] = within or (None,)
+        several = len(self._within) > 1
+        self._watchers = Watchers([partial(self._watch, one) for one in self._within]) if several else None
         self._translate = translate
         self._jitter = jitter
         self._listed = asyncio.Event()
@@ -172,6 +176,14 @@ class Reflector(Generic[T]):
 
     async def run(self) -> None:
         """LIST and WATCH until cancelled."""
+        if self._watchers is None:
+            await self._run_cycles()
+            return
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watchers.run())
+            await self._run_cycles()
+
+    async def _run_cycles(self) -> None:
         while True:
             self._repeated = self._read is not self._read_next
             self._read = self._read_next
@@ -193,7 +205,7 @@ class Reflector(Generic[T]):
                     continue
                 await self._list()
                 if self._served_now.watchable:
-                    await _until_first_error(self._watch(collection) for collection in self._collections)
+                    await self._watch_all()
                 await self._pause(self._poll * (0.8 + 0.4 * self._jitter()))
                 self._rediscover_if_woken()
             except Gone:
@@ -313,13 +325,21 @@ class Reflector(Generic[T]):
             self._wake.clear()
             self._outdated = True
 
-    async def _watch(self, collection: str) -> None:
+    async def _watch_all(self) -> None:
+        """Apply the events of all watches until the first error."""
+        if self._watchers is None:
+            await self._watch(self._within[0])
+        else:
+            await self._watchers.until_first_error()
+
+    async def _watch(self, namespace: str | None) -> None:
         """Apply watch events until the first error. That the server ends the watch is normal.
 
         Any error leads to a LIST: after an outage the server may have been restored to an older state, and a watch from
         a resourceVersion in its future would be silent.
         """
         accept = METADATA if self.resource.metadata_only else "application/json"
+        collection = self._served_now.collection(namespace)
         while True:
             query = {
                 "resourceVersion": self._versions[collection],
@@ -407,19 +427,6 @@ class Reflector(Generic[T]):
 async def refresh(reflectors: Iterable[Reflector[Any]]) -> None:
     """List several kinds again; return when each store is as new as this call, or its kind is failing."""
     await asyncio.gather(*(reflector.refresh() for reflector in reflectors))
-
-
-async def _until_first_error(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all; cancel the others at the first error, and raise that."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _oldest(versions: Iterable[str]) -> int | None:
