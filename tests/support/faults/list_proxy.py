@@ -33,7 +33,7 @@ class StaleLists:
 
     async def take(self, session: aiohttp.ClientSession, origin: str) -> None:
         """Send all LISTs again, and keep the answers."""
-        for path, headers in self.requests.items():
+        for path, headers in list(self.requests.items()):  # others may be sent meanwhile
             async with session.get(URL(f"{origin}{path}", encoded=True), headers=headers) as answer:
                 if answer.status == 200:
                     self.answers[path] = await answer.read()

@@ -119,7 +119,7 @@ class Deployment:
             for task in self._tasks:
                 task.cancel()
         await asyncio.wait(self._tasks)
-        for life, pid in self._pids.items():
+        for life, pid in list(self._pids.items()):
             self.kill(life)
             await self._parent.ended(pid)
 
