@@ -7,9 +7,10 @@ from pathlib import Path
 from aiohttp import web
 
 from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.reflector import State
 from integration_operator.runtime.store import Store
 from tests.support.documents import Document
-from tests.support.thing_server import ThingServer, event, names_in, running, thing, until
+from tests.support.thing_server import ThingServer, event, names_in, running, status, thing, until
 
 
 async def test_the_first_list_stands_alone_until_it_is_repeated(server: ThingServer, tmp_path: Path) -> None:
@@ -85,3 +86,14 @@ def test_an_object_that_exists_again_is_not_deleted() -> None:
     again["metadata"]["uid"] = "another"
     store.apply_event("ADDED", again)
     assert not store.saw_deletion(ref)
+
+
+async def test_an_older_answer_after_a_failed_one(server: ThingServer, tmp_path: Path) -> None:
+    server.version = 90
+    async with running(server, tmp_path) as reflector:
+        await until(lambda: reflector.state is State.SYNCED)
+        server.version, server.answers = 6, [status(503, "ServiceUnavailable")]
+        await reflector.refresh()
+        assert reflector.state is State.FAILING
+        await until(lambda: reflector.state is State.SYNCED)
+        assert not reflector.confirmed, "the server lags behind what it has answered before it failed"

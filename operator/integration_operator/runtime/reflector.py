@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -241,10 +241,11 @@ class Reflector(Generic[T]):
         while True:
             epoch = self.store.epoch()
             reports: list[Report[T]] = []
-            self._versions = {}
+            versions = {}
             for collection in self._collections:
-                items, self._versions[collection] = await self._pages(collection)
+                items, versions[collection] = await self._pages(collection)
                 reports += items
+            self._versions = versions
             if not await self._moved():
                 break
         self.read_from = self.served
@@ -429,15 +430,9 @@ async def refresh(reflectors: Iterable[Reflector[Any]]) -> None:
     await asyncio.gather(*(reflector.refresh() for reflector in reflectors))
 
 
-def _oldest(versions: Iterable[str]) -> int | None:
-    """Return the least resourceVersion; None if there is none, or one is not a number."""
-    numbers = [_number(version) for version in versions]
-    return min((number for number in numbers if number is not None), default=None) if None not in numbers else None
-
-
-def _number(version: str) -> int | None:
-    """Return a resourceVersion as a number; None if it is none, as that of an aggregated API may be."""
-    return int(version) if version.isdigit() else None
+def _oldest(versions: Collection[str]) -> int | None:
+    """Return the least resourceVersion; None if there is none, or one is no number, as an aggregated API's may be."""
+    return min(map(int, versions), default=None) if all(map(str.isdigit, versions)) else None
 
 
 def items_of(page: Document, collection: str) -> list[Document]:
