@@ -46,7 +46,7 @@ class Cache:
         namespaces: Sequence[str] = (),
     ) -> None:
         self.client = client
-        self._watched = tuple(namespaces)
+        self._watched = tuple(dict.fromkeys(namespaces))
         """The namespaces that are watched; none means all."""
         self._enmasse_namespace = enmasse_namespace
         self._read_spaces = read_spaces
@@ -230,8 +230,9 @@ class Cache:
 
     def _new_facts(self) -> ClusterFacts:
         states: dict[State, set[str]] = {state: set() for state in State}
-        for resource in filter(self._is_read, (resource for resource, _ in self._all)):
-            states[self.reflectors[resource.kind].state].add(resource.kind)
+        for resource, _ in self._all:
+            if self._is_read(resource):
+                states[self.reflectors[resource.kind].state].add(resource.kind)
         served = {resource.kind: self.served(resource.kind) for resource, _ in self._all}
         source = self._source()
         out_of_sync, absent = states[State.STARTING] | states[State.FAILING], states[State.ABSENT]

@@ -37,6 +37,9 @@ MAX_RECONCILE_SECONDS = 600.0
 RESTART_DELAY = 15.0
 """Seconds between two starts of kopf."""
 
+Close = Callable[[], Awaitable[None]]
+"""Closes a server and its connections."""
+
 
 class UnlimitedBackoff:
     """Back-offs without end: with kopf's default of eight, an outage of a minute ends the process."""
@@ -47,9 +50,6 @@ class UnlimitedBackoff:
 
 class ProcessFailed(Exception):
     """A part of the process stopped unexpectedly, which is a defect: the process has to be restarted."""
-
-
-Close = Callable[[], Awaitable[None]]
 
 
 class CannotListen(Exception):

@@ -80,15 +80,15 @@ def integrations() -> Store[Integration]:
 
 
 def children(prune: Callable[[Document], Document]) -> Store[LiveObject]:
-    """Return a store of Secrets or Connections, by the pair that they name."""
-    return Store(lambda document: LiveObject.of(prune(document), names.FIELD_MANAGER), {"pair": _named_pair})
+    """Return a store of Secrets or Connections, by the pairs that they name: which to reconcile, not whose they are."""
+    return Store(lambda document: LiveObject.of(prune(document), names.FIELD_MANAGER), {"pair": named_pairs})
 
 
 def messaging_users() -> Store[LiveObject]:
     """Return a store of MessagingUsers."""
     return Store(
         lambda document: LiveObject.of(pruning.messaging_user(document), names.FIELD_MANAGER),
-        {"pair": _named_pair, "username": _username},
+        {"pair": named_pairs, "username": _username},
     )
 
 
@@ -111,11 +111,6 @@ def kind_definitions() -> Store[KindDefinition]:
         return KindDefinition(metadata["name"], str(metadata.get("resourceVersion", "")), placeholder)
 
     return Store(parse)
-
-
-def _named_pair(live: LiveObject) -> Iterable[Hashable]:
-    """Index objects by the pairs that they name. It says only which pair to reconcile, not whose they are."""
-    return named_pairs(live)
 
 
 def _pair_of_spec(integration: Integration) -> Iterable[Hashable]:

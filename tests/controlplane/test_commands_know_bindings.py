@@ -23,7 +23,7 @@ async def test_what_they_print(world: World) -> None:
         assert explained.code == 0, explained
         assert f"AddressSpace {space} × Integration {pair.consumer}: a pair" in explained.out
         assert f"✓ allowed-namespaces: NamespaceAllowed: AddressSpace {space} allows namespace {apps}" in explained.out
-        assert "create or repair Secret and MessagingUser" in explained.out
+        assert "create Secret and MessagingUser, and keep them up to date" in explained.out
         (explanation,) = json.loads((await piped(user, "explain", str(pair.consumer), "-o", "json")).out)
         assert explanation["syndesis"] is None
         assert explanation["consumer"] == {"kind": "Integration", **pair.consumer._asdict()}

@@ -45,7 +45,7 @@ MAX_AUTHORITIES = 8
 """Certificates in ``caBundle``: two replicas, twice as many during an update, and as many again that ended."""
 
 MIN_PATH = 32
-"""Characters of a path that nobody guesses. A shorter one is replaced."""
+"""Minimum length of the path in characters. A shorter one could be guessed, and is replaced."""
 
 WRITES, WRITES_PER_SECOND = 6, 6 / 60
 """As for each object that another controller changes again and again."""

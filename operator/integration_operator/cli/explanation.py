@@ -32,7 +32,7 @@ STEPS = {
     "DELIVER": "create Secret, MessagingUser and Connection, and keep them up to date",
 }
 """What each step of a plan means to a user."""
-DELIVER_BINDING = "create or repair Secret and MessagingUser"
+DELIVER_BINDING = "create Secret and MessagingUser, and keep them up to date"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ Watch = Callable[[], Awaitable[None]]
 
 
 class Watchers:
-    """Runs watches beside each other, each time that they are wanted."""
+    """Runs watches beside each other, on request."""
 
     def __init__(self, watches: Sequence[Watch]) -> None:
         self._watchers = [_Watcher(watch) for watch in watches]
@@ -38,12 +38,12 @@ class Watchers:
 
 
 class _Watcher:
-    """A task that watches when it is told to."""
+    """A task that watches on request."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._failed: asyncio.Future[None] | None = None
-        self._wanted, self._idle = asyncio.Event(), asyncio.Event()
+        self._requested, self._idle = asyncio.Event(), asyncio.Event()
         self._idle.set()
         self._limit = asyncio.timeout(None)
         """Ends the watch."""
@@ -51,22 +51,22 @@ class _Watcher:
     def begin(self, failed: asyncio.Future[None]) -> None:
         """Begin to watch; set the exception of ``failed`` if it is the first to fail."""
         self._failed = failed
-        self._wanted.set()
+        self._requested.set()
 
     async def end(self) -> None:
-        """Return when nothing is watched any more."""
-        self._wanted.clear()
+        """End the watch, and return when it has ended."""
+        self._requested.clear()
         if not self._idle.is_set() and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time())
         await self._idle.wait()
 
     async def run(self) -> None:
-        """Watch each time that it is wanted, until cancelled."""
+        """Watch on each request, until cancelled."""
         while True:
-            await self._wanted.wait()
-            if not self._wanted.is_set():
+            await self._requested.wait()
+            if not self._requested.is_set():
                 continue  # it was ended before it began
-            self._wanted.clear()
+            self._requested.clear()
             self._idle.clear()
             try:
                 await self._watch_once()

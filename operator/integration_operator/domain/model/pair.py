@@ -12,7 +12,7 @@ ConsumerKind = Literal["Syndesis", "Integration"]
 class Pair(NamedTuple):
     """An AddressSpace and its consumer: a Syndesis that may use it, or an Integration with ``spec.consumer: binding``.
 
-    Such an Integration stands for whatever workloads of its namespace use its Secret. It is in one pair only.
+    Such an Integration represents the workloads in its namespace that use its Secret. It is in one pair only.
     """
 
     space: Ref

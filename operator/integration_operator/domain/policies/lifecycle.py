@@ -84,7 +84,7 @@ def kinds_in_sync(facts: Facts) -> LifecycleDecision | None:
 def both_watched(facts: Facts) -> LifecycleDecision | None:
     """Ensure that nothing is concluded from objects that are not read: they may exist.
 
-    An Integration that is being deleted goes, as it does without its pair.
+    It does not keep an Integration that is being deleted.
     """
     if not facts.unwatched or (facts.integration and facts.integration.live.deleting):
         return None
