@@ -16,7 +16,7 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions lock \
+.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions packages lock \
   clean
 
 help: ## List the tasks
@@ -94,11 +94,12 @@ types: $(VENV)/.installed ## Check types
 layers: $(VENV)/.installed ## Check that each layer imports only the layers below it
 	$(BIN)/lint-imports
 
-manifests: $(VENV)/.installed ## Check that crds/ and docs/conditions.md match the code
+manifests: $(VENV)/.installed ## Check that generated files match what they are made from
 	@fresh=$$(mktemp -d) && $(BIN)/integration-operator crds --output $$fresh >/dev/null \
 	  && for file in $$fresh/*; do diff -u crds/$$(basename $$file) $$file || exit 1; done && rm -r $$fresh \
 	  && echo "crds/ matches the models."
 	@$(BIN)/python tools/conditions.py | diff -u docs/conditions.md - && echo "docs/conditions.md matches the reasons."
+	@$(BIN)/python -m tools.packaging --check
 
 bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart, removal
 	$(BIN)/python bench/bench.py --pairs $(PAIRS)
@@ -108,6 +109,9 @@ crds: $(VENV)/.installed ## Generate crds/ from the models
 
 conditions: $(VENV)/.installed ## Generate docs/conditions.md from the reasons
 	$(BIN)/python tools/conditions.py > docs/conditions.md
+
+packages: $(VENV)/.installed ## Generate what the Helm chart and the OLM bundle share with deploy/kustomize
+	$(BIN)/python -m tools.packaging
 
 # A lock names no registry: pip uses the registry it is configured for, and the hashes verify what it installs.
 COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
