@@ -25,7 +25,7 @@ OBJECTS = (
     "tenants/edit.yaml",
     "tenants/service-binding.yaml",
 )
-"""Objects beside the ClusterServiceVersion, of kinds that OLM takes. It takes no NetworkPolicy in all supported releases."""
+"""Objects beside the ClusterServiceVersion, of kinds that OLM takes. Older releases of it take no NetworkPolicy."""
 
 TARGETS = {"fieldRef": {"fieldPath": "metadata.annotations['olm.targetNamespaces']"}}
 """Where OLM writes the namespaces of the OperatorGroup; empty if it has none."""

@@ -1,7 +1,7 @@
 """The values of the chart, from values.yaml and its comments: their table for the README, and their schema.
 
-``# -- `` begins the description of the value below it, which may go on in the next lines. ``# @schema `` adds to the schema
-what the default cannot tell.
+``# -- `` begins the description of the value below it, which may go on in the next lines. ``# @schema `` adds to the
+schema what the default cannot tell.
 """
 
 from __future__ import annotations
