@@ -8,15 +8,22 @@ pkg/controller/operators/olm/operatorgroup.go of operator-lifecycle-manager).
 from __future__ import annotations
 
 import copy
+import json
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.support import go_programs
 from tests.support.documents import Document
 
-BUNDLE = Path(__file__).parents[2] / "deploy" / "olm" / "bundle"
+MODULE = Path(__file__).parent / "olm_tools"
+TAGS = "containers_image_openpgp,exclude_graphdriver_btrfs,json1"
+"""As opm is built, without a C compiler."""
+OLM = Path(__file__).parents[2] / "deploy" / "olm"
+BUNDLE = OLM / "bundle"
 TARGETS = "metadata.annotations['olm.targetNamespaces']"
 RBAC = "rbac.authorization.k8s.io"
 CLUSTER_SCOPED = ("ClusterRole", "CustomResourceDefinition")
@@ -85,3 +92,37 @@ def _projected(spec: Document, targets: str) -> dict[str, Any]:
                 variable.update(value=targets)
                 del variable["valueFrom"]
     return spec
+
+
+def program() -> str:
+    """Return the program that judges bundles and catalogs; build it first if this machine has none."""
+    return str(go_programs.programs_of(MODULE, ["./olm"], tags=TAGS) / "olm")
+
+
+def findings(bundle: Path) -> list[str]:
+    """Return the errors and warnings of all validators of bundles."""
+    return _run("bundle", str(bundle)).splitlines()
+
+
+def catalog(template: Path) -> list[Document]:
+    """Return the catalog of a template whose bundles are directories.
+
+    Raises ``OLMError`` if it, or its upgrade graph, is invalid.
+    """
+    text, decoder, entries = _run("catalog", str(template)), json.JSONDecoder(), []
+    while text := text.strip():
+        entry, end = decoder.raw_decode(text)
+        entries.append(entry)
+        text = text[end:]
+    return entries
+
+
+class OLMError(Exception):
+    """A bundle cannot be read, or a catalog is invalid; the message says why."""
+
+
+def _run(*arguments: str) -> str:
+    done = subprocess.run([program(), *arguments], capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        raise OLMError(done.stderr)
+    return done.stdout
