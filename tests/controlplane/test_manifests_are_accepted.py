@@ -6,7 +6,6 @@ That the image starts needs a container engine; the commands that it would run a
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,33 +14,20 @@ import yaml
 from integration_operator.admission.registration import WEBHOOK
 from integration_operator.admission.server import SERVICE
 from integration_operator.manager import CONNECTION_CONTROLLER_LEASE, OPERATOR_LEASE
-from integration_operator.runtime.client import APPLY
-from integration_operator.runtime.errors import AlreadyExists
 from integration_operator.settings import Settings, load
 from tests.support.documents import Document
-from tests.support.kustomize import build
+from tests.support.gitops import Kubectl
+from tests.support.installation import create_namespaces
+from tests.support.kustomize import DEPLOY, build, overlay_of_namespaces
 from tests.support.world import World
-
-DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
-COLLECTIONS = {
-    "Namespace": "/api/v1/namespaces",
-    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
-    "Service": "/api/v1/namespaces/{}/services",
-    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
-    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-    "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles",
-    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
-    "ValidatingWebhookConfiguration": "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
-    "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
-    "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
-    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-}
-
 
 OPERATORS = ("base", "compatibility", "connection-controller")
 IN_ENMASSES_NAMESPACE = ("authentication-services", "configmaps", "keycloak")
-ALL = (*OPERATORS, "namespaced", "watched-namespace", "crds", "tenants", "admission-policy", *IN_ENMASSES_NAMESPACE)
+ALL = (
+    *(*OPERATORS, "namespaced", "watched-namespace", "proof-of-concept", *IN_ENMASSES_NAMESPACE),
+    *("crds", "tenants", "admission-policy"),
+)
+COMPONENTS = ("admission", "priority-class")
 
 
 def kustomization(directory: Path) -> Path:
@@ -59,24 +45,23 @@ def resources(directory: Path) -> list[Document]:
 
 
 @pytest.mark.parametrize("name", ALL)
-async def test_every_document(world: World, name: str) -> None:
+async def test_every_document(world: World, tmp_path: Path, name: str) -> None:
     documents = resources(DEPLOY / name)
     kinds = {document["kind"] for document in documents}
     if name in OPERATORS:
         assert {"Deployment", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} <= kinds
-    await accepted(world, documents)
+    await accepted(world, documents, tmp_path)
 
 
-async def accepted(world: World, documents: list[Document]) -> None:
-    for namespace in {d["metadata"]["namespace"] for d in documents if "namespace" in d["metadata"]}:
-        with suppress(AlreadyExists):
-            await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
-    for document in documents:
-        metadata = document["metadata"]
-        path = f"{COLLECTIONS[document['kind']].format(metadata.get('namespace', 'default'))}/{metadata['name']}"
-        query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "kubectl", "force": "true"}
-        taken = await world.kubectl.patch(path, document, query, content_type=APPLY)
-        assert taken["kind"] == document["kind"]
+async def accepted(world: World, documents: list[Document], directory: Path) -> None:
+    """Check that the API server takes all documents, by `kubectl apply` with strict validation and without effect."""
+    await create_namespaces(world, *(d["metadata"]["namespace"] for d in documents if "namespace" in d["metadata"]))
+    kubectl = Kubectl(world.control_plane.kubeconfig(), directory)
+    strictly = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
+    items = {"apiVersion": "v1", "kind": "List", "items": documents}
+    output = await kubectl("apply", *strictly, "-f", "-", stdin=items)
+    assert output.count("serverside-applied (server dry run)") == len(documents), output
+    assert "Warning" not in output
 
 
 async def test_the_component_for_admission(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +69,7 @@ async def test_the_component_for_admission(world: World, tmp_path: Path, monkeyp
     base, component = (os.path.relpath(DEPLOY / name, tmp_path) for name in ("base", "admission"))
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [base], "components": [component]}))
     documents = build(tmp_path)
-    await accepted(world, documents)
+    await accepted(world, documents, tmp_path)
     of_kind = {(d["kind"], d["metadata"]["name"]): d for d in documents}
     (webhook,) = of_kind["ValidatingWebhookConfiguration", Settings().admission_configuration]["webhooks"]
     assert webhook["name"] == WEBHOOK
@@ -107,18 +92,8 @@ async def test_the_component_for_admission(world: World, tmp_path: Path, monkeyp
 
 async def test_the_operator_of_some_namespaces(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The overlay of docs/settings.md has Roles alone, and the namespaces that the operator is told to watch."""
-    page = (DEPLOY.parents[1] / "docs/settings.md").read_text().split("### Some namespaces", 1)[1]
-    overlay = page.split("```yaml\n", 1)[1].split("```", 1)[0]
-    (tmp_path / "kustomization.yaml").write_text(
-        overlay.replace("path/to/deploy", os.path.relpath(DEPLOY.parent, tmp_path))
-    )
-    for namespace in ("shop", "fuse"):
-        (tmp_path / namespace).mkdir()
-        watched = os.path.relpath(DEPLOY / "watched-namespace", tmp_path / namespace)
-        contents = yaml.safe_dump({"namespace": namespace, "resources": [watched]})
-        (tmp_path / namespace / "kustomization.yaml").write_text(contents)
-    documents = build(tmp_path)
-    await accepted(world, documents)
+    documents = build(overlay_of_namespaces(tmp_path, ["shop", "fuse"]))
+    await accepted(world, documents, tmp_path)
     assert not {document["kind"] for document in documents} & {"ClusterRole", "ClusterRoleBinding"}
     roles = {d["metadata"]["namespace"] for d in documents if d["kind"] == "Role"}
     bound = {d["metadata"]["namespace"]: d["subjects"] for d in documents if d["kind"] == "RoleBinding"}
@@ -132,7 +107,7 @@ async def test_the_operator_of_some_namespaces(world: World, tmp_path: Path, mon
     assert load({}, None).namespaces == ("shop", "fuse")
 
 
-@pytest.mark.parametrize("name", [*ALL, "admission"])
+@pytest.mark.parametrize("name", [*ALL, *COMPONENTS, "service-monitor"])
 def test_every_file_is_used(name: str) -> None:
     directory = DEPLOY / name
     contents = yaml.safe_load(kustomization(directory).read_text())
@@ -149,17 +124,12 @@ def test_no_operator_takes_its_kinds_with_it() -> None:
     assert len(definitions) == 2
 
 
-async def test_the_directory_of_the_kinds_can_be_applied_as_it_is(world: World) -> None:
+async def test_the_directory_of_the_kinds_can_be_applied_as_it_is(world: World, tmp_path: Path) -> None:
     """`kubectl apply -f crds/` sends every file that ends with .yaml, .yml or .json."""
-    sent = [
-        file for file in sorted((DEPLOY.parents[1] / "crds").iterdir()) if file.suffix in (".yaml", ".yml", ".json")
-    ]
+    files = sorted((DEPLOY.parents[1] / "crds").iterdir())
+    sent = [file for file in files if file.suffix in (".yaml", ".yml", ".json")]
     assert len(sent) == 2
-    for file in sent:
-        (document,) = yaml.safe_load_all(file.read_text())
-        path = f"{COLLECTIONS[document['kind']]}/{document['metadata']['name']}"
-        query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "kubectl", "force": "true"}
-        assert (await world.kubectl.patch(path, document, query, content_type=APPLY))["kind"] == document["kind"]
+    await accepted(world, [d for file in sent for d in yaml.safe_load_all(file.read_text())], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import yaml
 
 from tests.support import go_programs
 
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy" / "kustomize"
 PACKAGE = "sigs.k8s.io/kustomize/kustomize/v5"
 VERSION = "v5.8.1"
 """The newest that Go 1.24 builds."""
@@ -25,3 +29,20 @@ def build(directory: Path) -> list[dict[str, Any]]:
     done = subprocess.run([str(program()), "build", str(directory)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
+
+
+def overlay_of_namespaces(directory: Path, namespaces: Sequence[str]) -> Path:
+    """Write the overlay of docs/settings.md, which watches some namespaces; return its directory."""
+    page = (ROOT / "docs" / "settings.md").read_text().split("### Some namespaces", 1)[1]
+    text = page.split("```yaml\n", 1)[1].split("```", 1)[0].replace("shop,fuse", ",".join(namespaces))
+    overlay = directory / "overlay"
+    overlay.mkdir()
+    written = yaml.safe_load(text.replace("path/to/deploy", os.path.relpath(DEPLOY.parent, overlay)))
+    written["resources"] = [*(name for name in written["resources"] if "/" in name), *namespaces]
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(written))
+    for namespace in namespaces:
+        (overlay / namespace).mkdir()
+        watched = os.path.relpath(DEPLOY / "watched-namespace", overlay / namespace)
+        contents = yaml.safe_dump({"namespace": namespace, "resources": [watched]})
+        (overlay / namespace / "kustomization.yaml").write_text(contents)
+    return overlay
