@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -39,6 +40,14 @@ def installed(package: str, version: str, *, go: str) -> Path:
     """Return the directory with the program of a published package; ``go`` is the oldest Go that builds it."""
     name = re.sub(r"/v\d+$", "", package).rpartition("/")[2]
     return _built_once(_cache() / f"{name}-{version}", go, ["install", f"{package}@{version}"])
+
+
+def downloaded(module: str, version: str) -> Path:
+    """Return the directory with the files of a published module; download it first if this machine has none."""
+    command = [str(toolchain.find_go("1.24")), "mod", "download", "-json", f"{module}@{version}"]
+    environment = toolchain.environment(os.environ)
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, timeout=BUILD_TIMEOUT)
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def _cache() -> Path:
