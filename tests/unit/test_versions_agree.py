@@ -27,6 +27,10 @@ def test_of_the_bundle() -> None:
     assert f"- name: integration-operator.v{VERSION}\n" in catalog
 
 
+def test_of_the_label_of_the_image() -> None:
+    assert f"ARG VERSION={VERSION}\n" in (ROOT / "deploy/Dockerfile").read_text()
+
+
 @pytest.mark.parametrize("directory", ["deploy", "docs", "README.md"])
 def test_of_images(directory: str) -> None:
     root = ROOT / directory
