@@ -16,7 +16,7 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions packages sbom lock \
+.PHONY: help demo test test-fast test-more faults faults-check soak e2e-kind mutants fuzz check lint format types layers manifests bench crds conditions packages sbom lock \
   clean
 
 help: ## List the tasks
@@ -69,6 +69,9 @@ faults-check: $(VENV)/.installed ## Put known defects into copies of the operato
 soak: $(VENV)/.installed ## Change and disturb a cluster at random for MINUTES; memory and open files must not grow
 	$(BIN)/integration-operator-sandbox build
 	$(BIN)/python -m tests.support.faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+e2e-kind: $(VENV)/.installed ## Run the end-to-end tests in a kind cluster, with the image and the chart (needs docker or podman)
+	@$(BIN)/python -m tests.support.kind
 
 mutants: $(VENV)/.installed ## Change the code in 300 places, one at a time: which changes do the fast tests notice
 	$(BIN)/python -m tests.mutants

@@ -28,6 +28,8 @@ from tests.support.tenants import write_kubeconfig
 from tests.support.world import World
 
 TOKEN = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+GRACE_PERIOD = 40
+"""Seconds that a Deployment of deploy/ gives its pods to end."""
 ROLES = ("Role", "ClusterRole")
 
 
@@ -49,6 +51,7 @@ class Installation:
         self._kubectl = Kubectl(world.control_plane.kubeconfig(), directory)
         self._helm = helm.Helm(world.control_plane.kubeconfig(), directory)
         self._logs: list[Path] = []
+        self._running: list[subprocess.Popen[bytes]] = []
 
     @asynccontextmanager
     async def by_kustomize(self, *overlays: Path) -> AsyncIterator[list[Document]]:
@@ -89,13 +92,25 @@ class Installation:
         command = [sys.executable, "-m", "integration_operator", *container["args"], "--log-format", "json"]
         command += ["--kubeconfig", str(kubeconfig), "--probe-port", "0", "--metrics-port", "0", *flags]
         variables = {variable["name"]: variable.get("value", "") for variable in container.get("env", ())}
+        assert pod["terminationGracePeriodSeconds"] == GRACE_PERIOD
         with self._processes(command, variables, stored["spec"]["replicas"]) as processes:
             await self._world.eventually("one leads, the others stand by", self._elected)
+            self._running = processes
             yield
-            for process in processes:
-                assert process.poll() is None, "it ended by itself"
-                process.send_signal(signal.SIGTERM)
-                assert await asyncio.to_thread(process.wait, pod["terminationGracePeriodSeconds"]) == 0
+            while self._running:
+                await self._end(self._running[0])
+
+    async def end_leader(self) -> None:
+        """End the process that leads, and return when it has ended."""
+        (leader,) = [n for n, log in enumerate(self._logs) if '"workers started"' in log.read_text()]
+        await self._end(self._running[leader])
+
+    async def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """End a process as the kubelet does."""
+        assert process.poll() is None, "it ended by itself"
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, GRACE_PERIOD) == 0
+        self._running.remove(process)
 
     @asynccontextmanager
     async def _deleted(self, documents: list[Document]) -> AsyncIterator[None]:
