@@ -175,14 +175,14 @@ def test_of_the_pods(values: Document, path: str, expected: Any) -> None:
 def test_resources_and_variables() -> None:
     values = {
         "resources": {"limits": {"memory": "1Gi"}},
-        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy"}],
+        "extraEnv": [{"name": "TZ", "value": "UTC"}],
         "image": {"pullPolicy": "Always"},
         "replicas": 1,
     }
     rendered = helm.rendered(values)
     container = helm.container(rendered)
     assert container["resources"]["limits"] == {"memory": "1Gi"}
-    assert environment(rendered) == {"HTTPS_PROXY": "http://proxy"}
+    assert environment(rendered) == {"TZ": "UTC"}
     assert container["imagePullPolicy"] == "Always"
     assert helm.of_kind(rendered, "Deployment")[0]["spec"]["replicas"] == 1
 

@@ -127,7 +127,7 @@ async def test_the_component_for_admission(world: World, tmp_path: Path, monkeyp
 
 
 async def test_the_operator_of_some_namespaces(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The overlay of docs/settings.md has Roles alone, and the namespaces that the operator is told to watch."""
+    """The overlay of docs/installing.md has Roles alone, and the namespaces that the operator is told to watch."""
     documents = build(overlay_of_namespaces(tmp_path, ["shop", "fuse"]))
     await accepted(world, documents, tmp_path)
     assert not {document["kind"] for document in documents} & {"ClusterRole", "ClusterRoleBinding"}

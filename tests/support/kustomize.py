@@ -31,13 +31,19 @@ def build(directory: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(done.stdout))
 
 
+def overlay_of_page(heading: str, directory: Path) -> str:
+    """Return the first overlay under a heading of docs/installing.md, for a directory in which it is written."""
+    section = (ROOT / "docs" / "installing.md").read_text().split(f"\n{heading}\n", 1)[1]
+    text = section.split("```yaml\n", 1)[1].split("```", 1)[0]
+    return text.replace("path/to/deploy", os.path.relpath(DEPLOY.parent, directory))
+
+
 def overlay_of_namespaces(directory: Path, namespaces: Sequence[str]) -> Path:
-    """Write the overlay of docs/settings.md, which watches some namespaces; return its directory."""
-    page = (ROOT / "docs" / "settings.md").read_text().split("### Some namespaces", 1)[1]
-    text = page.split("```yaml\n", 1)[1].split("```", 1)[0].replace("shop,fuse", ",".join(namespaces))
+    """Write the overlay of docs/installing.md for some namespaces; return its directory."""
     overlay = directory / "overlay"
     overlay.mkdir()
-    written = yaml.safe_load(text.replace("path/to/deploy", os.path.relpath(DEPLOY.parent, overlay)))
+    text = overlay_of_page("## Some namespaces", overlay)
+    written = yaml.safe_load(text.replace("shop,fuse", ",".join(namespaces)))
     written["resources"] = [*(name for name in written["resources"] if "/" in name), *namespaces]
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(written))
     for namespace in namespaces:
