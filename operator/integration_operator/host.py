@@ -20,7 +20,8 @@ from typing import Any, Protocol
 import kopf
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client.registry import Collector
 
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.lease import LeaderElector, LeadershipLost
@@ -66,6 +67,10 @@ class Hosted(Protocol):
     elector: LeaderElector | None
     stopped: asyncio.Event
     admission: asyncio.Task[None] | None
+
+    @property
+    def state(self) -> Collector:
+        """The metrics that are read at a scrape."""
 
     @property
     def queue(self) -> WorkQueue[Any]:
@@ -226,7 +231,9 @@ async def _observability(process: Hosted, settings: Settings) -> AsyncIterator[C
     await runner.setup()
     if settings.metrics_port:
         await web.TCPSite(runner, settings.bind_address, settings.metrics_port).start()
+    REGISTRY.register(process.state)
     try:
         yield runner.cleanup
     finally:
+        REGISTRY.unregister(process.state)
         await runner.cleanup()

@@ -37,7 +37,7 @@ from integration_operator.runtime.token_bucket import TokenBucket
 Document = dict[str, Any]
 Query = Mapping[str, str]
 Observer = Callable[[str, str, int, float], None]
-"""Called after each request with (verb, path, status, seconds)."""
+"""Called after each request with (verb, path, status, seconds); status 0 means no answer."""
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"

@@ -94,9 +94,10 @@ class IntegrationController:
         self.offers = OfferLimit(
             lambda namespace: len(cache.integrations.by("offered from elsewhere", namespace)), options.max_offers
         )
+        self.mass_deletion = MassDeletionGuard(options.mass_delete_share)
         self._gatherer = Gatherer(
             cache,
-            MassDeletionGuard(options.mass_delete_share),
+            self.mass_deletion,
             options.plan,
             self._remote_states,
             self._is_overdue,
@@ -104,9 +105,11 @@ class IntegrationController:
             offers=self.offers,
         )
         self.queue: WorkQueue[Key] = WorkQueue(
-            clock=self._clock, rate_limit=TokenBuckets(BURST, PER_SECOND, self._clock)
+            clock=self._clock,
+            rate_limit=TokenBuckets(BURST, PER_SECOND, self._clock),
+            on_get=metrics.CONTROLLER.queue_seconds.observe,
         )
-        self._teardowns = TeardownLimit(options.teardowns_per_minute, self._clock)
+        self.teardowns = TeardownLimit(options.teardowns_per_minute, self._clock)
         self._events = EventRecorder(cache.client, names.FIELD_MANAGER, clock=self._clock, timestamp=self._timestamp)
         self._remote_calls = RemoteCalls(
             remote_backends or {}, self._remote_states, self.queue.add, self._events.record, clock=self._clock
@@ -149,8 +152,8 @@ class IntegrationController:
             if plan.actions and not self._gatherer.saw_deletion(key) and await self._cache.confirm():
                 continue  # nothing is done because of a single LIST
             if not plan.bounded:
-                self._teardowns.forget(key)
-            elif seconds := self._teardowns.wait(key):
+                self.teardowns.forget(key)
+            elif seconds := self.teardowns.wait(key):
                 plan = postponed(plan, facts, seconds)
             outcome = await self._executor.execute(key, plan.actions)  # the only place that writes
             if not outcome.again:
