@@ -28,13 +28,13 @@ for _result in ADMISSION_RESULTS:
     ADMISSION_REVIEWS.labels(_result)
 
 
-def _syndesis_resource(path: str) -> str:
+def syndesis_resource(path: str) -> str:
     """Return the endpoint of a path below ``/api/v1``, without ids: ``connections``, ``connectors/verifier``."""
     parts = urlsplit(path).path.removeprefix("/public").strip("/").split("/")
     return "/".join((parts[0], *parts[2:3]))
 
 
-def _keycloak_resource(path: str) -> str:
+def keycloak_resource(path: str) -> str:
     """Return the endpoint of a path, without names and ids: ``users/groups``; ``token`` for a login."""
     _, admin, below = urlsplit(path).path.partition("/admin/realms/")
     _realm, *parts = below.split("/")
@@ -44,6 +44,6 @@ def _keycloak_resource(path: str) -> str:
 
 
 KUBERNETES_REQUEST = REQUESTS.of("kubernetes", resource_of)
-SYNDESIS_REQUEST = REQUESTS.of("syndesis", _syndesis_resource)
-KEYCLOAK_REQUEST = REQUESTS.of("keycloak", _keycloak_resource)
+SYNDESIS_REQUEST = REQUESTS.of("syndesis", syndesis_resource)
+KEYCLOAK_REQUEST = REQUESTS.of("keycloak", keycloak_resource)
 """What count the requests to each system. A tenant chooses no part of a resource."""

@@ -23,7 +23,7 @@ REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 QUEUE_BUCKETS = (0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300)
 
 RESULTS = ("ok", "retry", "error", "defect")
-"""Results of a reconcile: done; deferred by a server that is known to fail; failed; an unexpected exception."""
+"""Results of a reconcile: nothing is left to do, something is, not even that could be reported, a defect."""
 
 CODES = frozenset(
     {200, 201, 202, 204, 301, 302, 307, 400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 502, 503, 504}
