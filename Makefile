@@ -16,8 +16,8 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions lock \
-  clean
+.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions metrics \
+  dashboard lock clean
 
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 20
 test: $(VENV)/.installed ## Run all tests, each promise at least once
 	$(BIN)/integration-operator-sandbox build
 	$(BIN)/python -m tests.support.gitops
+	$(BIN)/python -m tests.support.promtool
 	$(PYTEST) -m "not faults"
 
 test-fast: $(VENV)/.installed ## Run tests that need no control plane and no Keycloak
@@ -94,11 +95,13 @@ types: $(VENV)/.installed ## Check types
 layers: $(VENV)/.installed ## Check that each layer imports only the layers below it
 	$(BIN)/lint-imports
 
-manifests: $(VENV)/.installed ## Check that crds/ and docs/conditions.md match the code
+manifests: $(VENV)/.installed ## Check that crds/, pages and the dashboard match what they are generated from
 	@fresh=$$(mktemp -d) && $(BIN)/integration-operator crds --output $$fresh >/dev/null \
 	  && for file in $$fresh/*; do diff -u crds/$$(basename $$file) $$file || exit 1; done && rm -r $$fresh \
 	  && echo "crds/ matches the models."
 	@$(BIN)/python tools/conditions.py | diff -u docs/conditions.md - && echo "docs/conditions.md matches the reasons."
+	@$(BIN)/python tools/metrics.py | diff -u docs/metrics.md - && echo "docs/metrics.md matches the metrics."
+	@$(BIN)/python tools/dashboard.py | diff -u deploy/grafana/integration-operator.json - && echo "The dashboard matches its tool."
 
 bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart, removal
 	$(BIN)/python bench/bench.py --pairs $(PAIRS)
@@ -108,6 +111,12 @@ crds: $(VENV)/.installed ## Generate crds/ from the models
 
 conditions: $(VENV)/.installed ## Generate docs/conditions.md from the reasons
 	$(BIN)/python tools/conditions.py > docs/conditions.md
+
+metrics: $(VENV)/.installed ## Generate docs/metrics.md from the metrics and the alert rules
+	$(BIN)/python tools/metrics.py > docs/metrics.md
+
+dashboard: $(VENV)/.installed ## Generate the dashboard for Grafana
+	$(BIN)/python tools/dashboard.py > deploy/grafana/integration-operator.json
 
 # A lock names no registry: pip uses the registry it is configured for, and the hashes verify what it installs.
 COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

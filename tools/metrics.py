@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -26,33 +26,33 @@ from integration_operator.settings import Settings
 from integration_operator.state_metrics import AGES, LEADER_ONLY
 from integration_operator.stores import CONNECTION_DELIVERIES, NO_DELIVERY, USER_DELIVERIES
 
-RULES = Path(__file__).parents[1] / "deploy" / "prometheus" / "rules.yaml"
+RULES = Path(__file__).parents[1] / "deploy" / "prometheus" / "prometheus-rule.yaml"
 
 HEAD = f"""\
 # Metrics
 
 <!-- Generated from the metrics in operator/integration_operator: make metrics -->
 
-`/metrics` serves them in Prometheus' text format, on the port of the setting `metrics_port`, for both processes: `run` and
-`connection-controller`. `deploy/prometheus` has a PodMonitor for each and the [alert rules](runbook.md), and
-`deploy/grafana` a dashboard. No label has the name of an object, of a namespace or of a user. A scrape sends no request and takes
-[less than a millisecond](performance.md#metrics), whatever the number of pairs.
+`/metrics` serves them in Prometheus' text format, on the port of the setting `metrics_port`, for both processes: `run`
+and `connection-controller`. `deploy/prometheus` has a PodMonitor for each and the [alert rules](runbook.md), and
+`deploy/grafana` a dashboard. No label has the name of an object, of a namespace or of a user. A scrape sends no
+request and takes [about a millisecond](performance.md#metrics), whatever the number of pairs.
 
 ## Replicas
 
-Of two replicas, the one that leads reports what both know: Integrations, Connections, credentials, guards and circuits have no
-series while a process stands by. So `sum by (state) ({PREFIX}_integrations)` is right with any number of replicas. What each
-process reports of itself (requests, queue, kinds, memory) is summed over the replicas, or shown by `pod`.
-`{PREFIX}_lease_transitions_total` is the same in each: take `max`. The two processes are told apart by the label `job`.
+Of two replicas, the one that leads reports what both know: Integrations, Connections, credentials, guards and circuits
+have no series while a process stands by. So `sum by (state) ({PREFIX}_integrations)` is right with any number of
+replicas. What each process reports of itself (requests, queue, kinds, memory) is summed over the replicas, or shown by
+`pod`. `{PREFIX}_lease_transitions_total` is the same in each: take `max`. The label `job` tells the two processes
+apart.
 
 ## All metrics
 
 """
 
-TAIL = f"""
-`promtool check metrics` finds no fault with them. There are no `_created` series. The Python client adds
-`process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_open_fds`, `process_start_time_seconds` and others that begin
-with `process_` or `python_`.
+TAIL = """
+`promtool check metrics` finds no fault with them. There are no `_created` series. The Python client adds others that
+begin with `process_` or `python_`, such as `process_resident_memory_bytes` and `process_start_time_seconds`.
 
 ## Labels
 
@@ -60,27 +60,27 @@ with `process_` or `python_`.
 | --- | --- |
 """
 
-REASONS_OF = "the [reasons](conditions.md) of the condition that shows the state; `Other` for one of the API server or a webhook"
 
-
-def values(of: Iterator[str] | tuple[str, ...] | list[str]) -> str:
+def values(of: Iterable[str]) -> str:
     """Return values as code."""
     return ", ".join(f"`{value}`" for value in of)
 
 
 LABELS = {
     "age": values([*(f"under {days} days" for days in AGES), f"{AGES[-1]} days or more"]),
-    "cause": f"{values(get_args(WatchEnd))}: the server ended it after its time, the resourceVersion is too old (410), all else",
+    "cause": f"{values(get_args(WatchEnd))}: the server ended it after its time, the resourceVersion is too old (410), "
+    "all else",
     "code": "HTTP status codes; `1xx` to `5xx` and `other` for uncommon ones; `none` without an answer",
     "component": "`operator`, `connection-controller`",
     "connection_delivery": values([*CONNECTION_DELIVERIES, NO_DELIVERY]),
     "kind": "the kinds that are read, such as `AddressSpace`, `Syndesis` and `Integration`",
     "le": "upper bounds of a histogram, in seconds",
     "python": "the version of Python",
-    "reason": REASONS_OF.replace("Other", OTHER_REASON),
+    "reason": "the [reasons](conditions.md) of the condition that shows the state; "
+    f"`{OTHER_REASON}` for one of the API server or of a webhook",
     "resource": "the plural of a kind, with its subresource; an endpoint of Syndesis or Keycloak, without ids",
-    "result": f"of a reconcile {values(RESULTS)}: nothing is left to do, something is, not even that could be reported, a defect; "
-    f"of a review {values(ADMISSION_RESULTS)}",
+    "result": f"of a reconcile {values(RESULTS)}: nothing is left to do, something is, not even that could be "
+    f"reported, a defect; of a review {values(ADMISSION_RESULTS)}",
     "state": f"of an Integration or Connection {values(get_args(State))}; "
     f"of a kind {values([state.name.lower() for state in reflector.State])}",
     "system": "`kubernetes` (with EnMasse's aggregated API), `syndesis`, `keycloak`",
@@ -92,7 +92,7 @@ LABELS = {
 
 
 class Described(NamedTuple):
-    """A metric: the name of its series (without ``_bucket`` and the like), type, labels, help, and where it is served."""
+    """A metric; ``name`` is that of its series, without the ``_bucket`` of a histogram."""
 
     name: str
     type: str
@@ -143,7 +143,7 @@ def _type(metric: Any) -> str:
 def alerts_by_metric() -> Mapping[str, list[str]]:
     """Return the names of the alerts that use each metric."""
     by_metric: dict[str, list[str]] = {}
-    for group in yaml.safe_load(RULES.read_text())["groups"]:
+    for group in yaml.safe_load(RULES.read_text())["spec"]["groups"]:
         for rule in group["rules"]:
             for name in sorted(set(re.findall(rf"\b{PREFIX}_\w+", rule["expr"]))):
                 by_metric.setdefault(re.sub("_(bucket|sum|count)$", "", name), []).append(rule["alert"])
@@ -163,11 +163,9 @@ def _row(metric: Described, alerts: list[str]) -> str:
     meaning = metric.help.replace(f" {LEADER_ONLY}", " Leader only.").replace("|", "\\|")
     links = ", ".join(f"[{alert}](runbook.md#{alert.lower()})" for alert in alerts)
     served = "both" if len(metric.components) > 1 else metric.components[0]
-    return (
-        f"| `{metric.name}` | {metric.type} | {values(metric.labels)} | {meaning} | {served} | {links} |\n".replace(
-            "|  |", "| |"
-        ).replace("|  |", "| |")
-    )
+    return f"| `{metric.name}` | {metric.type} | {values(metric.labels)} | {meaning} | {served} | {links} |\n".replace(
+        "|  |", "| |"
+    ).replace("|  |", "| |")
 
 
 if __name__ == "__main__":
