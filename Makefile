@@ -16,7 +16,7 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions metrics \
+.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions metrics logs \
   dashboard lock clean
 
 help: ## List the tasks
@@ -101,6 +101,7 @@ manifests: $(VENV)/.installed ## Check that crds/, pages and the dashboard match
 	  && echo "crds/ matches the models."
 	@$(BIN)/python tools/conditions.py | diff -u docs/conditions.md - && echo "docs/conditions.md matches the reasons."
 	@$(BIN)/python tools/metrics.py | diff -u docs/metrics.md - && echo "docs/metrics.md matches the metrics."
+	@$(BIN)/python tools/logs.py | diff -u docs/logs.md - && echo "docs/logs.md matches the log calls."
 	@$(BIN)/python tools/dashboard.py | diff -u deploy/grafana/integration-operator.json - && echo "The dashboard matches its tool."
 
 bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart, removal
@@ -114,6 +115,9 @@ conditions: $(VENV)/.installed ## Generate docs/conditions.md from the reasons
 
 metrics: $(VENV)/.installed ## Generate docs/metrics.md from the metrics and the alert rules
 	$(BIN)/python tools/metrics.py > docs/metrics.md
+
+logs: $(VENV)/.installed ## Generate docs/logs.md from the log calls
+	$(BIN)/python tools/logs.py > docs/logs.md
 
 dashboard: $(VENV)/.installed ## Generate the dashboard for Grafana
 	$(BIN)/python tools/dashboard.py > deploy/grafana/integration-operator.json

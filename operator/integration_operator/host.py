@@ -23,6 +23,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.registry import Collector
 
+from integration_operator import __version__
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.lease import LeaderElector, LeadershipLost
 from integration_operator.runtime.reflector import Reflector
@@ -97,7 +98,7 @@ async def serve(process: Hosted, settings: Settings) -> None:
     async with _observability(process, settings) as close:
         running = process.running()
         await running.__aenter__()
-        log.info("started", server=process.client.server)
+        log.info("started", server=process.client.server, version=__version__)
         ending = asyncio.create_task(_end_with(process, hosted))
         try:
             await _host(process, settings, hosted, stop, close)

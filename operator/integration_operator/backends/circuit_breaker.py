@@ -16,8 +16,11 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import circuitbreaker
+import structlog
 
 from integration_operator.runtime.errors import Deferred, Failure
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -120,7 +123,10 @@ class CircuitBreaker:
             self._last_failure = error.reason, error.message
             self._deferrals = 0
         if was_open and self._breaker.closed:
+            log.info("circuit closed", host=self.host)
             self._recovered()
+        elif not was_open and not self._breaker.closed:
+            log.warning("circuit opened", host=self.host, error=self._last_failure[1])
 
     def _refuse_while_open(self) -> None:
         if self._breaker.opened or self._on_trial:

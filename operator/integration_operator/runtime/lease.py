@@ -150,7 +150,7 @@ class LeaderElector:
         self._released = False
         self._failures = 0
         self._renewing = asyncio.Lock()
-        self._log = structlog.get_logger(__name__).bind(lease=str(lease), identity=identity)
+        self._log = structlog.get_logger(__name__).bind(**lease._asdict(), identity=identity)
 
     @property
     def is_leading(self) -> bool:

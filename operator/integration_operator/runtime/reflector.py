@@ -222,7 +222,7 @@ class Reflector(Generic[T]):
                 await self._pause(self._poll * (0.8 + 0.4 * self._jitter()))
                 self._rediscover_if_woken()
             except Gone:
-                self._log.info("relisting", reason="resource version expired")
+                self._log.debug("relisting")
             except NotFound as error:
                 await self._absent_or_failing(error)
             except ApiError as error:

@@ -120,6 +120,7 @@ class ConnectionController:
             workers=workers,
             synced=self._synced.wait,
             metrics=metrics.CONTROLLER,
+            log_fields=Ref._asdict,
             clock=self._clock,
         )
         self.connections.subscribe(self._connection_changed)
@@ -256,7 +257,7 @@ class ConnectionController:
         if not released_to_rest and self.instances.by("namespace", connection.ref.namespace):
             service = self.services.of(connection.ref.namespace)
             if warning := await service.delete(_evidence(connection)):
-                self._log.warning("connection in use", connection=str(connection.ref), warning=warning)
+                self._log.warning("connection in use", **connection.ref._asdict(), warning=warning)
         await self._set_finalizer(connection, present=False)
         self._verified_until.pop(connection.uid, None)
 

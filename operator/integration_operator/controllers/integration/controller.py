@@ -28,6 +28,7 @@ from integration_operator.controllers.integration.guards import (
 from integration_operator.controllers.integration.remote_calls import RemoteCalls
 from integration_operator.controllers.integration.remote_state import RemoteStateStore
 from integration_operator.controllers.integration.watches import Watches
+from integration_operator.domain.model import naming
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.conditions import events, summarize
 from integration_operator.domain.model.facts import PlanSettings
@@ -129,6 +130,7 @@ class IntegrationController:
             workers=options.workers,
             synced=cache.synced,
             metrics=metrics.CONTROLLER,
+            log_fields=_log_fields,
             clock=self._clock,
         )
         self._first_seen: dict[str, float] = {}
@@ -297,6 +299,14 @@ class IntegrationController:
 
     def _timestamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _log_fields(key: Key) -> dict[str, str]:
+    """Return namespace and name of the Integration, as it is offered if it does not exist, and the pair."""
+    if not isinstance(key, Pair):
+        return key._asdict()
+    name = key.consumer.name if key.is_binding else naming.integration_name(key)
+    return {"namespace": key.consumer.namespace, "name": name, "pair": str(key)}
 
 
 class RenderCache:
