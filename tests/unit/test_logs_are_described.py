@@ -91,11 +91,11 @@ async def test_a_server_that_fails_and_recovers_is_logged_once_each(operator_log
     async def answers() -> None:
         pass
 
-    breaker = CircuitBreaker("keycloak.example", KeycloakUnavailable, failures=2, open_for=0)
-    for _ in range(3):
+    breaker = CircuitBreaker("keycloak.example", KeycloakUnavailable, failures=2, open_for=1)
+    for pause in (0.0, 1.05, 1.05):  # the third is a trial
         with pytest.raises(KeycloakUnavailable):
             await breaker.call(fails)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pause)
     await breaker.call(answers)
     await breaker.call(answers)
     assert [(line["event"], line["level"], line["host"]) for line in lines(operator_log)] == [
