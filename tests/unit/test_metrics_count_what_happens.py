@@ -149,6 +149,22 @@ async def listening(server: web.Server[Any]) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+async def test_a_request_to_keycloak_that_is_given_up_is_counted() -> None:
+    async def hang(request: web.BaseRequest) -> web.Response:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    unanswered = Growth("requests_total", system="keycloak", verb="POST", resource="token", code="none")
+    async with (
+        listening(web.Server(hang)) as address,
+        transport.client(ssl.create_default_context(), 1, Limits()) as session,
+    ):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await session.post(f"{address}/auth/realms/master/protocol/openid-connect/token")
+    assert unanswered() == 1.0
+
+
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
     """Run a server that answers each request with 418; yield its address."""

@@ -198,14 +198,18 @@ def test_a_kind_shows_its_state_and_when_it_was_answered_last() -> None:
     run(scenario())
 
 
-def test_a_kind_that_is_not_served_has_no_last_answer() -> None:
+@pytest.mark.parametrize("state", ["absent", "unwatched"])
+def test_a_kind_that_is_not_read_has_no_last_answer(state: str) -> None:
+    """Its age would only grow, and nothing is wrong."""
+
     async def scenario() -> None:
         async with operated(*both()) as scene:
             assert value(scene, "kind_last_answer_timestamp_seconds", kind="Connection") is not None
-            scene.api.absent.add("Connection")
+            getattr(scene.api, state).add("Connection")
+            scene.controller._cache.reflectors["Connection"]._outdated = True
             scene.api.expire("Connection", Gone(410, "Expired", "too old"))
             await asyncio.sleep(SOON)
-            assert value(scene, "kind_state", kind="Connection", state="absent") == 1.0
+            assert value(scene, "kind_state", kind="Connection", state=state) == 1.0
             assert value(scene, "kind_last_answer_timestamp_seconds", kind="Connection") is None
             assert counted("integration_operator_watch_restarts_total", kind="Connection", cause="expired") >= 1
 

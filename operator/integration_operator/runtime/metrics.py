@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import REGISTRY
 
 from integration_operator.runtime.client import Observer
 from integration_operator.runtime.reflector import Reflector, State, WatchEnd
@@ -35,27 +34,24 @@ class."""
 class ControllerMetrics:
     """What happens in the work queue, in reconciles and in watches."""
 
-    def __init__(self, prefix: str, registry: CollectorRegistry = REGISTRY) -> None:
-        self.reconciles = Counter(f"{prefix}_reconciles", "Reconciles, by result.", ["result"], registry=registry)
+    def __init__(self, prefix: str) -> None:
+        self.reconciles = Counter(f"{prefix}_reconciles", "Reconciles, by result.", ["result"])
         for result in RESULTS:  # a series that begins with 1 has no increase
             self.reconciles.labels(result)
         self.reconcile_seconds = Histogram(
             f"{prefix}_reconcile_seconds",
             "Seconds that a reconcile took.",
             buckets=RECONCILE_BUCKETS,
-            registry=registry,
         )
         self.queue_seconds = Histogram(
             f"{prefix}_queue_seconds",
             "Seconds that a key waited for a worker, without delays and back-off.",
             buckets=QUEUE_BUCKETS,
-            registry=registry,
         )
         self.watch_restarts = Counter(
             f"{prefix}_watch_restarts",
             "Watches that ended and were started again, by kind and cause.",
             ["kind", "cause"],
-            registry=registry,
         )
 
     def observe_reconcile(self, result: str, seconds: float) -> None:
@@ -71,19 +67,17 @@ class ControllerMetrics:
 class RequestMetrics:
     """Requests to the systems that the process uses, except watches."""
 
-    def __init__(self, prefix: str, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, prefix: str) -> None:
         self.requests = Counter(
             f"{prefix}_requests",
             "Requests that ended, except watches, by system, HTTP verb, resource and status code.",
             ["system", "verb", "resource", "code"],
-            registry=registry,
         )
         self.request_seconds = Histogram(
             f"{prefix}_request_seconds",
             "Seconds from a request to the end of its answer, except watches, by system and HTTP verb.",
             ["system", "verb"],
             buckets=REQUEST_BUCKETS,
-            registry=registry,
         )
 
     def of(self, system: str, resource_of: Callable[[str], str]) -> Observer:
@@ -140,7 +134,7 @@ def reflector_families(prefix: str, reflectors: Mapping[str, Reflector[Any]]) ->
     )
     answered = GaugeMetricFamily(
         f"{prefix}_kind_last_answer_timestamp_seconds",
-        "Unix time of the last LIST, watch event, bookmark or start of a watch of a kind that is served. "
+        "Unix time of the last LIST, watch event, bookmark or start of a watch of a kind that is read. "
         "A watch without events is started again within 5 minutes.",
         labels=["kind"],
     )
@@ -149,7 +143,8 @@ def reflector_families(prefix: str, reflectors: Mapping[str, Reflector[Any]]) ->
         for one in State:
             state.add_metric([kind, one.name.lower()], float(reflector.state is one))
         synced.add_metric([kind], float(reflector.state is State.SYNCED))
-        if (seconds := reflector.seconds_since_answer) is not None and reflector.state is not State.ABSENT:
+        is_read = reflector.state in (State.SYNCED, State.FAILING)
+        if is_read and (seconds := reflector.seconds_since_answer) is not None:
             answered.add_metric([kind], time.time() - seconds)
         objects.add_metric([kind], len(reflector.store))
     yield from (state, synced, answered, objects)

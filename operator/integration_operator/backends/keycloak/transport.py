@@ -46,7 +46,7 @@ class _Bounded(httpx.AsyncBaseTransport):
         counted = _Counted(request)
         try:
             response = await self._inner.handle_async_request(request)
-        except Exception:
+        except BaseException:  # a time-out of the session cancels it
             counted.end(0)
             raise
         encoding = response.headers.get("Content-Encoding", "identity")
