@@ -140,7 +140,7 @@ def test_watches_that_end_are_counted_by_cause() -> None:
 @asynccontextmanager
 async def listening(server: web.Server[Any]) -> AsyncIterator[str]:
     """Run a server without TLS; yield its address."""
-    runner = web.ServerRunner(server)
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
