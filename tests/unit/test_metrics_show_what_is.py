@@ -166,6 +166,7 @@ def test_namespaces_with_too_many_offers_are_counted() -> None:
         spaces = [builders.space(name=f"s-{n}", annotations={names.ALLOWED_NAMESPACES: "fuse"}) for n in range(3)]
         async with operated(*spaces, builders.syndesis("fuse"), max_offers=2) as scene:
             assert value(scene, "offers_exhausted") == 1.0
+            assert states(scene) == {("disabled", "NotEnabled"): 2.0}
 
     run(scenario())
 
