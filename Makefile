@@ -16,8 +16,8 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak e2e-kind mutants fuzz check lint format types layers manifests bench crds conditions packages sbom lock \
-  clean
+.PHONY: help demo test test-fast test-more faults faults-check soak e2e-kind mutants fuzz check lint format types layers manifests bench crds conditions \
+  packages metrics logs dashboard sbom lock clean
 
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 20
 
 test: $(VENV)/.installed ## Run all tests, each promise at least once
 	$(BIN)/integration-operator-sandbox build
-	$(BIN)/python -m tests.support.gitops
+	$(BIN)/python -m tests.support.programs
 	$(PYTEST) -m "not faults"
 
 test-fast: $(VENV)/.installed ## Run tests that need no control plane and no Keycloak
@@ -103,6 +103,9 @@ manifests: $(VENV)/.installed ## Check that generated files match what they are 
 	  && echo "crds/ matches the models."
 	@$(BIN)/python tools/conditions.py | diff -u docs/conditions.md - && echo "docs/conditions.md matches the reasons."
 	@$(BIN)/python -m tools.packaging --check
+	@$(BIN)/python tools/metrics.py | diff -u docs/metrics.md - && echo "docs/metrics.md matches the metrics."
+	@$(BIN)/python tools/logs.py | diff -u docs/logs.md - && echo "docs/logs.md matches the log calls."
+	@$(BIN)/python tools/dashboard.py | diff -u deploy/grafana/integration-operator.json - && echo "The dashboard matches its tool."
 
 bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart, removal
 	$(BIN)/python bench/bench.py --pairs $(PAIRS)
@@ -115,6 +118,15 @@ conditions: $(VENV)/.installed ## Generate docs/conditions.md from the reasons
 
 packages: $(VENV)/.installed ## Generate what the Helm chart and the OLM bundle share with deploy/kustomize
 	$(BIN)/python -m tools.packaging
+
+metrics: $(VENV)/.installed ## Generate docs/metrics.md from the metrics and the alert rules
+	$(BIN)/python tools/metrics.py > docs/metrics.md
+
+logs: $(VENV)/.installed ## Generate docs/logs.md from the log calls
+	$(BIN)/python tools/logs.py > docs/logs.md
+
+dashboard: $(VENV)/.installed ## Generate the dashboard for Grafana
+	$(BIN)/python tools/dashboard.py > deploy/grafana/integration-operator.json
 
 # A lock names no registry: pip uses the registry it is configured for, and the hashes verify what it installs.
 COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

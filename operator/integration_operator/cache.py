@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from integration_operator import pruning, resources, stores
+from integration_operator import metrics, resources, stores
 from integration_operator.domain.model.credential import decode
 from integration_operator.domain.model.facts import ClusterFacts, SpaceSource
 from integration_operator.domain.model.integration import Integration
@@ -56,9 +56,9 @@ class Cache:
         self.from_config_maps = read_spaces == "configmap"
         self.syndesises: Store[Syndesis] = stores.syndesises()
         self.integrations: Store[Integration] = stores.integrations()
-        self.secrets: Store[LiveObject] = stores.children(pruning.secret)
+        self.secrets: Store[LiveObject] = stores.secrets()
         self.users: Store[LiveObject] = stores.messaging_users()
-        self.connections: Store[LiveObject] = stores.children(pruning.connection)
+        self.connections: Store[LiveObject] = stores.connections()
         self.authentication = stores.authentication_services()
         self.terminating = stores.namespaces()
         self.reflectors: dict[str, Reflector[Any]] = {}
@@ -204,7 +204,7 @@ class Cache:
             self.client,
             resource,
             store,
-            callbacks=Callbacks(on_state=self._state_changed, on_listed=self._listed),
+            callbacks=Callbacks(self._state_changed, self._listed, metrics.CONTROLLER.observe_watch_end),
             poll=self._poll,
             namespaces=self._namespaces,
             within=self._within(resource),

@@ -20,8 +20,10 @@ from typing import Any, Protocol
 import kopf
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client.registry import Collector
 
+from integration_operator import __version__
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.lease import LeaderElector, LeadershipLost
 from integration_operator.runtime.reflector import Reflector
@@ -68,6 +70,10 @@ class Hosted(Protocol):
     admission: asyncio.Task[None] | None
 
     @property
+    def state(self) -> Collector:
+        """The metrics that are read at a scrape."""
+
+    @property
     def queue(self) -> WorkQueue[Any]:
         """The work queue."""
 
@@ -92,7 +98,7 @@ async def serve(process: Hosted, settings: Settings) -> None:
     async with _observability(process, settings) as close:
         running = process.running()
         await running.__aenter__()
-        log.info("started", server=process.client.server)
+        log.info("started", server=process.client.server, version=__version__)
         ending = asyncio.create_task(_end_with(process, hosted))
         try:
             await _host(process, settings, hosted, stop, close)
@@ -226,7 +232,9 @@ async def _observability(process: Hosted, settings: Settings) -> AsyncIterator[C
     await runner.setup()
     if settings.metrics_port:
         await web.TCPSite(runner, settings.bind_address, settings.metrics_port).start()
+    REGISTRY.register(process.state)
     try:
         yield runner.cleanup
     finally:
+        REGISTRY.unregister(process.state)
         await runner.cleanup()

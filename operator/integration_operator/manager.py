@@ -33,6 +33,7 @@ from integration_operator.runtime.fence import set_alarm
 from integration_operator.runtime.lease import LeaderElector, LeadershipLost, fence_for, unique_identity
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
+from integration_operator.state_metrics import ConnectionControllerState, OperatorState
 
 log = structlog.get_logger(__name__)
 
@@ -111,8 +112,7 @@ class Operator:
         self.queue = self.controller.queue
         self.reflectors = self.cache.reflectors
         self.unsynced = self.cache.unsynced
-        metrics.CONTROLLER.queue_depth.set_function(lambda: len(self.queue))
-        metrics.OFFERS_EXHAUSTED.set_function(lambda: len(self.controller.offers.exhausted_namespaces))
+        self.state = OperatorState(self.cache, self.controller, self.remote_backends, elector)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -162,7 +162,7 @@ class ConnectionOperator:
         self.queue = self.controller.queue
         self.reflectors = self.controller.reflectors
         self.unsynced = self.controller.unsynced
-        metrics.CONTROLLER.queue_depth.set_function(lambda: len(self.queue))
+        self.state = ConnectionControllerState(self.controller, elector)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -187,7 +187,6 @@ async def election(settings: Settings, lease: str) -> AsyncIterator[LeaderElecto
             unique_identity(),
             duration=settings.lease_seconds,
             fence=fence_for(settings.lease_seconds, alarm=set_alarm),
-            on_change=metrics.LEADER.set,
         )
 
 
@@ -204,9 +203,7 @@ async def _running(
     On exit, wait for running work and release the Lease. A process that lost its Lease stops everything at once.
     """
     parts = {"controller": controller.run, "reflectors": watch, **others}
-    if elector is None:
-        metrics.LEADER.set(1)
-    else:
+    if elector is not None:
         controller.stand_by()
         parts |= {"election": elector.run, "leader": partial(_lead, elector, controller)}
 
@@ -291,7 +288,7 @@ def client_of(settings: Settings, elector: LeaderElector | None = None) -> Clien
 
 
 def _client(settings: Settings, **limits: Any) -> Client:
-    return Client.find(settings.kubeconfig, settings.context, observe=metrics.CLIENT.observe_request, **limits)
+    return Client.find(settings.kubeconfig, settings.context, observe=metrics.KUBERNETES_REQUEST, **limits)
 
 
 def _config_maps(client: Client) -> ConfigMaps:

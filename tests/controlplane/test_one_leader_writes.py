@@ -59,7 +59,9 @@ async def test_two_that_start_together(world: World, replicas: Replicas) -> None
     for replica, leads in ((leader, "1.0"), (standby, "0.0")):
         _, metrics = await answer(ports[replica.user], "/metrics")
         assert f"integration_operator_leader {leads}" in metrics
-        assert ("integration_operator_reconciles_total{" in metrics) == (replica is leader)
+        assert ('integration_operator_reconciles_total{result="ok"} 0.0' in metrics) == (replica is standby)
+        counted = 'integration_operator_integrations{reason="UserPending",state="reconciling"} 10.0'
+        assert (counted in metrics) == (replica is leader), "the sum is the number of pairs"
         assert "integration_operator_queue_depth 0.0" in metrics
     await world.audit.quiet()
     world.audit.mark()

@@ -61,9 +61,8 @@ async def test_it_serves_probes_and_metrics_and_ends_on_sigterm(world: World) ->
         assert status == 200
         assert '"AddressSpace": "in sync"' in health
         _, shown = await answer(metrics, "/metrics")
-        assert re.search(
-            r'integration_operator_requests_total\{code="201",resource="connections",verb="PATCH"\} 1', shown
-        )
+        labels = 'code="201",resource="connections",system="kubernetes",verb="PATCH"'
+        assert f"integration_operator_requests_total{{{labels}}} 1" in shown
         assert 'integration_operator_kind_synced{kind="Syndesis"} 1.0' in shown
         assert "integration_operator_leader 1.0" in shown, "one process alone leads"
     finally:

@@ -54,12 +54,12 @@ async def test_every_document_of_the_bundle(world: World, tmp_path: Path, target
     await accepted(world, olm.installed(NAMESPACE, targets=targets), tmp_path)
 
 
-async def test_the_service_monitor(world: World, tmp_path: Path) -> None:
-    """It selects the Services of both processes, and a port that they have."""
+async def test_what_the_prometheus_operator_reads(world: World, tmp_path: Path) -> None:
+    """The ServiceMonitor selects the Services of both processes, and a port that they have."""
     install_kinds(world)
-    documents = build(DEPLOY / "service-monitor")
+    documents = build(DEPLOY / "monitoring")
     await accepted(world, documents, tmp_path)
-    (monitor,) = documents
+    (monitor,) = [document for document in documents if document["kind"] == "ServiceMonitor"]
     (expression,) = monitor["spec"]["selector"]["matchExpressions"]
     (endpoint,) = monitor["spec"]["endpoints"]
     services = [d for name in ("base", "connection-controller") for d in build(DEPLOY / name) if d["kind"] == "Service"]
@@ -143,7 +143,7 @@ async def test_the_operator_of_some_namespaces(world: World, tmp_path: Path, mon
     assert load({}, None).namespaces == ("shop", "fuse")
 
 
-@pytest.mark.parametrize("name", [*ALL, *COMPONENTS, "service-monitor"])
+@pytest.mark.parametrize("name", [*ALL, *COMPONENTS, "monitoring"])
 def test_every_file_is_used(name: str) -> None:
     directory = DEPLOY / name
     (file,) = (file for file in directory.iterdir() if file.name.lower().startswith("kustomization"))

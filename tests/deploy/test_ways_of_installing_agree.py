@@ -39,9 +39,9 @@ VARIANTS: dict[str, tuple[list[str], Document]] = {
     ),
     "admission": (["crds", "base", "tenants", "admission-policy"], {"admission": {"policy": True}}),
     "without more": (["base"], {"crds": {"enabled": False}, "tenantRoles": False}),
-    "service-monitor": (
-        ["crds", "base", "tenants", "service-monitor"],
-        {"metrics": {"serviceMonitor": {"enabled": True}}},
+    "monitoring": (
+        ["crds", "base", "tenants", "monitoring"],
+        {"metrics": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}},
     ),
 }
 """Directories of deploy/kustomize, and the values of the chart that install the same."""

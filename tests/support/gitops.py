@@ -95,8 +95,3 @@ class Kubectl:
         code, output = await self.run(*arguments, stdin=stdin)
         assert code == 0, output
         return output
-
-
-if __name__ == "__main__":
-    for name in PROGRAMS:
-        print(program(name))

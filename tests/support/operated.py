@@ -21,6 +21,7 @@ from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.conditions import Event
 from integration_operator.runtime.errors import Failure
 from integration_operator.runtime.ref import Ref
+from integration_operator.state_metrics import OperatorState
 from tests.support import builders
 from tests.support.api_server import ApiServer
 from tests.support.documents import Document, reason
@@ -46,6 +47,7 @@ class OverRest:
     failure: Failure | None = None
     verification: Check = field(default_factory=lambda: Check.success("Verified", "it works"))
     recovered: Callable[[str | None], None] = lambda namespace: None
+    circuits_open: int = 0
 
     async def ensure(self, action: EnsureRemote) -> RemoteState:
         self._ask("verify" if action.verify else "ensure")
@@ -72,6 +74,9 @@ class OverRest:
     def on_recovery(self, callback: Callable[[str | None], None]) -> None:
         self.recovered = callback
 
+    def open_circuits(self) -> int:
+        return self.circuits_open
+
     async def close(self) -> None:
         pass
 
@@ -84,6 +89,7 @@ class Scene:
     controller: IntegrationController
     keycloak: OverRest
     syndesis: OverRest
+    state: OperatorState
 
     def integration(self, ref: Ref = INTEGRATION) -> Document:
         """Return an Integration."""
@@ -116,19 +122,24 @@ async def operated(
     settings = replace(ENABLE_NEW, enable_new=False)
     keycloak, rest = OverRest("keycloak"), OverRest("rest")
     cache = Cache(cast(Any, api))
+    backends = {"keycloak": keycloak, "rest": rest}
+
+    def now() -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=loop.time())
+
     controller = IntegrationController(
         cache,
         TEMPLATES,
         Options(**{"plan": settings, "resync": RESYNC, "give_up": GIVE_UP, "workers": 4, **options}),
-        remote_backends={"keycloak": keycloak, "rest": rest},
-        now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=loop.time()),
+        remote_backends=backends,
+        now=now,
     )
     if not is_leading:
         controller.stand_by()
     tasks = [asyncio.create_task(cache.run()), asyncio.create_task(controller.run())]
     await asyncio.sleep(SOON)
     try:
-        yield Scene(api, controller, keycloak, rest)
+        yield Scene(api, controller, keycloak, rest, OperatorState(cache, controller, backends, now=now))
     finally:
         for task in tasks:
             task.cancel()

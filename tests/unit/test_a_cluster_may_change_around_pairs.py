@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
 
-from integration_operator import metrics
 from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.runtime.errors import Unavailable
 from integration_operator.runtime.ref import Ref
 from tests.support import builders
 from tests.support.documents import reason
-from tests.support.operated import ENABLE_NEW, PAIR, SOON, both, enabled, operated
+from tests.support.operated import ENABLE_NEW, PAIR, SOON, Scene, both, enabled, operated
+from tests.support.scraped import sample
 from tests.support.virtual_time import run
 
 
@@ -51,18 +50,18 @@ def test_a_namespace_that_was_deleted_and_is_back_is_served_again() -> None:
     run(scenario())
 
 
-def synced(kind: str) -> float:
-    return cast(float, metrics.KIND_SYNCED.labels(kind)._value.get())
+def synced(scene: Scene, kind: str) -> float | None:
+    return sample(scene.state, "integration_operator_kind_synced", kind=kind)
 
 
-def held(kind: str) -> float:
-    return cast(float, metrics.HELD.labels(kind)._value.get())
+def held(scene: Scene, kind: str) -> float | None:
+    return sample(scene.state, "integration_operator_mass_deletion_held", kind=kind)
 
 
 def test_a_kind_that_fails_stops_everything_until_it_is_listed_again() -> None:
     async def scenario() -> None:
         async with operated(*both()) as scene:
-            assert synced("MessagingUser") == 1.0
+            assert synced(scene, "MessagingUser") == 1.0
 
             def refuse(verb: str, path: str) -> None:
                 if path.endswith("messagingusers"):
@@ -71,15 +70,15 @@ def test_a_kind_that_fails_stops_everything_until_it_is_listed_again() -> None:
             scene.api.before = refuse
             refreshing = asyncio.create_task(scene.controller._cache.refresh())
             await asyncio.sleep(SOON)
-            assert synced("MessagingUser") == 0.0
-            assert synced("Secret") == 1.0
+            assert synced(scene, "MessagingUser") == 0.0
+            assert synced(scene, "Secret") == 1.0
             scene.specify(enabled=True)
             await asyncio.sleep(60)
             assert scene.kinds() == []
             scene.api.before = lambda verb, path: None
             await asyncio.sleep(60)
             await refreshing
-            assert synced("MessagingUser") == 1.0
+            assert synced(scene, "MessagingUser") == 1.0
             assert reason(scene.integration()) == "Ready"
 
     run(scenario())
@@ -122,13 +121,13 @@ def test_many_that_vanish_in_one_list_are_held_and_counted_until_they_are_back()
             await scene.controller._cache.refresh()
             await asyncio.sleep(60)
             assert len(scene.api.all("Integration")) == before
-            assert (held("AddressSpace"), held("Syndesis")) == (20.0, 0.0)
+            assert (held(scene, "AddressSpace"), held(scene, "Syndesis")) == (20.0, 0.0)
             reasons = {reason(integration) for integration in scene.api.all("Integration")}
             assert reasons == {"MassDeletionHeld"}
             scene.api.objects |= kept
             await scene.controller._cache.refresh()
             await asyncio.sleep(SOON)
-            assert held("AddressSpace") == 0.0
+            assert held(scene, "AddressSpace") == 0.0
             assert {reason(integration) for integration in scene.api.all("Integration")} == {"NotEnabled"}
 
     run(scenario())
@@ -144,7 +143,7 @@ def test_a_syndesis_that_is_back_is_held_no_longer() -> None:
                 del scene.api.objects[key]
             await scene.controller._cache.refresh()
             await asyncio.sleep(60)
-            assert held("Syndesis") == 20.0
+            assert held(scene, "Syndesis") == 20.0
             scene.api.put(kept["Syndesis", Ref("fuse-3", "syndesis")])
             await asyncio.sleep(SOON)
             reasons = [reason(scene.integration(ref)) for kind, ref in scene.api.objects if kind == "Integration"]
@@ -180,7 +179,7 @@ def test_a_new_process_holds_what_vanished_before_it_began() -> None:
         async with operated(api=api) as scene:
             await asyncio.sleep(60)
             assert len(api.all("Integration")) == 20
-            assert held("AddressSpace") == 20.0
+            assert held(scene, "AddressSpace") == 20.0
 
     run(scenario())
 

@@ -169,7 +169,8 @@ def test_a_released_lease_is_taken_at_once() -> None:
         assert not leader.may_write
         assert await standby.leads(within=1) < 0.1
         assert server.lease is not None
-        assert server.lease["spec"]["leaseTransitions"] == 1
+        assert server.lease["spec"]["leaseTransitions"] == 1 == standby.elector.transitions
+        assert (leader.elector.is_leading, standby.elector.is_leading) == (False, True)
         await leader.task
         assert not leader.elector.lost
         assert leader.changes == [True, False]

@@ -12,6 +12,8 @@ CHART = sources.ROOT / "deploy" / "helm" / "integration-operator"
 WORD_FOR_WORD = ("tenants", "admission-policy")
 """Directories of deploy/kustomize that are the same in every cluster."""
 
+DASHBOARD = sources.ROOT / "deploy" / "grafana" / "integration-operator.json"
+
 TABLE = re.compile(r"(?<=<!-- values: make packages -->\n)\n.*?(?=<!-- end of values -->)", re.DOTALL)
 
 
@@ -20,7 +22,9 @@ def generated() -> dict[Path, str]:
     text = (CHART / "values.yaml").read_text()
     files = CHART / "files"
     readme = (CHART / "README.md").read_text()
-    copies = {files / "crds" / file.name: file.read_text() for file in sources.definitions()}
+    copies = {files / "dashboard.json": DASHBOARD.read_text()}
+    copies |= {files / "prometheus-rule.yaml": (sources.KUSTOMIZE / "monitoring" / "prometheus-rule.yaml").read_text()}
+    copies |= {files / "crds" / file.name: file.read_text() for file in sources.definitions()}
     for directory in WORD_FOR_WORD:
         copies |= {files / directory / file.name: file.read_text() for file in sources.files(directory)}
     return {

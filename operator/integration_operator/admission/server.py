@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
+from integration_operator import metrics
 from integration_operator.admission.certificate import self_signed
 from integration_operator.admission.registration import Registration
 from integration_operator.admission.review import NotAReview, Reviewer
@@ -126,19 +127,24 @@ class Server(web.Server):
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await request.read()
-            return web.json_response(await self._reviewer(parse(body)))
+            answer = await self._reviewer(parse(body))
         except TimeoutError:
-            return _refusal(408)
+            return _refusal(408, "refused")
         except (Malformed, NotAReview, web.RequestPayloadError):
-            return _refusal(400)
+            return _refusal(400, "refused")
         except web.HTTPRequestEntityTooLarge:
-            return _refusal(413)
+            return _refusal(413, "refused")
         except Exception:
             log.exception("review failed")
-            return _refusal(500)
+            return _refusal(500, "failed")
+        metrics.ADMISSION_REVIEWS.labels("warned" if "warnings" in answer["response"] else "allowed").inc()
+        return web.json_response(answer)
 
 
-def _refusal(status: int) -> web.Response:
+def _refusal(status: int, result: str | None = None) -> web.Response:
+    """Return a response without a review; ``result`` is what the metrics count, if it was on the right path."""
+    if result is not None:
+        metrics.ADMISSION_REVIEWS.labels(result).inc()
     response = web.Response(status=status)
     response.force_close()
     return response

@@ -43,5 +43,8 @@ class RemoteBackend(Protocol):
     def on_recovery(self, callback: Callable[[str | None], None]) -> None:
         """Call ``callback`` when a server recovers, with the namespace of its Syndesis, or None for all pairs."""
 
+    def open_circuits(self) -> int:
+        """Return the number of servers to which requests are held back, because they fail."""
+
     async def close(self) -> None:
         """Close the connections to servers."""

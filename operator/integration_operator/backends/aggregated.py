@@ -72,6 +72,10 @@ class AggregatedBackend:
     def on_recovery(self, callback: Callable[[str | None], None]) -> None:
         """Do nothing: the API server has no circuit breaker."""
 
+    def open_circuits(self) -> int:
+        """Return 0: the API server has no circuit breaker."""
+        return 0
+
     async def close(self) -> None:
         """Do nothing: the cache closes the client."""
 

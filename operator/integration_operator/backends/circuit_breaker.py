@@ -8,14 +8,19 @@ request tries the host every few seconds and the others wait for its result.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 import circuitbreaker
+import structlog
 
 from integration_operator.runtime.errors import Deferred, Failure
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -47,6 +52,7 @@ class CircuitBreaker:
         failures: int = FAILURES,
         open_for: int = OPEN_FOR,
         jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.host = host
         self._unavailable = unavailable
@@ -55,13 +61,21 @@ class CircuitBreaker:
         self._failures = failures
         self._open_for = open_for
         self._jitter = jitter
+        self._clock = clock
         self._slots = asyncio.Semaphore(in_flight)
         self._breaker = circuitbreaker.CircuitBreaker(failures, open_for, unavailable, name=host)
         self._on_trial = False
+        self._asked_at = -math.inf
+        """When a request was last to be sent."""
         self._deferrals = 0
         """Requests that were deferred, or failed on trial, since the last failure."""
         self._last_failure = ("Unavailable", f"{host} does not answer")
         """Reason and message of the last failure of type ``unavailable``."""
+
+    @property
+    def is_open(self) -> bool:
+        """True if requests to the host are held back; False once no request waits for it any more."""
+        return not self._breaker.closed and self._clock() - self._asked_at < 2 * MAX_DEFERRAL
 
     async def call(self, request: Callable[[], Awaitable[T]]) -> T:
         """Send one request. Raises ``Deferred`` while the circuit is open.
@@ -69,6 +83,7 @@ class CircuitBreaker:
         Only failures of type ``unavailable`` count. Any other failure is an answer of a working host. A cancelled
         request does not count. After ``open_for`` seconds one request tries the host.
         """
+        self._asked_at = self._clock()
         self._refuse_while_open()
         async with self._slots:
             self._refuse_while_open()  # the wait for a slot may have been long
@@ -108,7 +123,10 @@ class CircuitBreaker:
             self._last_failure = error.reason, error.message
             self._deferrals = 0
         if was_open and self._breaker.closed:
+            log.info("circuit closed", host=self.host)
             self._recovered()
+        elif not was_open and not self._breaker.closed:
+            log.warning("circuit opened", host=self.host, error=self._last_failure[1])
 
     def _refuse_while_open(self) -> None:
         if self._breaker.opened or self._on_trial:

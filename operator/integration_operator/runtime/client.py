@@ -10,6 +10,7 @@ fence, a request that writes is sent only while the fence is open.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -19,6 +20,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
+import structlog
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -34,10 +36,14 @@ from integration_operator.runtime.responses import body as body_of
 from integration_operator.runtime.text import sanitized
 from integration_operator.runtime.token_bucket import TokenBucket
 
+log = structlog.get_logger(__name__)
+REQUESTS_LOG = logging.getLogger(__name__)
+"""Tells if requests are logged. Commands do not configure structlog, which then prints every level."""
+
 Document = dict[str, Any]
 Query = Mapping[str, str]
 Observer = Callable[[str, str, int, float], None]
-"""Called after each request with (verb, path, status, seconds)."""
+"""Called after each request with (verb, path, status, seconds); status 0 means no answer."""
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -316,8 +322,11 @@ class Client:
             except Malformed as error:
                 raise Unavailable(status, "NotJSON", f"{verb} {path}: the answer is not JSON") from error
             finally:
+                took = time.perf_counter() - began
+                if REQUESTS_LOG.isEnabledFor(logging.DEBUG):
+                    log.debug("request", verb=verb, path=path, status=status, seconds=round(took, 4))
                 if self._observe is not None:
-                    self._observe(verb, path, status, time.perf_counter() - began)
+                    self._observe(verb, path, status, took)
         return document if isinstance(document, dict) else {}
 
     def _seconds(self, verb: str) -> float:

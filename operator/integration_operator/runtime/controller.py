@@ -7,7 +7,7 @@ defect: it is logged and retried, and the other keys go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -31,7 +31,10 @@ class Result:
 
 
 class Controller(Generic[K]):
-    """Runs ``reconcile`` for the keys of a queue after ``synced`` has returned."""
+    """Runs ``reconcile`` for the keys of a queue after ``synced`` has returned.
+
+    ``log_fields`` returns the fields by which log lines name a key.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Controller(Generic[K]):
         workers: int,
         synced: Callable[[], Awaitable[object]],
         metrics: ControllerMetrics,
+        log_fields: Callable[[K], Mapping[str, str]],
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._reconcile = reconcile
@@ -48,6 +52,7 @@ class Controller(Generic[K]):
         self._workers = workers
         self._synced = synced
         self._metrics = metrics
+        self._log_fields = log_fields
         self._clock = clock or asyncio.get_running_loop().time
         self._log = structlog.get_logger(__name__)
 
@@ -81,11 +86,11 @@ class Controller(Generic[K]):
                 self._queue.add_after(key, error.retry_after or 0.0)
                 return "retry"
             if not error.quiet:
-                self._log.info("reconcile failed", key=str(key), error=str(error))
+                self._log.warning("reconcile failed", **self._log_fields(key), error=str(error))
             self._queue.add_rate_limited(key, at_least=error.retry_after or 0.0, max_delay=error.max_delay)
             return "retry" if error.quiet else "error"
         except Exception:
-            self._log.exception("reconcile panicked", key=str(key))
+            self._log.exception("reconcile panicked", **self._log_fields(key))
             self._queue.add_rate_limited(key, at_least=DEFECT_DELAY)
             return "defect"
         self._queue.forget(key)

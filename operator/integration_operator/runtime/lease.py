@@ -150,7 +150,17 @@ class LeaderElector:
         self._released = False
         self._failures = 0
         self._renewing = asyncio.Lock()
-        self._log = structlog.get_logger(__name__).bind(lease=str(lease), identity=identity)
+        self._log = structlog.get_logger(__name__).bind(**lease._asdict(), identity=identity)
+
+    @property
+    def is_leading(self) -> bool:
+        """True if this process leads."""
+        return self.fence.is_open
+
+    @property
+    def transitions(self) -> int:
+        """How often the holder has changed, as far as this process knows from the Lease."""
+        return self._record.transitions if self._record is not None else 0
 
     async def leading(self) -> None:
         """Return when this process leads."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import structlog
 
@@ -62,12 +62,17 @@ class State(Enum):
     FAILING = "failing"
 
 
+WatchEnd = Literal["ended", "expired", "failed"]
+"""Why a watch ended: the server ended it after its time, the resourceVersion is too old (410), anything else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """Called when the state of a reflector changes, and after each LIST."""
+    """Called when the state of a reflector changes, after each LIST, and when a watch has ended."""
 
     on_state: Callable[[Resource, State], None] = lambda resource, state: None
     on_listed: Callable[[Resource], None] = lambda resource: None
+    on_watch_end: Callable[[str, WatchEnd], None] = lambda kind, cause: None
 
 
 NO_CALLBACKS = Callbacks()
@@ -101,6 +106,7 @@ class Reflector(Generic[T]):
         self.read_from: APIResource | None = None
         """The resource that the store was read from; not ``served`` while the kind moves to another version."""
         self.problem = ""
+        self._answered_at: float | None = None
         self.blind = False
         """True if CRDs and APIServices cannot be watched: an absent kind is then polled more often."""
         self._client = client
@@ -136,6 +142,13 @@ class Reflector(Generic[T]):
     async def listed(self) -> None:
         """Wait for the first complete LIST."""
         await self._listed.wait()
+
+    @property
+    def seconds_since_answer(self) -> float | None:
+        """Seconds since the server answered last: a LIST, an event, a bookmark, or that a watch begins; None: never."""
+        if self._answered_at is None:
+            return None
+        return asyncio.get_running_loop().time() - self._answered_at
 
     @property
     def confirmed(self) -> bool:
@@ -209,7 +222,7 @@ class Reflector(Generic[T]):
                 await self._pause(self._poll * (0.8 + 0.4 * self._jitter()))
                 self._rediscover_if_woken()
             except Gone:
-                self._log.info("relisting", reason="resource version expired")
+                self._log.debug("relisting")
             except NotFound as error:
                 await self._absent_or_failing(error)
             except ApiError as error:
@@ -252,6 +265,7 @@ class Reflector(Generic[T]):
         version = _oldest(self._versions.values())
         removed = self.store.replace(reports, epoch, version)
         self._failures = 0
+        self._answered_at = asyncio.get_running_loop().time()
         outdated = before is not None and version is not None and version < before
         self._confirmed, self._repeated = self._repeated and not removed and not outdated, False
         self._listed.set()
@@ -349,19 +363,26 @@ class Reflector(Generic[T]):
                 **self._selector(),
             }
             events = self._client.watch(collection, query, accept=accept, silence=WATCH_SILENCE, opened=self._opened)
-            async for event in events:
-                self._apply(collection, event)
+            try:
+                async for event in events:
+                    self._apply(collection, event)
+            except Exception as error:
+                self._callbacks.on_watch_end(self.resource.kind, "expired" if isinstance(error, Gone) else "failed")
+                raise
+            self._callbacks.on_watch_end(self.resource.kind, "ended")
 
     def _apply(self, collection: str, event: Document) -> None:
         kind, document = event["type"], event["object"]
         if kind == "ERROR":
             raise watch_error(document)
         self._versions[collection] = document["metadata"]["resourceVersion"]
+        self._answered_at = asyncio.get_running_loop().time()
         if kind != "BOOKMARK" and (complete := self._complete(document)) is not None:
             self.store.apply_event(kind, complete)
 
     def _opened(self) -> None:
         self._failures = 0
+        self._answered_at = asyncio.get_running_loop().time()
         self._enter(State.SYNCED)
 
     async def _absent_or_failing(self, error: NotFound) -> None:

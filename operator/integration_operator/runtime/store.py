@@ -95,6 +95,10 @@ class Store(Generic[T]):
         """Return all keys of an index."""
         return list(self._index[index])
 
+    def counts(self, index: str) -> dict[Any, int]:
+        """Return the number of objects for each key of an index."""
+        return {key: len(refs) for key, refs in self._index[index].items()}
+
     def epoch(self) -> int:
         """Start an epoch and return it. Call this before a LIST: own writes from then on are newer than the LIST."""
         self._epoch += 1

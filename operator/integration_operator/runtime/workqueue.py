@@ -29,7 +29,10 @@ the time, the last state is reconciled within half a second, with a dozen writes
 
 
 class WorkQueue(Generic[K]):
-    """A work queue with delays, back-off, groups and rate limits."""
+    """A work queue with delays, back-off, groups and rate limits.
+
+    ``on_get`` is called with the seconds that each key waited for a worker.
+    """
 
     def __init__(
         self,
@@ -39,8 +42,10 @@ class WorkQueue(Generic[K]):
         group_of: Callable[[K], Hashable] | None = None,
         share: int = 1,
         rate_limit: TokenBuckets[K] | None = None,
+        on_get: Callable[[float], None] = lambda seconds: None,
     ) -> None:
         self._group_of = group_of
+        self._on_get = on_get
         self._share = share
         self._busy: Counter[Hashable] = Counter()
         self._parked: dict[Hashable, deque[K]] = {}
@@ -48,7 +53,8 @@ class WorkQueue(Generic[K]):
         self._clock = clock or asyncio.get_running_loop().time
         self._jitter = jitter
         self._ready: deque[K] = deque()
-        self._waiting: set[K] = set()
+        self._waiting: dict[K, float] = {}
+        """The ready keys, and since when."""
         self._working: dict[K, float] = {}
         self._again: set[K] = set()
         self._later: list[tuple[float, int, K]] = []
@@ -62,6 +68,8 @@ class WorkQueue(Generic[K]):
         self._drained = asyncio.Event()
         self._drained.set()
         self._shut_down = False
+        self.retries = 0
+        """How often a key that failed was queued again."""
         self.paused = False
         """True if the queue takes no keys: this process stands by, and adds all keys when it leads."""
 
@@ -72,6 +80,11 @@ class WorkQueue(Generic[K]):
     def idle(self) -> bool:
         """True if no key is ready or being processed; delayed keys do not count."""
         return not self._ready and not self._working
+
+    @property
+    def retrying(self) -> int:
+        """The number of keys that failed and have not succeeded since."""
+        return len(self._failures)
 
     @property
     def oldest(self) -> float:
@@ -86,7 +99,7 @@ class WorkQueue(Generic[K]):
         if key in self._working:
             self._again.add(key)
         elif key not in self._waiting:
-            self._waiting.add(key)
+            self._waiting[key] = self._clock()
             self._ready.append(key)
             self._changed.set()
 
@@ -104,6 +117,7 @@ class WorkQueue(Generic[K]):
         """Queue a key that failed after its back-off, which ``max_delay`` bounds; return the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
+        self.retries += 1
         delay = max(backoff(failures, self._jitter(), max_delay), at_least)
         self.add_after(key, delay)
         return delay
@@ -117,8 +131,9 @@ class WorkQueue(Generic[K]):
         while not self._shut_down:
             self._promote()
             if (key := self._next()) is not None:
-                self._waiting.discard(key)
-                self._working[key] = self._clock()
+                now = self._clock()
+                self._on_get(now - self._waiting.pop(key))
+                self._working[key] = now
                 self._drained.clear()
                 return key
             self._changed.clear()
@@ -133,7 +148,7 @@ class WorkQueue(Generic[K]):
         while self._ready:
             key = self._ready.popleft()
             if self._rate_limit is not None and (wait := self._rate_limit.take(key)) > 0:
-                self._waiting.discard(key)
+                del self._waiting[key]
                 self._paced.add(key)
                 self.add_after(key, wait)
                 continue

@@ -100,6 +100,10 @@ class KeycloakBackend:
         """Call ``callback`` with None when a Keycloak recovers: it serves the users of many namespaces."""
         self._on_recovery.append(callback)
 
+    def open_circuits(self) -> int:
+        """Return the number of Keycloaks to which requests are held back."""
+        return sum(users.is_circuit_open for users in self._users.values())
+
     async def close(self) -> None:
         """Close the connections."""
         for users in (*self._users.values(), *self._replaced):

@@ -93,6 +93,11 @@ class KeycloakUsers:
         """Users that were created here and whose password is not confirmed. For them ``password_known`` does not count,
         because the answer to the creation may have been lost."""
 
+    @property
+    def is_circuit_open(self) -> bool:
+        """True if requests to this Keycloak are held back."""
+        return self._session.is_circuit_open
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._session.aclose()

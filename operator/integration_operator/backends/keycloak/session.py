@@ -57,6 +57,11 @@ class AdminSession:
         self._connection = _Connection(access, limits)
         self._seconds = 2 * limits.seconds  # a login may precede the request
 
+    @property
+    def is_circuit_open(self) -> bool:
+        """True if requests to this Keycloak are held back."""
+        return self._breaker.is_open
+
     def trip(self, error: KeycloakUnavailable) -> None:
         """Open the circuit of this Keycloak."""
         self._breaker.trip(error)

@@ -7,11 +7,14 @@ the login. h11 bounds all headers to 100 KiB. Redirects are not followed.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import httpx
 
+from integration_operator import metrics
 from integration_operator.backends.limits import ERROR_BYTES, Limits
 from integration_operator.runtime.fence import READS, Fence
 from integration_operator.runtime.responses import IDENTITY_ENCODING, TooLarge, Unreadable
@@ -40,14 +43,20 @@ class _Bounded(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._fence is not None and request.method not in READS:
             request.extensions = {**request.extensions, "trace": _Passing(self._fence)}
-        response = await self._inner.handle_async_request(request)
+        counted = _Counted(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+        except BaseException:  # a time-out of the session cancels it
+            counted.end(0)
+            raise
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
             await response.aclose()
+            counted.end(response.status_code)
             raise Unreadable(f"the answer is compressed ({sanitized(encoding, 32)}), which was not requested")
         assert isinstance(response.stream, httpx.AsyncByteStream)
         max_bytes = self._max_bytes if response.status_code < 300 else ERROR_BYTES
-        response.stream = _BoundedStream(response.stream, max_bytes)
+        response.stream = _BoundedStream(response.stream, max_bytes, partial(counted.end, response.status_code))
         return response
 
     async def aclose(self) -> None:
@@ -72,9 +81,10 @@ class _Passing:
 
 
 class _BoundedStream(httpx.AsyncByteStream):
-    def __init__(self, inner: httpx.AsyncByteStream, max_bytes: int) -> None:
+    def __init__(self, inner: httpx.AsyncByteStream, max_bytes: int, closed: Callable[[], None]) -> None:
         self._inner = inner
         self._max_bytes = max_bytes
+        self._closed = closed
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         length = 0
@@ -85,4 +95,21 @@ class _BoundedStream(httpx.AsyncByteStream):
             yield chunk
 
     async def aclose(self) -> None:
+        self._closed()
         await self._inner.aclose()
+
+
+class _Counted:
+    """A request that the metrics count once, when its answer is read or given up."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._request = request
+        self._began = time.monotonic()
+        self._ended = False
+
+    def end(self, status: int) -> None:
+        """Count the request; ``status`` 0 means no answer."""
+        if not self._ended:
+            path = self._request.url.raw_path.decode("ascii")  # a decoded realm could look like other segments
+            metrics.KEYCLOAK_REQUEST(self._request.method, path, status, time.monotonic() - self._began)
+        self._ended = True

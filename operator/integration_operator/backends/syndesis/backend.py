@@ -72,6 +72,10 @@ class SyndesisBackend:
         """Call ``callback`` with the namespace of a Syndesis whose server recovered."""
         self._services.on_recovery(callback)
 
+    def open_circuits(self) -> int:
+        """Return the number of Syndesis servers to which requests are held back."""
+        return self._services.open_circuits()
+
     async def close(self) -> None:
         """Close all connections."""
         await self._services.close()

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import aiohttp
 from pydantic import TypeAdapter, ValidationError
 
+from integration_operator import metrics
 from integration_operator.api import names
 from integration_operator.backends.circuit_breaker import CircuitBreaker
 from integration_operator.backends.limits import DEFAULT, ERROR_BYTES, MAX_VALUES, Limits
@@ -231,7 +232,9 @@ class SyndesisClient:
                 raise _PageTooLarge("SyndesisMalformed", f"{self.url}: {call}: {unreadable}") from None
             raise self._malformed(f"{call}: {unreadable}") from None
         finally:
-            read.seconds += time.monotonic() - began
+            took = time.monotonic() - began
+            read.seconds += took
+            metrics.SYNDESIS_REQUEST(method, path, status, took)
         read.bytes += len(data)
         try:
             answer = parse(data, max_values=MAX_VALUES) if data else None

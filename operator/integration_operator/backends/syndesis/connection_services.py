@@ -35,6 +35,7 @@ class ConnectionServices:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._services: dict[str, ConnectionService] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
         self._on_recovery: list[Callable[[str], None]] = []
 
     def on_recovery(self, callback: Callable[[str], None]) -> None:
@@ -60,17 +61,23 @@ class ConnectionServices:
             breaker = CircuitBreaker(url, SyndesisUnavailable, hint=hint, recovered=partial(self._recovered, namespace))
             client = SyndesisClient(url, self._session, breaker=breaker, limits=self._limits)
             self._services[namespace] = ConnectionService(client, self._clock)
+            self._breakers[namespace] = breaker
         return self._services[namespace]
 
     def forget(self, namespace: str) -> None:
         """Drop the state of a namespace's server and its circuit breaker: another server answers now."""
         self._services.pop(namespace, None)
+        self._breakers.pop(namespace, None)
 
     def syndesis_changed(self, old: Syndesis | None, new: Syndesis | None) -> None:
         """Drop the state of servers whose Syndesis has a new uid; a subscriber of the store of Syndesis."""
         for instance in (old, new):
             if instance is not None and (old is None or new is None or old.uid != new.uid):
                 self.forget(instance.ref.namespace)
+
+    def open_circuits(self) -> int:
+        """Return the number of servers to which requests are held back."""
+        return sum(breaker.is_open for breaker in self._breakers.values())
 
     def _recovered(self, namespace: str) -> None:
         for callback in self._on_recovery:

@@ -7,7 +7,7 @@ without a request: the operator keeps the connection under the same id.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from integration_operator.backends.syndesis.connection_services import Connectio
 from integration_operator.controllers.connection.status import connection_status
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.checks import Check
+from integration_operator.domain.model.conditions import state_of
 from integration_operator.domain.model.credential import Credential, decode
 from integration_operator.domain.model.platforms import Syndesis
 from integration_operator.domain.model.remote_state import credentials_hash
@@ -89,14 +90,15 @@ class ConnectionController:
             group_of=lambda ref: ref.namespace,
             share=max(1, workers // SERVERS_AT_ONCE),
             rate_limit=TokenBuckets(BURST, PER_SECOND, self._clock),
+            on_get=metrics.CONTROLLER.queue_seconds.observe,
         )
         self.connections: Store[LiveObject] = Store(
             lambda document: LiveObject.of(document, names.FIELD_MANAGER),
-            {"namespace": lambda c: (c.ref.namespace,)},
+            {"namespace": lambda c: (c.ref.namespace,), "state": _state},
         )
         self.secrets: Store[SecretVersion] = Store(SecretVersion.of)
         self.instances: Store[Syndesis] = Store(syndesis, {"namespace": lambda s: (s.ref.namespace,)})
-        self._services = services
+        self.services = services
         self._verification = verification
         self._verified_until: dict[str, float] = {}
         self._synced = asyncio.Event()
@@ -107,9 +109,9 @@ class ConnectionController:
             (SECRET_METADATA, self.secrets),
             (resources.SYNDESIS, self.instances),
         ]
+        callbacks = Callbacks(on_state=self._state_changed, on_watch_end=metrics.CONTROLLER.observe_watch_end)
         self.reflectors = {
-            resource.kind: Reflector(client, resource, store, callbacks=Callbacks(on_state=self._state_changed))
-            for resource, store in stores
+            resource.kind: Reflector(client, resource, store, callbacks=callbacks) for resource, store in stores
         }
         self._writer: Writer[LiveObject] = Writer(client, self.reflectors["Connection"], MANAGER)
         self._controller = Controller(
@@ -118,6 +120,7 @@ class ConnectionController:
             workers=workers,
             synced=self._synced.wait,
             metrics=metrics.CONTROLLER,
+            log_fields=Ref._asdict,
             clock=self._clock,
         )
         self.connections.subscribe(self._connection_changed)
@@ -138,7 +141,7 @@ class ConnectionController:
             await self._report(connection, serving)
             return Result()
         await self._set_finalizer(connection, present=True)
-        service = self._services.of(ref.namespace)
+        service = self.services.of(ref.namespace)
         try:
             desired = await self._desired(connection, service)
             before = connection.document.get("status") or {}
@@ -189,7 +192,7 @@ class ConnectionController:
     async def stop(self) -> bool:
         """Hand out no more keys; return True once everything that runs has finished."""
         await self._controller.stop()
-        await self._services.close()
+        await self.services.close()
         return True
 
     def unsynced(self) -> dict[str, str]:
@@ -252,9 +255,9 @@ class ConnectionController:
             return
         released_to_rest = connection.annotations.get(names.HANDED_OVER) == "rest"
         if not released_to_rest and self.instances.by("namespace", connection.ref.namespace):
-            service = self._services.of(connection.ref.namespace)
+            service = self.services.of(connection.ref.namespace)
             if warning := await service.delete(_evidence(connection)):
-                self._log.warning("connection in use", connection=str(connection.ref), warning=warning)
+                self._log.warning("connection in use", **connection.ref._asdict(), warning=warning)
         await self._set_finalizer(connection, present=False)
         self._verified_until.pop(connection.uid, None)
 
@@ -308,6 +311,11 @@ def _evidence(connection: LiveObject) -> ConnectionEvidence:
     marker = connection.labels.get(names.INTEGRATION_LABEL) or f"{connection.ref.namespace}.{connection.ref.name}"
     named = spec.get("connectionId") or status.get("connectionId")
     return ConnectionEvidence(marker, str(named or own), frozenset({own}))
+
+
+def _state(connection: LiveObject) -> Iterable[Hashable]:
+    """Index Connections by the state that their status shows, and its reason."""
+    return (state_of(connection.document.get("status"), deleting=connection.deleting),)
 
 
 def _generation(connection: LiveObject) -> int:

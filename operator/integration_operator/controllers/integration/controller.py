@@ -28,6 +28,7 @@ from integration_operator.controllers.integration.guards import (
 from integration_operator.controllers.integration.remote_calls import RemoteCalls
 from integration_operator.controllers.integration.remote_state import RemoteStateStore
 from integration_operator.controllers.integration.watches import Watches
+from integration_operator.domain.model import naming
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.conditions import events, summarize
 from integration_operator.domain.model.facts import PlanSettings
@@ -94,9 +95,10 @@ class IntegrationController:
         self.offers = OfferLimit(
             lambda namespace: len(cache.integrations.by("offered from elsewhere", namespace)), options.max_offers
         )
+        self.mass_deletion = MassDeletionGuard(options.mass_delete_share)
         self._gatherer = Gatherer(
             cache,
-            MassDeletionGuard(options.mass_delete_share),
+            self.mass_deletion,
             options.plan,
             self._remote_states,
             self._is_overdue,
@@ -104,9 +106,11 @@ class IntegrationController:
             offers=self.offers,
         )
         self.queue: WorkQueue[Key] = WorkQueue(
-            clock=self._clock, rate_limit=TokenBuckets(BURST, PER_SECOND, self._clock)
+            clock=self._clock,
+            rate_limit=TokenBuckets(BURST, PER_SECOND, self._clock),
+            on_get=metrics.CONTROLLER.queue_seconds.observe,
         )
-        self._teardowns = TeardownLimit(options.teardowns_per_minute, self._clock)
+        self.teardowns = TeardownLimit(options.teardowns_per_minute, self._clock)
         self._events = EventRecorder(cache.client, names.FIELD_MANAGER, clock=self._clock, timestamp=self._timestamp)
         self._remote_calls = RemoteCalls(
             remote_backends or {}, self._remote_states, self.queue.add, self._events.record, clock=self._clock
@@ -126,6 +130,7 @@ class IntegrationController:
             workers=options.workers,
             synced=cache.synced,
             metrics=metrics.CONTROLLER,
+            log_fields=_log_fields,
             clock=self._clock,
         )
         self._first_seen: dict[str, float] = {}
@@ -149,8 +154,8 @@ class IntegrationController:
             if plan.actions and not self._gatherer.saw_deletion(key) and await self._cache.confirm():
                 continue  # nothing is done because of a single LIST
             if not plan.bounded:
-                self._teardowns.forget(key)
-            elif seconds := self._teardowns.wait(key):
+                self.teardowns.forget(key)
+            elif seconds := self.teardowns.wait(key):
                 plan = postponed(plan, facts, seconds)
             outcome = await self._executor.execute(key, plan.actions)  # the only place that writes
             if not outcome.again:
@@ -294,6 +299,14 @@ class IntegrationController:
 
     def _timestamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _log_fields(key: Key) -> dict[str, str]:
+    """Return namespace and name of the Integration, as it is offered if it does not exist, and the pair."""
+    if not isinstance(key, Pair):
+        return key._asdict()
+    name = key.consumer.name if key.is_binding else naming.integration_name(key)
+    return {"namespace": key.consumer.namespace, "name": name, "pair": str(key)}
 
 
 class RenderCache:

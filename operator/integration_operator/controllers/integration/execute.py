@@ -139,7 +139,8 @@ class Executor:
                 try:
                     outcome.again |= await self._execute(pair, action)
                 except Failure as error:
-                    self._log.info("action failed", pair=str(pair), object=_object(action), error=str(error))
+                    log = self._log_of(pair, action)
+                    log.warning("action failed", error=str(error))
                     outcome.conditions += [_failed(action, error)] if self._is_reported(action, error) else []
                     outcome.fail(error)
                     failed.append(action)
@@ -147,7 +148,7 @@ class Executor:
 
     async def _execute(self, pair: Pair, action: Action) -> bool:
         """Carry out an action; return False if it continues beside this reconcile, or waits for a retry."""
-        log = self._log.bind(pair=str(pair), kind=action.kind, object=str(action.ref), why=action.why)
+        log = self._log_of(pair, action)
         match action:
             case Apply() if action.kind == "Integration" and action.uid is None:
                 with self._gatherer.offers.reserved(pair) as reserved:
@@ -168,6 +169,9 @@ class Executor:
                 self._release(pair, action)
                 log.info("released")
         return True
+
+    def _log_of(self, pair: Pair, action: Action) -> Any:
+        return self._log.bind(pair=str(pair), kind=action.kind, **action.ref._asdict(), why=action.why)
 
     async def _apply(self, pair: Pair, action: Apply, log: Any) -> None:
         dropped = await self._backend.apply(action)

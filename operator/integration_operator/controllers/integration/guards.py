@@ -46,6 +46,10 @@ class MassDeletionGuard:
         self._held = {(k, ref) for k, ref in self._held if k != kind or ref in missing}
         if len(missing) >= MIN_VANISHED and len(missing) > self.share * len(expected):
             self._held |= {(kind, ref) for ref in missing}
+        return self.held(kind)
+
+    def held(self, kind: str) -> int:
+        """Return how many objects of a kind are held."""
         return sum(1 for k, _ in self._held if k == kind)
 
     def observe(self, kind: str, ref: Ref) -> None:
@@ -121,6 +125,12 @@ class TeardownLimit:
         if pair not in self._turns:
             self._turns[pair] = now + self._bucket.reserve(now)
         return max(0.0, self._turns[pair] - now)
+
+    @property
+    def postponed(self) -> int:
+        """The number of pairs that wait for their turn."""
+        now = self._clock()
+        return sum(turn > now for turn in self._turns.values())
 
     def forget(self, pair: Pair) -> None:
         """Forget the turn of a pair that is not to be taken down."""

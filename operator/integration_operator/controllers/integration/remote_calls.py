@@ -11,6 +11,7 @@ it. A call that was not sent (``Deferred``) is no failure: it comes back when th
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ class RemoteCalls:
     async def _run(self, integration: Integration, side: _Side) -> None:
         call = side.call
         log = self._log.bind(
-            pair=str(call.pair), kind=call.kind, object=str(call.ref), delivery=call.delivery, why=call.why
+            pair=str(call.pair), kind=call.kind, **call.ref._asdict(), delivery=call.delivery, why=call.why
         )
         try:
             await self._call(integration, call)
@@ -204,7 +205,8 @@ class RemoteCalls:
         if error.stalls:
             seconds = self._remote_states.period  # no event shows when a user has changed it
         side.not_before = self._clock() + seconds
-        log.info("remote call failed", error=str(error), retry_in=round(seconds, 1))
+        level = logging.DEBUG if error.deferred else logging.WARNING  # of many that wait for one server
+        log.log(level, "remote call failed", error=str(error), retry_in=round(seconds, 1))
         self._requeue(side.call.pair)  # to report it
         side.timer = asyncio.get_running_loop().call_later(seconds, self._requeue, side.call.pair)
 

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import structlog
 
-from integration_operator import metrics
 from integration_operator.cache import Cache
 from integration_operator.controllers.integration.gather import Gatherer, Key
 from integration_operator.domain.model.facts import CHILD_KINDS, SOURCE_KINDS
@@ -109,7 +108,6 @@ class Watches:
                 self._enqueue(self._gatherer.pairs_of_syndesis(syndesis))
 
     def _state_changed(self, resource: Resource, state: State) -> None:
-        metrics.KIND_SYNCED.labels(resource.kind).set(state is State.SYNCED)
         if resource.kind in DECISIVE_KINDS and not self._cache.unsynced():
             self.enqueue_all()
 
@@ -132,6 +130,5 @@ class Watches:
             referred = {pair.syndesis for pair in pairs if not pair.is_binding}
         store = self._cache.spaces if kind == "AddressSpace" else self._cache.syndesises
         held = self._gatherer.guard.compare(kind, referred, (known.ref for known in store))
-        metrics.HELD.labels(kind).set(held)
         if held:
             self._log.warning("mass deletion held", kind=kind, vanished=held, known=len(referred))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from integration_operator.domain.model.checks import Check
-from integration_operator.domain.model.reasons import Effect, effect_of
+from integration_operator.domain.model.reasons import EFFECTS, Effect, effect_of
 from integration_operator.runtime.conditions import Condition, Event
 from integration_operator.runtime.text import sanitized
 
@@ -25,6 +25,13 @@ ConditionType = Literal[
     "Stalled",
 ]
 Document = dict[str, Any]
+
+State = Literal["unreported", "ready", "reconciling", "stalled", "disabled", "suspended", "deleting"]
+"""What users see of an Integration or a Connection: nothing yet, all is as desired, it passes by itself, a user has to
+act, a user chose it, or it is being deleted."""
+
+NO_REASON, OTHER_REASON = "", "Other"
+"""In place of a reason: there is no condition, or the reason came from the API server or a webhook."""
 
 SIDES: tuple[ConditionType, ...] = ("CredentialsReady", "UserReady", "ConnectionReady")
 """The conditions of a delivery's steps, in order."""
@@ -132,6 +139,28 @@ def summary_of(documents: Iterable[Any]) -> Document:
     return next((c for c in documents if isinstance(c, dict) and c.get("type") in SUMMARIES), {})
 
 
+def state_of(status: object, *, deleting: bool = False) -> tuple[State, str]:
+    """Return the state that the conditions of a status show, and its reason: each is one of a bounded number.
+
+    A tenant may write the status, and no schema may have checked it.
+    """
+    conditions = status.get("conditions") if isinstance(status, dict) else None
+    dicts = [c for c in conditions if isinstance(c, dict)] if isinstance(conditions, list) else []
+    by_type = {str(c.get("type")): c for c in dicts}
+    states: dict[str, State] = {
+        "Stalled": "stalled",
+        "Reconciling": "reconciling",
+        "Disabled": "disabled",
+        "Suspended": "suspended",
+        "Ready": "ready",
+    }
+    state, reason = next(
+        ((state, str(c.get("reason"))) for type_, state in states.items() if _is_true(c := by_type.get(type_, {}))),
+        ("unreported", NO_REASON),
+    )
+    return "deleting" if deleting else state, reason if reason in EFFECTS or reason == NO_REASON else OTHER_REASON
+
+
 def events(conditions: Sequence[Condition], before: Sequence[Document]) -> list[Event]:
     """Return the Events that a change is worth: a new lasting reason of the summary, and the steps of a rotation."""
     summary = conditions[0]
@@ -144,6 +173,10 @@ def events(conditions: Sequence[Condition], before: Sequence[Document]) -> list[
         if reason is not None and (rotating.status, rotating.reason) != _before("Rotating", before):
             posted.append(Event("Normal", reason, sanitized(rotating.message)))
     return posted
+
+
+def _is_true(condition: Document) -> bool:
+    return bool(condition.get("status") == "True")
 
 
 def _open(conditions: Iterable[Condition]) -> list[Condition]:
