@@ -16,7 +16,7 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds conditions docs \
+.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds reference docs \
   docs-serve lock clean
 
 help: ## List the tasks
@@ -94,11 +94,13 @@ types: $(VENV)/.installed ## Check types
 layers: $(VENV)/.installed ## Check that each layer imports only the layers below it
 	$(BIN)/lint-imports
 
-manifests: $(VENV)/.installed ## Check that crds/ and docs/conditions.md match the code
+manifests: $(VENV)/.installed ## Check that crds/ and the reference in docs/ match the code
 	@fresh=$$(mktemp -d) && $(BIN)/integration-operator crds --output $$fresh >/dev/null \
 	  && for file in $$fresh/*; do diff -u crds/$$(basename $$file) $$file || exit 1; done && rm -r $$fresh \
 	  && echo "crds/ matches the models."
-	@$(BIN)/python tools/conditions.py | diff -u docs/conditions.md - && echo "docs/conditions.md matches the reasons."
+	@fresh=$$(mktemp -d) && $(BIN)/python -m tools.reference $$fresh \
+	  && (cd $$fresh && find . -name '*.md') | while read page; do diff -u docs/$$page $$fresh/$$page || exit 1; done \
+	  && rm -r $$fresh && echo "The reference in docs/ matches the code."
 
 bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart, removal
 	$(BIN)/python bench/bench.py --pairs $(PAIRS)
@@ -106,8 +108,8 @@ bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart
 crds: $(VENV)/.installed ## Generate crds/ from the models
 	$(BIN)/integration-operator crds --output crds
 
-conditions: $(VENV)/.installed ## Generate docs/conditions.md from the reasons
-	$(BIN)/python tools/conditions.py > docs/conditions.md
+reference: $(VENV)/.installed ## Generate docs/conditions.md and docs/reference from the code
+	$(BIN)/python -m tools.reference docs
 
 # Without the announcement of the theme's authors, which concerns no page.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
