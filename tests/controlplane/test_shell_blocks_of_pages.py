@@ -14,6 +14,7 @@ import pytest
 
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.errors import AlreadyExists
+from integration_operator_sandbox.controlplane import binaries
 from tests.support.gitops import BUILD_TIMEOUT
 from tests.support.pages import COMMENT, ROOT, Block, Shell, blocks
 from tests.support.world import World
@@ -23,6 +24,8 @@ PAGES = [
     "sandbox/README.md",
     *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md")),
 ]
+TUTORIAL = "docs/tutorial.md"
+"""Starts a control plane of its own."""
 NAMESPACES = ("shop", "fuse", "apps")
 
 
@@ -31,7 +34,7 @@ def to_run(page: str) -> list[Block]:
 
 
 @pytest.mark.timeout(BUILD_TIMEOUT + 180)
-@pytest.mark.parametrize("page", [page for page in PAGES if to_run(page)])
+@pytest.mark.parametrize("page", [page for page in PAGES if to_run(page) and page != TUTORIAL])
 async def test_blocks_work(world: World, page: str, tmp_path: Path) -> None:
     shell = await asyncio.to_thread(Shell, tmp_path, KUBECONFIG=str(world.control_plane.kubeconfig()))
     for name in NAMESPACES:
@@ -42,6 +45,16 @@ async def test_blocks_work(world: World, page: str, tmp_path: Path) -> None:
         await world.has_reason(pair, "NotEnabled")
         for block in to_run(page):
             await asyncio.to_thread(shell.run, block)
+
+
+@pytest.mark.timeout(BUILD_TIMEOUT + 180)
+def test_the_tutorial(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, XDG_CACHE_HOME=str(binaries.cache_entry().parents[2]))
+    try:
+        for block in to_run(TUTORIAL):
+            shell.run(block)
+    finally:
+        shell.run(Block(TUTORIAL, 0, "console", "integration-operator-sandbox down --delete"))
 
 
 @pytest.mark.parametrize("page", PAGES)
