@@ -16,7 +16,7 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds reference docs \
+.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds reference picture docs \
   docs-serve lock clean
 
 help: ## List the tasks
@@ -107,6 +107,9 @@ bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart
 
 crds: $(VENV)/.installed ## Generate crds/ from the models
 	$(BIN)/integration-operator crds --output crds
+
+picture: $(VENV)/.installed ## Draw docs/demo.svg from a run of the demo
+	@output=$$($(BIN)/integration-operator-sandbox demo) && echo "$$output" | $(BIN)/python -m tools.demo_picture docs/demo.svg
 
 reference: $(VENV)/.installed ## Generate docs/conditions.md and docs/reference from the code
 	$(BIN)/python -m tools.reference docs
