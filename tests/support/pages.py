@@ -157,8 +157,7 @@ def _pattern(output: str) -> re.Pattern[str]:
     for line in _one_space(output).splitlines():
         if line.strip() == "…":
             lines.append(r"(?:.*\n)*?")
-        elif line.startswith(PROGRESS):
-            lines.append(re.escape(line) + r"\n")
         else:
-            lines.append(".*".join(map(re.escape, line.split("…"))) + r"\n")
+            begin = PROGRESS if line.startswith(PROGRESS) else ""
+            lines.append(re.escape(begin) + ".*".join(map(re.escape, line[len(begin) :].split("…"))) + r"\n")
     return re.compile("".join(lines))
