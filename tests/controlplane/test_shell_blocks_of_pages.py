@@ -64,8 +64,7 @@ def test_each_comment_is_before_a_block(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_block_that_is_not_run_is_no_other(page: str) -> None:
-    """A block has one reason at most, and the reason is a sentence or a test."""
+def test_a_block_has_one_reason_at_most_not_to_be_run(page: str) -> None:
     for block in blocks(page):
         reasons = [text for kind, text in block.comments if kind != "first: "]
         assert len(reasons) <= 1, f"{page}:{block.line}"

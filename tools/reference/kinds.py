@@ -114,5 +114,8 @@ def _rules(schema: Schema) -> str:
 
 
 def _columns(columns: list[Schema]) -> str:
-    rows = ((column["name"], "wide" if column.get("priority") else "", column["description"]) for column in columns)
-    return table(("column", "only with `-o`", "meaning"), rows)
+    rows = (
+        (column["name"], "with `-o wide`" if column.get("priority") else "always", column["description"])
+        for column in columns
+    )
+    return table(("column", "shown", "meaning"), rows)

@@ -258,9 +258,9 @@ class ConnectionController:
         self._verified_until.pop(connection.uid, None)
 
     async def _set_finalizer(self, connection: LiveObject, *, present: bool) -> None:
-        if present != (names.CONNECTION_FINALIZER in (connection.document["metadata"].get("finalizers") or ())):
-            uid, name = connection.uid, names.CONNECTION_FINALIZER
-            await self._writer.set_finalizer(connection.ref, uid, name, present=present)
+        finalizer = names.CONNECTION_FINALIZER
+        if present != (finalizer in (connection.document["metadata"].get("finalizers") or ())):
+            await self._writer.set_finalizer(connection.ref, connection.uid, finalizer, present=present)
 
     async def _report(self, connection: LiveObject, ready: Check, **details: Any) -> None:
         """Write the status, if it changed."""
