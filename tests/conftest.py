@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.support.admission",
     "tests.support.broker_fixtures",
     "tests.support.clocks",
+    "tests.support.cluster",
     "tests.support.control_planes",
     "tests.support.keycloak_fixtures",
     "tests.support.operator_log",

@@ -1,7 +1,8 @@
 """Hooks of MkDocs: the site has a copy of each file of the repository that a page links to.
 
 Pages link as the forge needs it, by paths in the repository. So on the site the README is the start page, every other
-file outside docs/ is below ``repository/``, and links lead there. A link to a directory leads to its README.
+file outside docs/ is below ``repository/``, and links lead there. A link to a directory leads to its README, or to a
+list of what is in it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
@@ -33,18 +34,21 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the files outside docs/ that pages and ``nav`` lead to, and those that these lead to."""
-    waiting = [START, *(str(DOCS / file.src_uri) for file in files.documentation_pages()), *_outside(config.nav)]
+    in_nav = _outside(config.nav)
+    waiting = [START, *(str(DOCS / file.src_uri) for file in files.documentation_pages()), *in_nav]
     seen: set[str] = set()
     while waiting:
         path = waiting.pop()
-        if path in seen or not (ROOT / path).is_file():
+        if path in seen:
             continue
         seen.add(path)
-        uri = uri_of(path)
+        uri, listing = uri_of(path), _listing(path)
         if files.get_file_from_path(uri) is None:
-            files.append(File.generated(config, uri, abs_src_path=str(ROOT / path)))
+            content = {"abs_src_path": str(ROOT / path)} if listing is None else {"content": listing}
+            inclusion = InclusionLevel.UNDEFINED if path in (START, *in_nav) else InclusionLevel.NOT_IN_NAV
+            files.append(File.generated(config, uri, inclusion=inclusion, **content))
         if path.endswith(".md"):
-            text = (ROOT / path).read_text()
+            text = (ROOT / path).read_text() if listing is None else listing
             waiting += [target for link in LINK.findall(text) if (target := target_of(path, link))]
     return files
 
@@ -79,8 +83,17 @@ def target_of(path: str, link: str) -> str | None:
     """Return the file of the repository that a link in another one leads to, None if there is none."""
     target = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
     if (ROOT / target).is_dir():
-        target = posixpath.join(target, "README.md")
+        return posixpath.join(target, "README.md")
     return target if (ROOT / target).is_file() else None
+
+
+def _listing(path: str) -> str | None:
+    """Return the page of a directory without a README; None for a file that exists."""
+    if (ROOT / path).is_file():
+        return None
+    directory = (ROOT / path).parent
+    names = sorted(entry.name for entry in directory.iterdir() if not entry.name.startswith((".", "__")))
+    return f"# {directory.relative_to(ROOT)}\n\n" + "".join(f"* [{name}]({name})\n" for name in names)
 
 
 def _expanded(node: object) -> list[object]:

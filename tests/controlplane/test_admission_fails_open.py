@@ -13,7 +13,7 @@ import yaml
 
 from integration_operator.runtime.ref import Ref
 from tests.support.admission import DEPLOY, HOST, Webhook, integration
-from tests.support.gitops import BUILD_TIMEOUT
+from tests.support.go_programs import BUILD_TIMEOUT
 from tests.support.replicas import Replicas
 from tests.support.world import World
 

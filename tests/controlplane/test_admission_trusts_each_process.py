@@ -17,7 +17,7 @@ from integration_operator.runtime.client import Client
 from integration_operator_sandbox.localhost.certificates import self_signed
 from integration_operator_sandbox.localhost.machine import free_port, write_private
 from tests.support.admission import DEPLOY, NAME, Webhook, integration
-from tests.support.gitops import BUILD_TIMEOUT
+from tests.support.go_programs import BUILD_TIMEOUT
 from tests.support.replicas import USERS, Replicas
 from tests.support.world import World
 

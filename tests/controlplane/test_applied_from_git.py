@@ -19,7 +19,8 @@ from integration_operator.runtime.client import APPLY
 from integration_operator.runtime.errors import Conflict
 from integration_operator.runtime.ref import Ref
 from tests.support.documents import Document, path
-from tests.support.gitops import BUILD_TIMEOUT, Kubectl
+from tests.support.gitops import Kubectl
+from tests.support.go_programs import BUILD_TIMEOUT
 from tests.support.world import World
 
 pytestmark = pytest.mark.timeout(BUILD_TIMEOUT + 180)

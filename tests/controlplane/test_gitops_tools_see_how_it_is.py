@@ -12,7 +12,8 @@ from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 from tests.support.documents import Document, condition, reason
-from tests.support.gitops import ARGO_CD, BUILD_TIMEOUT, Kubectl, all_tools
+from tests.support.gitops import ARGO_CD, Kubectl, all_tools
+from tests.support.go_programs import BUILD_TIMEOUT
 from tests.support.world import World
 
 pytestmark = pytest.mark.timeout(BUILD_TIMEOUT + 180)

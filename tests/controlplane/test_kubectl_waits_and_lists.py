@@ -10,7 +10,8 @@ import pytest
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
-from tests.support.gitops import BUILD_TIMEOUT, Kubectl
+from tests.support.gitops import Kubectl
+from tests.support.go_programs import BUILD_TIMEOUT
 from tests.support.world import World
 
 pytestmark = pytest.mark.timeout(BUILD_TIMEOUT + 180)

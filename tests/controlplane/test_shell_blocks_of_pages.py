@@ -15,7 +15,7 @@ import pytest
 from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.errors import AlreadyExists
 from integration_operator_sandbox.controlplane import binaries
-from tests.support.gitops import BUILD_TIMEOUT
+from tests.support.go_programs import BUILD_TIMEOUT
 from tests.support.pages import COMMENT, ROOT, Block, Shell, blocks
 from tests.support.world import World
 

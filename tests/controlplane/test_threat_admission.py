@@ -21,7 +21,7 @@ import pytest
 from integration_operator.admission.registration import MIN_PATH
 from integration_operator.runtime.errors import Forbidden
 from tests.support.admission import HOST, WEBHOOKS, Webhook, integration
-from tests.support.gitops import BUILD_TIMEOUT
+from tests.support.go_programs import BUILD_TIMEOUT
 from tests.support.replicas import Replicas
 from tests.support.tenants import tenant
 from tests.support.world import World

@@ -15,7 +15,7 @@ from integration_operator.runtime.ref import Ref
 from tests.support.admission import Webhook, integration, webhook
 from tests.support.documents import Document, secret_data, space_status
 from tests.support.earlier_enmasse import drop_space, store_space
-from tests.support.gitops import BUILD_TIMEOUT
+from tests.support.go_programs import BUILD_TIMEOUT
 from tests.support.world import World
 
 pytestmark = pytest.mark.timeout(BUILD_TIMEOUT + 180)

@@ -9,8 +9,11 @@ import pytest
 
 from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
-from integration_operator_sandbox.deployment import install_all
-from tests.support.earlier_enmasse import before_enmasse_031
+from integration_operator_sandbox.controlplane.users import NAMESPACE
+from integration_operator_sandbox.deployment import install_all, operator_crds
+from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
+from tests.support.earlier_enmasse import INFRASTRUCTURE, before_enmasse_031, kinds_before_enmasse_031
+from tests.support.installation import create_namespaces
 from tests.support.world import World
 
 
@@ -54,6 +57,42 @@ def old_plane() -> Iterator[ControlPlane]:
 async def old(old_plane: ControlPlane) -> AsyncIterator[World]:
     """Return a test's own part of that one; the test deletes its AddressSpaces itself."""
     async with world_on(old_plane) as made:
+        yield made
+        await finish(made)
+
+
+@pytest.fixture(scope="session")
+def bare_plane() -> Iterator[ControlPlane]:
+    """Run a control plane with all kinds, in which nothing is installed."""
+
+    def kinds(plane: ControlPlane) -> None:
+        install_crds(plane.kubeconfig(), [*platform_crds(), *operator_crds()])
+
+    with ControlPlane.start(before_controllers=kinds) as plane:
+        yield plane
+
+
+@pytest.fixture
+async def bare(bare_plane: ControlPlane) -> AsyncIterator[World]:
+    """Return a test's own part of that one; the test removes what it installs."""
+    async with world_on(bare_plane) as made:
+        await create_namespaces(made, NAMESPACE, INFRASTRUCTURE)
+        yield made
+        await finish(made)
+
+
+@pytest.fixture(scope="session")
+def bare_old_plane() -> Iterator[ControlPlane]:
+    """Run a control plane as EnMasse ≤ 0.30 has it, in which nothing is installed."""
+    with ControlPlane.start(before_controllers=kinds_before_enmasse_031) as plane:
+        yield plane
+
+
+@pytest.fixture
+async def bare_old(bare_old_plane: ControlPlane) -> AsyncIterator[World]:
+    """Return a test's own part of that one; the test removes its AddressSpaces and what it installs."""
+    async with world_on(bare_old_plane) as made:
+        await create_namespaces(made, NAMESPACE)
         yield made
         await finish(made)
 

@@ -24,10 +24,15 @@ INFRASTRUCTURE = "enmasse-infra"
 DEFINITIONS = {d["spec"]["names"]["kind"]: d for d in (*platform_crds(), *operator_crds())}
 
 
-def before_enmasse_031(plane: ControlPlane) -> None:
-    """Install our kinds and Syndesis's, all permissions, and EnMasse's own namespace."""
+def kinds_before_enmasse_031(plane: ControlPlane) -> None:
+    """Install our kinds and Syndesis's, and EnMasse's own namespace."""
     run_blocking(_infrastructure(plane))
     install_crds(plane.kubeconfig(), [DEFINITIONS[kind] for kind in ("Integration", "Connection", "Syndesis")])
+
+
+def before_enmasse_031(plane: ControlPlane) -> None:
+    """Install our kinds and Syndesis's, all permissions, and EnMasse's own namespace."""
+    kinds_before_enmasse_031(plane)
     grant_permissions(plane.kubeconfig())
     grant_permissions(plane.kubeconfig(), "compatibility")
     grant_permissions(plane.kubeconfig(), "configmaps")
@@ -62,16 +67,16 @@ def space_in_config_map(
     }
 
 
-async def store_space(world: World, ref: Ref, **rest: Any) -> None:
-    """Store an AddressSpace, or a change of it, as EnMasse does."""
+async def store_space(world: World, ref: Ref, *, infrastructure: str = INFRASTRUCTURE, **rest: Any) -> None:
+    """Store an AddressSpace, or a change of it, as EnMasse does in its namespace."""
     document = {"apiVersion": "v1", "kind": "ConfigMap", **space_in_config_map(ref, **rest)}
-    path = f"/api/v1/namespaces/{INFRASTRUCTURE}/configmaps/{document['metadata']['name']}"
+    path = f"/api/v1/namespaces/{infrastructure}/configmaps/{document['metadata']['name']}"
     await world.kubectl.apply(path, document, manager="enmasse", force=True)
 
 
-async def drop_space(world: World, ref: Ref) -> None:
+async def drop_space(world: World, ref: Ref, *, infrastructure: str = INFRASTRUCTURE) -> None:
     """Delete the ConfigMap of an AddressSpace, as EnMasse does."""
-    await world.kubectl.delete(f"/api/v1/namespaces/{INFRASTRUCTURE}/configmaps/{ref.namespace}.{ref.name}")
+    await world.kubectl.delete(f"/api/v1/namespaces/{infrastructure}/configmaps/{ref.namespace}.{ref.name}")
 
 
 def realm_of(pair: Pair) -> str:

@@ -8,11 +8,8 @@ programs. ``make test`` builds them first.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import hashlib
 import json
 import os
-import re
 import subprocess
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from integration_operator_sandbox.controlplane import binaries, toolchain
+from tests.support import go_programs
 from tests.support.documents import Document
 
 MODULE = Path(__file__).parent / "gitops_tools"
@@ -31,34 +28,11 @@ ARGO_CD = SHIPPED / "argocd" / "argocd-cm.yaml"
 FLUX = SHIPPED / "flux" / "integrations.yaml"
 GROUPS = {"Integration": "integreatly.org", "Connection": "syndesis.io"}
 
-BUILD_TIMEOUT = 1200.0
-"""Seconds for the modules of kubectl and Flux to be downloaded and compiled."""
-
 
 @cache
 def program(name: str) -> str:
-    """Return the path of a program; build both first if this machine has none. Other processes wait for the build."""
-    digest = hashlib.sha256()
-    for file in ("go.mod", "go.sum", *(f"{program}/main.go" for program in PROGRAMS)):
-        digest.update((MODULE / file).read_bytes())
-    root = binaries.cache_entry().parents[1] / "gitops-tools"
-    entry = root / digest.hexdigest()[:12]
-    entry.mkdir(parents=True, exist_ok=True)
-    with (entry / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (entry / "complete").exists():
-            _build(entry)
-            (entry / "complete").touch()
-    return str(entry / name)
-
-
-def _build(directory: Path) -> None:
-    found = re.search(r"^go (\S+)$", (MODULE / "go.mod").read_text(), re.MULTILINE)
-    assert found, "go.mod names a version of Go"
-    go = toolchain.find_go(found[1])
-    command = [str(go), "build", "-C", str(MODULE), "-trimpath", "-ldflags=-s -w", "-o", f"{directory}/"]
-    packages = [f"./{name}" for name in PROGRAMS]
-    subprocess.run([*command, *packages], env=toolchain.environment(os.environ), check=True, timeout=BUILD_TIMEOUT)
+    """Return the path of a program; build both first if this machine has none."""
+    return str(go_programs.programs_of(MODULE, [f"./{name}" for name in PROGRAMS]) / name)
 
 
 def _judged(**request: Any) -> str:

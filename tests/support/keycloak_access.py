@@ -12,19 +12,20 @@ from tests.support.documents import secret_data
 from tests.support.earlier_enmasse import INFRASTRUCTURE
 from tests.support.world import World
 
-SECRETS = f"/api/v1/namespaces/{INFRASTRUCTURE}/secrets"
 
-
-async def store_keycloak_access(world: World, keycloak: Keycloak, password: str | None = None) -> None:
+async def store_keycloak_access(
+    world: World, keycloak: Keycloak, password: str | None = None, *, infrastructure: str = INFRASTRUCTURE
+) -> None:
     """Store the admin's credentials and the certificate as EnMasse does; replace what is stored already."""
+    secrets = f"/api/v1/namespaces/{infrastructure}/secrets"
     login = {"admin.username": keycloak.admin_username, "admin.password": password or keycloak.admin_password}
     for name, data in (
         ("keycloak-credentials", login),
         ("standard-authservice-cert", {"tls.crt": keycloak.certificate}),
     ):
         with suppress(ApiError):
-            await world.kubectl.delete(f"{SECRETS}/{name}")
-        await world.kubectl.post(SECRETS, {"metadata": {"name": name}, "data": secret_data(data)})
+            await world.kubectl.delete(f"{secrets}/{name}")
+        await world.kubectl.post(secrets, {"metadata": {"name": name}, "data": secret_data(data)})
 
 
 def where(keycloak: Keycloak, server: SyndesisServer) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
-from tests.support.earlier_enmasse import realm_of, store_space
+from tests.support.earlier_enmasse import INFRASTRUCTURE, realm_of, store_space
 from tests.support.keycloak_access import all_over_rest
 from tests.support.world import World
 
@@ -19,14 +19,14 @@ def poc_settings(keycloak: Keycloak, server: SyndesisServer) -> dict[str, Any]:
     return {"pairing_rules": ("created-by",), **all_over_rest(keycloak, server)}
 
 
-async def poc_pair(world: World, keycloak: Keycloak) -> Pair:
+async def poc_pair(world: World, keycloak: Keycloak, *, infrastructure: str = INFRASTRUCTURE) -> Pair:
     """Create an AddressSpace and a Syndesis of one user, in two namespaces."""
     shop, fuse = await world.namespace("shop"), await world.namespace("fuse")
     made_by = {"annotations": {names.SYNDESIS_CREATED_BY: "ann"}}
     await world.create("Syndesis", fuse, "syndesis", spec={}, status={"phase": "Installed"}, metadata=made_by)
     pair = Pair(Ref(shop, "orders"), Ref(fuse, "syndesis"))
     keycloak.create_realm(realm_of(pair), shop)
-    await store_space(world, pair.space, **{names.ENMASSE_CREATED_BY: "ann"})
+    await store_space(world, pair.space, infrastructure=infrastructure, **{names.ENMASSE_CREATED_BY: "ann"})
     return pair
 
 

@@ -67,10 +67,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pages(site: Path) -> dict[str, str]:
-    """Return the pages of the site by their path in the repository."""
+    """Return the pages of the site by their path in the repository; lists of directories are no files of it."""
     found = {file: file.relative_to(site).with_suffix(".md") for file in site.glob("**/*.html") if file.stem != "404"}
     uris = {file: str(uri.parent / "README.md" if uri.stem == "index" else uri) for file, uri in found.items()}
-    return {START if uri == START else path_of(uri): file.read_text() for file, uri in uris.items()}
+    paths = {file: START if uri == START else path_of(uri) for file, uri in uris.items()}
+    return {path: file.read_text() for file, path in paths.items() if (ROOT / path).is_file()}
 
 
 def test_each_page_is_on_it(site: Path) -> None:

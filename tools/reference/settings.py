@@ -23,7 +23,7 @@ DETAILS = {
     "kubeconfig": "The files of `$KUBECONFIG` are merged; the first one to set a value wins.",
     "templates": "A file with another name is refused ([templates](../templates.md)).",
     "profile": "Your own settings override the preset.",
-    "namespaces": "With a Role in each instead of a ClusterRole ([some namespaces](../settings.md#some-namespaces)).",
+    "namespaces": "With a Role in each instead of a ClusterRole ([some namespaces](../installing.md#some-namespaces)).",
     "pairing_rules": "`created-by` is not a default, because a tenant can write that annotation on its own Syndesis.",
     "address_spaces": "`crd`: watched. `aggregated`: polled.",
     "user_delivery": "See [earlier releases](../compatibility.md).",

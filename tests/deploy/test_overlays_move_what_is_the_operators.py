@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.kustomize import build
+from tests.support.kustomize import DEPLOY, build, overlay_of_page
 
-DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize"
-COMPONENTS = ("admission",)
+COMPONENTS = ("admission", "priority-class")
 DIRECTORIES = sorted({directory.name for directory in DEPLOY.iterdir() if directory.is_dir()} - {*COMPONENTS})
 OPERATORS = ("base", "compatibility", "connection-controller")
 OWN = "integration-operator"
@@ -46,6 +45,17 @@ def test_an_overlay_moves_the_operator_and_what_names_it(name: str, tmp_path: Pa
     documents = build(overlay(tmp_path, name, namespace="elsewhere"))
     assert namespaces(documents) == {"elsewhere"}
     assert subjects(documents) == {"elsewhere"}
+
+
+def test_the_overlay_of_the_page(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text(overlay_of_page("### Your own overlay", tmp_path))
+    documents = build(tmp_path)
+    assert (namespaces(documents), subjects(documents)) == ({"messaging"}, {"messaging"})
+    (pod,) = [d["spec"]["template"]["spec"] for d in documents if d["kind"] == "Deployment"]
+    assert pod["priorityClassName"] == "integration-operator"
+    (container,) = pod["containers"]
+    assert container["image"] == "registry.example/integration-operator:0.1.0"
+    assert container["env"] == [{"name": "INTEGRATION_OPERATOR_ENABLE_NEW", "value": "true"}]
 
 
 @pytest.mark.parametrize("component", COMPONENTS)

@@ -1,0 +1,10 @@
+# Needs a container engine: docker build -f deploy/olm/bundle.Dockerfile -t integration-operator-bundle:0.1.0 deploy/olm
+FROM scratch
+LABEL operators.operatorframework.io.bundle.mediatype.v1=registry+v1
+LABEL operators.operatorframework.io.bundle.manifests.v1=manifests/
+LABEL operators.operatorframework.io.bundle.metadata.v1=metadata/
+LABEL operators.operatorframework.io.bundle.package.v1=integration-operator
+LABEL operators.operatorframework.io.bundle.channels.v1=candidate
+LABEL operators.operatorframework.io.bundle.channel.default.v1=candidate
+COPY bundle/manifests /manifests/
+COPY bundle/metadata /metadata/
