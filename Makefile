@@ -16,8 +16,8 @@ BROKER ?=
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-more faults faults-check soak e2e-kind mutants fuzz check lint format types layers manifests bench crds conditions \
-  packages metrics logs dashboard sbom lock clean
+.PHONY: help demo test test-fast test-more faults faults-check soak e2e-kind mutants fuzz check lint format types layers manifests bench crds reference \
+  picture docs docs-serve packages dashboard sbom lock clean
 
 help: ## List the tasks
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,7 +81,7 @@ RANDOM_TESTS := tests/fuzz tests/unit/test_ownership_of_random_objects.py tests/
 fuzz: $(VENV)/.installed ## Try 5,000 malformed documents and answers a test, where make test tries 100
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest $(RANDOM_TESTS) -n $(WORKERS) --timeout 3600
 
-check: lint types layers manifests ## Check style, types, layers and generated files; needs no cluster
+check: lint types layers manifests docs ## Check style, types, layers, generated files and the site; needs no cluster
 
 lint: $(VENV)/.installed ## Check style
 	$(BIN)/ruff check
@@ -101,10 +101,10 @@ manifests: $(VENV)/.installed ## Check that generated files match what they are 
 	@fresh=$$(mktemp -d) && $(BIN)/integration-operator crds --output $$fresh >/dev/null \
 	  && for file in $$fresh/*; do diff -u crds/$$(basename $$file) $$file || exit 1; done && rm -r $$fresh \
 	  && echo "crds/ matches the models."
-	@$(BIN)/python tools/conditions.py | diff -u docs/conditions.md - && echo "docs/conditions.md matches the reasons."
+	@fresh=$$(mktemp -d) && $(BIN)/python -m tools.reference $$fresh \
+	  && (cd $$fresh && find . -name '*.md') | while read page; do diff -u docs/$$page $$fresh/$$page || exit 1; done \
+	  && rm -r $$fresh && echo "The reference in docs/ matches the code."
 	@$(BIN)/python -m tools.packaging --check
-	@$(BIN)/python tools/metrics.py | diff -u docs/metrics.md - && echo "docs/metrics.md matches the metrics."
-	@$(BIN)/python tools/logs.py | diff -u docs/logs.md - && echo "docs/logs.md matches the log calls."
 	@$(BIN)/python tools/dashboard.py | diff -u deploy/grafana/integration-operator.json - && echo "The dashboard matches its tool."
 
 bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart, removal
@@ -113,17 +113,23 @@ bench: $(VENV)/.installed ## Measure PAIRS pairs: delivery, rest, drift, restart
 crds: $(VENV)/.installed ## Generate crds/ from the models
 	$(BIN)/integration-operator crds --output crds
 
-conditions: $(VENV)/.installed ## Generate docs/conditions.md from the reasons
-	$(BIN)/python tools/conditions.py > docs/conditions.md
+picture: $(VENV)/.installed ## Draw docs/demo.svg from a run of the demo
+	@output=$$($(BIN)/integration-operator-sandbox demo) && echo "$$output" | $(BIN)/python -m tools.demo_picture docs/demo.svg
+
+reference: $(VENV)/.installed ## Generate the pages of docs/ that say what the code has
+	$(BIN)/python -m tools.reference docs
+
+# Without the announcement of the theme's authors, which concerns no page.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+
+docs: $(VENV)/.installed ## Build the documentation as a site in build/site; a link that leads nowhere fails
+	@$(MKDOCS) build --strict
+
+docs-serve: $(VENV)/.installed ## Serve the site on http://127.0.0.1:8000, and build it again after each change
+	@$(MKDOCS) serve --strict
 
 packages: $(VENV)/.installed ## Generate what the Helm chart and the OLM bundle share with deploy/kustomize
 	$(BIN)/python -m tools.packaging
-
-metrics: $(VENV)/.installed ## Generate docs/metrics.md from the metrics and the alert rules
-	$(BIN)/python tools/metrics.py > docs/metrics.md
-
-logs: $(VENV)/.installed ## Generate docs/logs.md from the log calls
-	$(BIN)/python tools/logs.py > docs/logs.md
 
 dashboard: $(VENV)/.installed ## Generate the dashboard for Grafana
 	$(BIN)/python tools/dashboard.py > deploy/grafana/integration-operator.json
@@ -153,4 +159,4 @@ sbom: ## Write what is in the image to dist/: packages (CycloneDX) and their lic
 	@rm -rf $(DIST)/image $(DIST)/sbom && echo "Wrote $(DIST)/integration-operator.cdx.json and $(DIST)/licenses.md."
 
 clean: ## Delete what the tasks created here (the built control plane stays in the user's cache)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist build

@@ -1,6 +1,6 @@
 """The operator's Prometheus metrics of what happens. Those of what is are in ``state_metrics``.
 
-``make metrics`` describes all of them in docs/metrics.md. Their names and labels are a contract.
+``make reference`` describes all of them in docs/metrics.md. Their names and labels are a contract.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         description="Allow Integrations to set spec.delivery.user to keycloak. Its admin has power over all tenants.",
     )
     most_offers: int = Field(
-        100, ge=0, description="Maximum number of Integrations in one namespace for AddressSpaces of other namespaces."
+        100, ge=0, description="Maximum unanswered offers in one namespace from AddressSpaces of other namespaces."
     )
     teardowns_per_minute: int = Field(
         1000,

@@ -7,7 +7,6 @@ from typing import Any
 
 from integration_operator.api import names
 from integration_operator.backends.circuit_breaker import OPEN_FOR
-from integration_operator.controllers.connection.controller import FINALIZER
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.connection_controller import CONTROLLER, connection_controller, create_connection, in_phase
@@ -24,7 +23,7 @@ async def test_life_of_a_connection(world: World, syndesis_server: SyndesisServe
         await world.syndesis(namespace)
         found = await in_phase(world, ref, "Ready")
         identifier = found["status"]["connectionId"]
-        assert found["metadata"]["finalizers"] == [FINALIZER]
+        assert found["metadata"]["finalizers"] == [names.CONNECTION_FINALIZER]
         assert found["status"]["lastVerified"]["status"] == "OK"
         assert syndesis_server.stored()[identifier]["name"] == "mine"
         assert syndesis_server.password(identifier) == "secret-1"
@@ -191,7 +190,9 @@ async def test_a_finalizer_that_somebody_else_wrote_too_holds_nothing(
         await world.syndesis(namespace)
         ref = await create_connection(world, namespace)
         await in_phase(world, ref, "Ready")
-        await world.patch("Connection", ref, {"metadata": {"finalizers": [FINALIZER, "example.com/theirs"]}})
+        await world.patch(
+            "Connection", ref, {"metadata": {"finalizers": [names.CONNECTION_FINALIZER, "example.com/theirs"]}}
+        )
         await world.delete("Connection", ref)
 
         async def only_theirs() -> bool:

@@ -15,7 +15,7 @@ from integration_operator.domain.model.reasons import REASONS, Effect
 from tests.support.alert_rules import rules, rules_file
 from tests.support.go_programs import BUILD_TIMEOUT
 from tests.support.promtool import promtool
-from tools import metrics
+from tools.reference import metrics
 
 pytestmark = pytest.mark.timeout(BUILD_TIMEOUT + 180)
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.platforms.crd import install_platform_crds
+from tools.demo_picture import lines, text_of, without_times
 
 STEPS = (
     "makes it ready",
@@ -49,6 +51,7 @@ def all_gone(processes: list[psutil.Process]) -> bool:
 
 
 def test_the_whole_story() -> None:
+    """The picture in the README shows what is printed."""
     process = demo()
     output, _ = process.communicate(timeout=150)
     assert process.returncode == 0, output
@@ -61,6 +64,8 @@ def test_the_whole_story() -> None:
     assert "$ kubectl patch integration" in output
     assert not re.search(r"[0-9a-f]{64}", output), "no password is shown"
     assert "\x1b" not in output, "without a terminal there are plain lines"
+    shown = text_of((Path(__file__).parents[2] / "docs/demo.svg").read_text())
+    assert without_times(lines(output)) == without_times(shown), "make picture draws it anew"
 
 
 @pytest.mark.parametrize(

@@ -36,16 +36,20 @@ TAG = "xxxxxx"
 
 def matches(name: str, tag: str, *answers: tuple[str, Answer]) -> None:
     """Compare what commands printed with the transcript of this name; ``tag`` is that of the test's namespaces."""
-    text = "\n".join(_shown(command, answer) for command, answer in answers).replace(tag, TAG)
-    for pattern, replacement in REPLACED:
-        text = pattern.sub(replacement, text)
-    text = AGE.sub(lambda age: "Ns".ljust(len(age[0])), VERSION.sub(r"\1\2N\3", text))
-    text = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
-    text = PASSED.sub("", text)
+    text = comparable("\n".join(_shown(command, answer) for command, answer in answers).replace(tag, TAG))
     file = DIRECTORY / f"{name}.txt"
     if os.environ.get("UPDATE_TRANSCRIPTS"):
         file.write_text(text)
     assert text == file.read_text(), f"{file}: run the test with UPDATE_TRANSCRIPTS=1, and read what changes"
+
+
+def comparable(text: str) -> str:
+    """Return what a command printed without what differs between two runs."""
+    for pattern, replacement in REPLACED:
+        text = pattern.sub(replacement, text)
+    text = AGE.sub(lambda age: "Ns".ljust(len(age[0])), VERSION.sub(r"\1\2N\3", text))
+    text = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+    return PASSED.sub("", text)
 
 
 def _shown(command: str, answer: Answer) -> str:

@@ -17,7 +17,7 @@ import pytest
 
 from integration_operator.api import names
 from integration_operator.backends.syndesis.connection import DesiredConnection
-from integration_operator.controllers.connection.controller import FINALIZER, ConnectionController
+from integration_operator.controllers.connection.controller import ConnectionController
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.policies.ownership import ConnectionEvidence
 from integration_operator.runtime.errors import Deferred, Failure
@@ -174,7 +174,7 @@ def test_a_connection_is_created_with_the_values_of_its_secret_and_config_map() 
             }
             found = scene.api.find("Connection", MINE)
             assert found is not None
-            assert found["metadata"]["finalizers"] == [FINALIZER]
+            assert found["metadata"]["finalizers"] == [names.CONNECTION_FINALIZER]
             assert scene.status["phase"] == "Ready"
             assert scene.status["connectionId"] in scene.servers.stored
             assert scene.status["observedGeneration"] == found["metadata"]["generation"]
@@ -358,7 +358,7 @@ def test_a_connection_whose_deletion_waits_for_another_finalizer_is_left_alone()
         async with controlled(syndesis(), connection(metadata={"finalizers": ["of/another"]})) as scene:
             found = scene.api.find("Connection", MINE)
             assert found is not None
-            assert found["metadata"]["finalizers"] == [FINALIZER, "of/another"]
+            assert found["metadata"]["finalizers"] == [names.CONNECTION_FINALIZER, "of/another"]
             scene.api.remove("Connection", MINE)
             await asyncio.sleep(SOON)
             found = scene.api.find("Connection", MINE)
@@ -375,7 +375,7 @@ def test_a_connection_whose_deletion_waits_for_another_finalizer_is_left_alone()
 
 def test_our_finalizer_goes_although_a_user_wrote_it_too() -> None:
     async def scenario() -> None:
-        finalizers = [FINALIZER, "of/another"]
+        finalizers = [names.CONNECTION_FINALIZER, "of/another"]
         async with controlled(syndesis(), connection(metadata={"finalizers": finalizers})) as scene:
             scene.api.remove("Connection", MINE)
             await asyncio.sleep(SOON)

@@ -15,7 +15,7 @@ from integration_operator.domain.model import naming
 from integration_operator.runtime.errors import Unavailable
 from tests.support.operated import PAIR, SOON, both, enabled, operated
 from tests.support.virtual_time import run
-from tools import logs
+from tools.reference import logs
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:

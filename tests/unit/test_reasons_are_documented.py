@@ -13,7 +13,7 @@ from typing import get_args
 
 from integration_operator.domain.model.conditions import CHOSEN, INFORMATIVE, PROGRESS, ConditionType
 from integration_operator.domain.model.reasons import OF_A_CONNECTION, REASONS, Effect, effect_of
-from tools.conditions import TYPES, page
+from tools.reference.conditions import TYPES
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator/integration_operator"
@@ -97,11 +97,6 @@ LISTED = {reason.name: reason for reason in REASONS}
 def reasons_of_events() -> set[str]:
     section = (ROOT / "docs/integration.md").read_text().split("\n## Events\n")[1]
     return set(re.findall(r"^\| `([A-Z]\w+)`", section, re.MULTILINE))
-
-
-def test_the_page_is_a_fresh_generation() -> None:
-    """`make conditions` writes it."""
-    assert (ROOT / "docs/conditions.md").read_text() == page()
 
 
 def test_each_reason_is_listed() -> None:

@@ -217,7 +217,11 @@ class IntegrationSpec(Model):
         description="Deliver the pair. No user or connection is created until this is true.",
     )
     address_space_ref: AddressSpaceRef | None = Field(
-        default=None, description="The AddressSpace whose messaging is offered. It cannot be changed once set."
+        default=None,
+        description=(
+            "The AddressSpace whose messaging is offered. Default: found from the name enmasse-<space>-to-fuse of the "
+            "Integration, if only one AddressSpace matches. It cannot be changed once set."
+        ),
     )
     delivery: DeliveryChoice | None = Field(
         default=None,
@@ -241,7 +245,9 @@ class IntegrationSpec(Model):
     credentials_secret_ref: SecretRef | None = Field(
         default=None,
         description=(
-            "A Secret with your own credential; it needs the label integreatly.org/integration. Default: the operator "
+            "A Secret with your own credential, whose changes the operator follows. It needs the label "
+            "integreatly.org/integration; for an AddressSpace of another namespace, where others may read the "
+            "password, also the annotation integreatly.org/address-space, which names it. Default: the operator "
             "generates a credential and stores it in its own Secret."
         ),
     )
@@ -255,7 +261,8 @@ class IntegrationSpec(Model):
     deletion_policy: Literal["Delete", "Retain"] | None = Field(
         default=None,
         description=(
-            "Delete or retain the user, the connection and the Secret when the Integration is deleted. Default: Delete."
+            "Delete or retain the user, the connection and the Secret when the Integration is deleted. Across "
+            "namespaces a login that was created over REST is not retained. Default: Delete."
         ),
     )
     suspend: StrictBool | None = Field(

@@ -31,12 +31,15 @@ FINALIZER_MANAGER: Final = "integration-operator-finalizer"
 """The field manager of our finalizer only, which is also set on Integrations of users."""
 
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+"""On all objects that the operator created: `integration-operator`."""
 
 INTEGRATION_LABEL: Final = "integreatly.org/integration"
-"""Identifies the pair. A label has at most 63 characters; the two annotations below have the full names."""
+"""On a child: identifies the pair. A label has at most 63 characters; the annotations have the full names. On a
+Secret of a user, with any value: Integrations of its namespace may use it."""
 
 ADDRESS_SPACE_ANNOTATION: Final = "integreatly.org/address-space"
-"""On a child: `namespace/name` of its AddressSpace."""
+"""On a child: `namespace/name` of its AddressSpace. On a Secret of a user: the AddressSpace of another namespace
+for which it may be used."""
 
 SYNDESIS_ANNOTATION: Final = "integreatly.org/syndesis"
 """On a child: `namespace/name` of its Syndesis."""
@@ -75,7 +78,7 @@ CONFIRM_DELETION: Final = "integreatly.org/confirm-deletion"
 # Written by the operator
 
 PLACEHOLDER_LABEL: Final = "integreatly.org/placeholder"
-"""On the CustomResourceDefinition of Connection, with the value `true`: it is ours, not one of Syndesis."""
+"""On the CustomResourceDefinition of Connection, with the value `true`: it is the operator's, not one of Syndesis."""
 
 PROVISIONED_SERVICE_LABEL: Final = "servicebinding.io/provisioned-service"
 """On the CustomResourceDefinition of Integration, with the value `true`: it is a Provisioned Service (Service Binding
@@ -86,6 +89,9 @@ REST_STATE_FINALIZER: Final = "integreatly.org/rest-state"
 
 REST_USER: Final = "integreatly.org/rest-user"
 """On an Integration, beside the finalizer: `<delivery>/<user name>` of a login that was about to be created."""
+
+CONNECTION_FINALIZER: Final = "integreatly.org/connection"
+"""On a Connection that the connection controller reconciles, until the connection in Syndesis is deleted."""
 
 HANDED_OVER: Final = "integreatly.org/handed-over"
 """On a Connection, with the value `rest`: its deletion does not delete the connection in Syndesis."""
@@ -123,4 +129,7 @@ ENMASSE_REALM: Final = "enmasse.io/realm-name"
 """On an AddressSpace: its Keycloak realm. A tenant can write it, so the realm is verified before use."""
 
 ENMASSE_CREATED_BY: Final = "enmasse.io/created-by"
+"""On an AddressSpace: its creator. Only the pairing rule `created-by` reads it."""
+
 SYNDESIS_CREATED_BY: Final = "syndesis.io/created-by"
+"""On a Syndesis: its creator, which a tenant can write. Only the pairing rule `created-by` reads it."""

@@ -27,7 +27,8 @@ HELD = ("MassDeletionHeld:", "AddressSpaceMoved:")
 
 def confirm_deletion(
     integrations: Annotated[
-        list[str] | None, typer.Argument(help="NAME or NAMESPACE/NAME of an Integration. Default: show what is held.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="NAME or NAMESPACE/NAME of an Integration. Default: show what is held."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Release everything that is held.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

@@ -43,7 +43,7 @@ def explain(
     integrations: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]",
+            metavar="NAME",
             help="NAME or NAMESPACE/NAME of an Integration. Default: all pairs.",
             autocompletion=names_that_begin,
         ),

@@ -59,7 +59,7 @@ class Way:
 def migrate(
     integrations: Annotated[
         list[str] | None,
-        typer.Argument(help="NAME or NAMESPACE/NAME of an Integration. Default: all that are enabled."),
+        typer.Argument(metavar="NAME", help="NAME or NAMESPACE/NAME of an Integration. Default: all that are enabled."),
     ] = None,
     to: Annotated[str, typer.Option("--to", help="native or rest")] = "native",
     plan_only: Annotated[bool, typer.Option("--dry-run", help="Show the steps and do nothing.")] = False,

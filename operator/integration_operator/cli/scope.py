@@ -25,7 +25,7 @@ Document = dict[str, Any]
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME]",
+        metavar="NAME",
         help="NAME or NAMESPACE/NAME of an Integration. Default: all.",
         autocompletion=names_that_begin,
     ),

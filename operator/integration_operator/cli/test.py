@@ -32,7 +32,9 @@ MISSING = (
 
 
 def check(
-    integration: Annotated[str | None, typer.Argument(help="NAME or NAMESPACE/NAME of an Integration.")] = None,
+    integration: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="NAME or NAMESPACE/NAME of an Integration.")
+    ] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     namespace: Annotated[

@@ -56,11 +56,12 @@ class TemplateFiles:
     def render(self, name: TemplateName, identity: Identity, variables: Document) -> Document:
         """Render one document.
 
-        ``variables`` are those of docs/templates.md except ``metadata``, ``apiVersion`` and ``kind``, which come from
-        the identity. Raises ``TemplateRefused`` with file, line and reason; the message quotes no value.
+        ``variables`` are those of docs/reference/template-variables.md except ``metadata``, ``apiVersion`` and
+        ``kind``, which come from the identity. Raises ``TemplateRefused`` with file, line and reason; the message
+        quotes no value.
         """
         try:
-            document = self._document(name, _with_identity(identity, variables))
+            document = self._document(name, with_identity(identity, variables))
         except (TemplateError, yaml.YAMLError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError):
             self._explain(name, identity, variables)
         if _fault(name, document, identity, variables) is not None:
@@ -116,7 +117,7 @@ class TemplateFiles:
         """Render once more with marks, to find the line of the error."""
         marked = environment(self._directories, marks=True)
         try:
-            text = render_bounded(marked.get_template(_file(name)), _with_identity(identity, variables))
+            text = render_bounded(marked.get_template(_file(name)), with_identity(identity, variables))
         except Exception as error:
             self._refuse(name, error)
         plain, numbers = strip_marks(text)
@@ -146,7 +147,8 @@ def _file(name: str) -> str:
     return f"{name}.yaml.j2"
 
 
-def _with_identity(identity: Identity, variables: Document) -> Document:
+def with_identity(identity: Identity, variables: Document) -> Document:
+    """Return the variables of a template with those of the identity: all that it may use."""
     metadata = {
         "name": identity.ref.name,
         "namespace": identity.ref.namespace,

@@ -50,7 +50,6 @@ Document = dict[str, Any]
 
 MANAGER = "connection-controller"
 """The field manager of status and finalizer; the spec belongs to whoever wrote it."""
-FINALIZER = "integreatly.org/connection"
 
 SECRET_METADATA = replace(resources.SECRET, metadata_only=True)
 """A watch shows that a Secret changed. Its values are not kept: tenants may label Secrets of 1 MB by the hundred."""
@@ -251,7 +250,7 @@ class ConnectionController:
 
     async def _release(self, connection: LiveObject) -> None:
         """Delete the connection on the server, unless REST keeps it or it went with its Syndesis."""
-        if FINALIZER not in (connection.document["metadata"].get("finalizers") or ()):
+        if names.CONNECTION_FINALIZER not in (connection.document["metadata"].get("finalizers") or ()):
             return
         released_to_rest = connection.annotations.get(names.HANDED_OVER) == "rest"
         if not released_to_rest and self.instances.by("namespace", connection.ref.namespace):
@@ -262,8 +261,9 @@ class ConnectionController:
         self._verified_until.pop(connection.uid, None)
 
     async def _set_finalizer(self, connection: LiveObject, *, present: bool) -> None:
-        if present != (FINALIZER in (connection.document["metadata"].get("finalizers") or ())):
-            await self._writer.set_finalizer(connection.ref, connection.uid, FINALIZER, present=present)
+        finalizer = names.CONNECTION_FINALIZER
+        if present != (finalizer in (connection.document["metadata"].get("finalizers") or ())):
+            await self._writer.set_finalizer(connection.ref, connection.uid, finalizer, present=present)
 
     async def _report(self, connection: LiveObject, ready: Check, **details: Any) -> None:
         """Write the status, if it changed."""

@@ -1,7 +1,7 @@
 """The input of the templates: the variables that they get, and the identity that they must not change.
 
-docs/templates.md documents the variables. The four templates get the same ones, except that ``credential`` is set only
-if there is a credential, and ``transport`` only for the Connection and the Secret.
+docs/reference/template-variables.md documents the variables. The four templates get the same ones, except that
+``credential`` is set only if there is a credential, and ``transport`` only for the Connection and the Secret.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Print docs/logs.md from the log calls in the code: `make logs` writes the file.
-
-Usage: tools/logs.py
-"""
+"""docs/logs.md: each event of the log with its level, and each field, from the log calls in the code."""
 
 from __future__ import annotations
 
@@ -10,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-PACKAGE = Path(__file__).parents[1] / "operator" / "integration_operator"
+from tools.reference.markdown import GENERATED, code, table
+
+PACKAGE = Path(__file__).parents[2] / "operator" / "integration_operator"
 THROTTLED = "_log_failure"
 """A method that passes its event to a logger, now and then."""
 
@@ -22,14 +21,15 @@ LEVELS = {
 }
 """The level of each method. ``log`` is called with one that depends on the case."""
 
-HEAD = """\
+HEAD = f"""\
 # Logs
 
-<!-- Generated from the log calls in operator/integration_operator: make logs -->
-
+{GENERATED.format(source="the log calls in operator/integration_operator")}
 One line for each event, on stderr: JSON, or text on a terminal (`log_format`). `event` is a constant phrase, the other
 fields say which object and why. At the default level `info` an operator at rest logs nothing. `log_level: debug` adds a
 line for each request. No line has a password, a token or a key.
+
+<!-- not run: needs the pods of a cluster -->
 
 ```console
 $ kubectl logs deploy/integration-operator | grep '"level": "warning"'
@@ -160,16 +160,12 @@ def bound_fields() -> Iterator[tuple[str, str]]:
 
 
 def page() -> str:
-    """Return the text of docs/logs.md."""
+    """Return the text of the page."""
     levels = {event: call.level for call in calls() for event in call.events}
-    events = "".join(f"| `{event}` | {levels[event]} | {text} |\n" for event, text in MEANINGS.items())
-    fields = "".join(f"| `{field}` | {text} |\n" for field, text in FIELDS.items())
+    events = [(code(event), levels[event], text) for event, text in MEANINGS.items()]
+    fields = [(code(field), text) for field, text in FIELDS.items()]
     return (
-        f"{HEAD}## Events\n\n| event | level | meaning |\n| --- | --- | --- |\n{events}\n"
-        f"## Fields\n\n| field | meaning |\n| --- | --- |\n{fields}"
+        f"{HEAD}## Events\n\n{table(('event', 'level', 'meaning'), events)}\n"
+        f"## Fields\n\n{table(('field', 'meaning'), fields)}"
         "\n`level`, `timestamp` (UTC) and, for a defect, `exception` are in each line.\n"
     )
-
-
-if __name__ == "__main__":
-    print(page(), end="")

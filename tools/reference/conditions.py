@@ -1,25 +1,22 @@
-"""Print docs/conditions.md from the reasons that the code has: `make conditions` writes the file.
-
-Usage: tools/conditions.py
-"""
+"""docs/conditions.md: each condition with its reasons, from the list that the code has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
 
+from integration_operator.domain.model.conditions import INFORMATIVE
 from integration_operator.domain.model.reasons import OF_A_CONNECTION, REASONS, SIDES, Effect, Reason
+from tools.reference.markdown import GENERATED, codes
 
-HEAD = """\
+HEAD = f"""\
 # Conditions
 
-<!-- Generated from operator/integration_operator/domain/model/reasons.py: make conditions -->
-
+{GENERATED.format(source="operator/integration_operator/domain/model/reasons.py")}
 Each condition of an Integration and of a Connection, with each of its reasons. `Ready` has the reasons of `Paired`,
 `CredentialsReady`, `UserReady` and `ConnectionReady`: the first that a user has to act on, else the first that passes
 without a user. `Reconciling` has the reasons below that pass by themselves, `Stalled` those that a user has to act on.
-[Integration](integration.md#status) says how the conditions belong together, and [GitOps](gitops.md) what Flux and
-Argo CD make of them.
+`Ready` does not depend on {codes(INFORMATIVE)}. [GitOps](gitops.md) says what Flux and Argo CD make of them.
 
 | condition | meaning | is there |
 | --- | --- | --- |
@@ -97,7 +94,3 @@ def rows(type_: str) -> Iterator[str]:
     for (meaning, acts, step), alike in groupby(reasons_of(type_), text):
         names = ", ".join(f"`{reason.name}`" for reason in alike)
         yield f"| {names} | {meaning} | {acts} | {step} |\n".replace("|  |", "| |").replace("|  |", "| |")
-
-
-if __name__ == "__main__":
-    print(page(), end="")

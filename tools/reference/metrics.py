@@ -1,13 +1,10 @@
-"""Print docs/metrics.md from the metrics that the code has: `make metrics` writes the file.
-
-Usage: tools/metrics.py
-"""
+"""docs/metrics.md: the metrics of both processes as they are served, with the alerts that use them."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -25,14 +22,14 @@ from integration_operator.runtime.reflector import WatchEnd
 from integration_operator.settings import Settings
 from integration_operator.state_metrics import AGES, LEADER_ONLY
 from integration_operator.stores import CONNECTION_DELIVERIES, NO_DELIVERY, USER_DELIVERIES
+from tools.reference.markdown import GENERATED, code, codes, table
 
-RULES = Path(__file__).parents[1] / "deploy" / "kustomize" / "monitoring" / "prometheus-rule.yaml"
+RULES = Path(__file__).parents[2] / "deploy" / "kustomize" / "monitoring" / "prometheus-rule.yaml"
 
 HEAD = f"""\
 # Metrics
 
-<!-- Generated from the metrics in operator/integration_operator: make metrics -->
-
+{GENERATED.format(source="the metrics in operator/integration_operator")}
 `/metrics` serves them in Prometheus' text format, on the port of the setting `metrics_port`, for both processes: `run`
 and `connection-controller`. `deploy/kustomize/monitoring` has a ServiceMonitor and the [alert rules](runbook.md), and
 `deploy/grafana` a dashboard. No label has the name of an object, of a namespace or of a user. A scrape sends no
@@ -56,35 +53,28 @@ begin with `process_` or `python_`, such as `process_resident_memory_bytes` and 
 
 ## Labels
 
-| label | values |
-| --- | --- |
 """
 
 
-def values(of: Iterable[str]) -> str:
-    """Return values as code."""
-    return ", ".join(f"`{value}`" for value in of)
-
-
 LABELS = {
-    "age": values([*(f"under {days} days" for days in AGES), f"{AGES[-1]} days or more"]),
-    "cause": f"{values(get_args(WatchEnd))}: the server ended it after its time, the resourceVersion is too old (410), "
+    "age": codes([*(f"under {days} days" for days in AGES), f"{AGES[-1]} days or more"]),
+    "cause": f"{codes(get_args(WatchEnd))}: the server ended it after its time, the resourceVersion is too old (410), "
     "all else",
     "code": "HTTP status codes; `1xx` to `5xx` and `other` for uncommon ones; `none` without an answer",
     "component": "`operator`, `connection-controller`",
-    "connection_delivery": values([*CONNECTION_DELIVERIES, NO_DELIVERY]),
+    "connection_delivery": codes([*CONNECTION_DELIVERIES, NO_DELIVERY]),
     "kind": "the kinds that are read, such as `AddressSpace`, `Syndesis` and `Integration`",
     "le": "upper bounds of a histogram, in seconds",
     "python": "the version of Python",
     "reason": "the [reasons](conditions.md) of the condition that shows the state; "
     f"`{OTHER_REASON}` for one of the API server or of a webhook",
     "resource": "the plural of a kind, with its subresource; an endpoint of Syndesis or Keycloak, without ids",
-    "result": f"of a reconcile {values(RESULTS)}: nothing is left to do, something is, not even that could be "
-    f"reported, a defect; of a review {values(ADMISSION_RESULTS)}",
-    "state": f"of an Integration or Connection {values(get_args(State))}; "
-    f"of a kind {values([state.name.lower() for state in reflector.State])}",
+    "result": f"of a reconcile {codes(RESULTS)}: nothing is left to do, something is, not even that could be "
+    f"reported, a defect; of a review {codes(ADMISSION_RESULTS)}",
+    "state": f"of an Integration or Connection {codes(get_args(State))}; "
+    f"of a kind {codes([state.name.lower() for state in reflector.State])}",
     "system": "`kubernetes` (with EnMasse's aggregated API), `syndesis`, `keycloak`",
-    "user_delivery": values([*USER_DELIVERIES, NO_DELIVERY]),
+    "user_delivery": codes([*USER_DELIVERIES, NO_DELIVERY]),
     "verb": "the HTTP verb, `GET` also for a LIST",
     "version": "the version of the operator",
 }
@@ -151,22 +141,16 @@ def alerts_by_metric() -> Mapping[str, list[str]]:
 
 
 def page() -> str:
-    """Return the text of docs/metrics.md."""
+    """Return the text of the page."""
     alerts = alerts_by_metric()
-    rows = "".join(_row(metric, alerts.get(metric.name, [])) for metric in described())
-    labels = "".join(f"| `{label}` | {text} |\n" for label, text in sorted(LABELS.items()))
-    head = "| metric | type | labels | meaning | served by | alerts |\n| --- | --- | --- | --- | --- | --- |\n"
-    return f"{HEAD}{head}{rows}{TAIL}{labels}"
+    head = ("metric", "type", "labels", "meaning", "served by", "alerts")
+    rows = [_row(metric, alerts.get(metric.name, [])) for metric in described()]
+    labels = [(code(label), text) for label, text in sorted(LABELS.items())]
+    return f"{HEAD}{table(head, rows)}{TAIL}{table(('label', 'values'), labels)}"
 
 
-def _row(metric: Described, alerts: list[str]) -> str:
-    meaning = metric.help.replace(f" {LEADER_ONLY}", " Leader only.").replace("|", "\\|")
+def _row(metric: Described, alerts: list[str]) -> tuple[str, ...]:
+    meaning = metric.help.replace(f" {LEADER_ONLY}", " Leader only.")
     links = ", ".join(f"[{alert}](runbook.md#{alert.lower()})" for alert in alerts)
     served = "both" if len(metric.components) > 1 else metric.components[0]
-    return f"| `{metric.name}` | {metric.type} | {values(metric.labels)} | {meaning} | {served} | {links} |\n".replace(
-        "|  |", "| |"
-    ).replace("|  |", "| |")
-
-
-if __name__ == "__main__":
-    print(page(), end="")
+    return code(metric.name), metric.type, codes(metric.labels), meaning, served, links
