@@ -31,10 +31,9 @@ def test_of_the_label_of_the_image() -> None:
     assert f"ARG VERSION={VERSION}\n" in (ROOT / "deploy/Dockerfile").read_text()
 
 
-@pytest.mark.parametrize("directory", ["deploy", "docs", "README.md"])
+@pytest.mark.parametrize("directory", ["deploy", "docs"])
 def test_of_images(directory: str) -> None:
-    root = ROOT / directory
-    files = [file for file in root.rglob("*") if file.is_file()] if root.is_dir() else [root]
+    files = [file for file in (ROOT / directory).rglob("*") if file.is_file()]
     named = {(file, version) for file in files for version in IMAGE.findall(file.read_text(errors="ignore"))}
     assert named
     assert {version for _, version in named} == {VERSION}
