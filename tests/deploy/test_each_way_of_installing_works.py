@@ -7,6 +7,7 @@ Deployment run with their own service account, and the API server's audit log sa
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
@@ -24,6 +26,7 @@ from integration_operator.runtime.errors import NotFound
 from integration_operator.runtime.ref import Ref
 from integration_operator.shipped import shipped_directory
 from integration_operator_sandbox.controlplane.users import NAMESPACE
+from integration_operator_sandbox.localhost.machine import free_port
 from integration_operator_sandbox.platforms.aggregated.server import AggregatedApi
 from integration_operator_sandbox.platforms.keycloak import Keycloak
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
@@ -177,6 +180,44 @@ async def test_native(bare: World, syndesis_server: SyndesisServer, tmp_path: Pa
     if variant.namespaced:
         namespaces = {request["objectRef"].get("namespace") for request in requests}
         assert namespaces == {shop, fuse, rest, INFRASTRUCTURE, NAMESPACE}
+
+
+def by_kustomize_with_admission(installation: Installation, directory: Path, namespaces: list[str]) -> Installed:
+    overlay = {
+        "resources": [os.path.relpath(DEPLOY / "base", directory)],
+        "components": [os.path.relpath(DEPLOY / "admission", directory)],
+        "replicas": [{"name": ACCOUNT, "count": 1}],
+    }
+    (directory / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    return installation.by_kustomize(directory)
+
+
+ADMISSION = {
+    "kustomize": by_kustomize_with_admission,
+    "helm": by_helm(admission={"enabled": True}, replicas=1),
+}
+
+
+@pytest.mark.parametrize("install", ADMISSION.values(), ids=ADMISSION)
+async def test_admission(bare: World, tmp_path: Path, install: Install) -> None:
+    """One process, because two cannot listen on one port of this machine."""
+    configuration = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/integration-operator"
+    installation = Installation(bare, tmp_path)
+    async with install(installation, tmp_path, []) as documents:
+        bare.audit.mark()
+        async with installation.running("--admission-port", str(free_port()), "--bind-address", "127.0.0.1"):
+
+            async def completed() -> bool:
+                (webhook,) = (await bare.kubectl.get(configuration))["webhooks"]
+                config = webhook["clientConfig"]
+                return bool(config.get("caBundle") and config["service"].get("path"))
+
+            await bare.eventually("the process completes its configuration", completed)
+        requests = requests_of(bare, OPERATOR)
+    assert refused(requests) == []
+    roles = [d for d in documents if d["metadata"]["name"].endswith("-admission")]
+    assert granted(roles, ACCOUNT)
+    assert granted(roles, ACCOUNT) - used(requests) == set(), "nothing uses this"
 
 
 CONTROLLERS = {
