@@ -20,7 +20,7 @@ MINUTES ?= 60
   picture docs docs-serve packages dashboard sbom lock clean
 
 help: ## List the tasks
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # python-qpid-proton has no wheel for Linux, and not every machine has a C compiler.
 INSTALL_AMQP := pip install --no-build-isolation --require-hashes -r requirements-amqp.lock
