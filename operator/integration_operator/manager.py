@@ -117,14 +117,16 @@ class Operator:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run reflectors and workers, and the admission server if the settings ask for it."""
-        async with (
-            self._admission() as others,
-            _running(self.controller, self.cache.run, self.elector, self.stopped, others) as tasks,
-        ):
-            self.admission = tasks.get("admission")
-            yield
-        for backend in self.remote_backends.values():
-            await backend.close()
+        try:
+            async with (
+                self._admission() as others,
+                _running(self.controller, self.cache.run, self.elector, self.stopped, others) as tasks,
+            ):
+                self.admission = tasks.get("admission")
+                yield
+        finally:
+            for backend in self.remote_backends.values():
+                await backend.close()
 
     @asynccontextmanager
     async def _admission(self) -> AsyncIterator[Parts]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY
 
 from integration_operator.api import names
 from integration_operator.domain.model import naming
@@ -16,6 +15,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.runtime.ref import Ref
 from tests.support.documents import path, reason
 from tests.support.hostile import hostile, never
+from tests.support.scraped import sample
 from tests.support.tenants import tenant
 from tests.support.world import World
 
@@ -123,10 +123,11 @@ async def test_the_receiver_limits_who_may_offer(world: World) -> None:
 
 
 async def test_offers_of_other_namespaces_are_bounded(world: World) -> None:
-    def exhausted() -> float:
-        return REGISTRY.get_sample_value("integration_operator_offers_exhausted") or 0.0
+    async with world.operator(most_offers=3) as operator:
 
-    async with world.operator(most_offers=3):
+        def exhausted() -> float | None:
+            return sample(operator.state, "integration_operator_offers_exhausted")
+
         fuse = await world.namespace("fuse")
         syndesis = await world.syndesis(fuse)
         flood = await world.namespace("flood")
