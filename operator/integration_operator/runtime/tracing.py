@@ -52,6 +52,9 @@ class Tracer(Protocol):
     def start(self, name: str, attributes: Attributes) -> Span:
         """Start a trace with its first span."""
 
+    def shut_down(self) -> None:
+        """Send what is left; return after a moment in any case."""
+
 
 _current: ContextVar[Span | None] = ContextVar("span", default=None)
 
@@ -118,7 +121,7 @@ def exporting(service: str, version: str) -> Iterator[Tracer | None]:
 
     A tracer that cannot be made is a warning: no process depends on a collector.
     """
-    if not any(os.environ.get(name) for name in ENDPOINTS) or os.environ.get("OTEL_TRACES_EXPORTER") == "none":
+    if not _is_requested():
         yield None
         return
     protocol = next(filter(None, map(os.environ.get, PROTOCOLS)), PROTOCOL)
@@ -142,9 +145,16 @@ def exporting(service: str, version: str) -> Iterator[Tracer | None]:
         tracer.shut_down()
 
 
+def _is_requested() -> bool:
+    """Return True if an endpoint is set, and no variable switches traces off."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none":
+        return False
+    return any(os.environ.get(name) for name in ENDPOINTS)
+
+
 def _fail(span: Span, error: BaseException) -> None:
     """Mark a span as failed. A failure has a message for users; that of another error may have anything."""
     if isinstance(error, Failure):
-        span.fail(error.reason, str(error))
+        span.fail(error.reason, error.message)
     else:
         span.fail(type(error).__name__)
