@@ -169,5 +169,5 @@ def page() -> str:
     return (
         f"{HEAD}## Events\n\n{table(('event', 'level', 'meaning'), events)}\n"
         f"## Fields\n\n{table(('field', 'meaning'), fields)}"
-        "\n`level`, `timestamp` (UTC) and, for a defect, `exception` are in each line.\n"
+        "\nEach line begins with `timestamp` (UTC), `level` and `event`; that of a defect also has `exception`.\n"
     )
