@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import ssl
+import time
 
 import httpx
 import pytest
@@ -77,6 +78,23 @@ async def test_a_failure_has_a_message_and_a_defect_has_none(monkeypatch: pytest
     assert failed == [("Refused", "for users"), ("ValueError", "")]
     assert all(span.failed for span in collector.spans)
     assert b"hidden" not in collector.received
+
+
+def test_a_collector_that_is_away_is_logged_once(monkeypatch: pytest.MonkeyPatch, operator_log: io.StringIO) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hidden")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.1")
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+    with exporting("test", "1") as tracer:
+        assert tracer is not None
+        for _ in range(10):
+            tracer.start("a", {}).end()
+            time.sleep(0.1)
+    lines = [line for line in map(json.loads, operator_log.getvalue().splitlines()) if line["level"] == "error"]
+    assert [line["event"] for line in lines] == [
+        "Failed to export spans batch due to timeout, max retries or shutdown."
+    ]
+    assert "hidden" not in operator_log.getvalue()
 
 
 @pytest.mark.parametrize(("variable", "value"), [("OTEL_TRACES_EXPORTER", "none"), ("OTEL_SDK_DISABLED", "true")])

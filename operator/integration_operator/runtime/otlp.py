@@ -6,6 +6,8 @@ never time: nothing here waits for it, except ``shut_down``, for a moment. All s
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import time
 
@@ -22,6 +24,10 @@ SHUTDOWN_SECONDS = 0.8
 """Seconds that the end of a process waits for a collector: one in the cluster answers within some milliseconds."""
 
 
+REPEAT_SECONDS = 600.0
+"""Seconds before the same line of the library is logged again: it logs each attempt, four in ten seconds."""
+
+
 class OtlpTracer:
     """Starts traces. The names of the service in the environment take precedence over ``service`` and ``version``."""
 
@@ -33,6 +39,9 @@ class OtlpTracer:
         )
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer(service, version)
+        self._filter = _Seldom()
+        self._log_of_exports = logging.getLogger(OTLPSpanExporter.__module__)
+        self._log_of_exports.addFilter(self._filter)
 
     def start(self, name: str, attributes: Attributes) -> OtlpSpan:
         """Start a trace with its first span."""
@@ -43,6 +52,22 @@ class OtlpTracer:
         thread = threading.Thread(target=self._provider.shutdown, daemon=True)  # ends with the process
         thread.start()
         thread.join(SHUTDOWN_SECONDS)
+        self._log_of_exports.removeFilter(self._filter)
+
+
+class _Seldom(logging.Filter):
+    """Lets a message pass once in ``REPEAT_SECONDS``, whatever its arguments are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        if now - self._passed_at.get(record.msg, -math.inf) < REPEAT_SECONDS:
+            return False
+        self._passed_at[record.msg] = now
+        return True
 
 
 class OtlpSpan:
