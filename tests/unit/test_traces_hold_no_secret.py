@@ -65,6 +65,20 @@ async def test_requests_of_nothing_that_is_traced_have_no_span(monkeypatch: pyte
     assert (root.failed, request.failed) == (False, False)
 
 
+async def test_a_request_to_an_invalid_url_fails_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Collector.running() as collector:
+        use(collector, monkeypatch)
+        with exporting("test", "1") as tracer:
+            assert tracer is not None
+            with tracing.running(tracer.start("a", {})):
+                for server in ("http://10.0.0.1:99999", "http://[10.0.0.1"):
+                    KUBERNETES_REQUEST("GET", server, "/api/v1/pods", 0, 0.1)
+            await asyncio.to_thread(tracer.shut_down)
+    expected = {"http.request.method": "GET", "peer.service": "kubernetes", "error.type": "no answer"}
+    assert [span.attributes for span in collector.named("GET pods")] == [expected, expected]
+    assert not collector.named("a")[0].failed
+
+
 async def test_a_failure_has_a_message_and_a_defect_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Collector.running() as collector:
         use(collector, monkeypatch)

@@ -23,7 +23,6 @@ from integration_operator.runtime.tracing import Attributes
 SHUTDOWN_SECONDS = 0.8
 """Seconds that the end of a process waits for a collector: one in the cluster answers within some milliseconds."""
 
-
 REPEAT_SECONDS = 600.0
 """Seconds before the same line of the library is logged again: it logs each attempt, four in ten seconds."""
 

@@ -92,19 +92,11 @@ def fail(error: Exception) -> None:
 def add_request(system: str, resource: str, verb: str, server: str, path: str, status: int, seconds: float) -> None:
     """Add a request that ended to what runs, if that is traced; ``status`` 0 means no answer.
 
-    The attributes are those of OpenTelemetry's semantic conventions for HTTP clients (1.23). Of the URL, the query and
-    anything before the host are left out.
+    The attributes are those of OpenTelemetry's semantic conventions for HTTP clients (1.23).
     """
     if (parent := _current.get()) is None:
         return
-    parts = urlsplit(server + path)
-    attributes: dict[str, str | int | float] = {
-        "http.request.method": verb,
-        "url.full": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
-        "server.address": parts.hostname or "",
-        "server.port": parts.port or (443 if parts.scheme == "https" else 80),
-        "peer.service": system,
-    }
+    attributes = {"http.request.method": verb, "peer.service": system, **_url_attributes(server + path)}
     if status:
         attributes["http.response.status_code"] = status
     span = parent.child(f"{verb} {resource}", attributes, seconds=seconds)
@@ -143,6 +135,17 @@ def exporting(service: str, version: str) -> Iterator[Tracer | None]:
         yield tracer
     finally:
         tracer.shut_down()
+
+
+def _url_attributes(url: str) -> dict[str, str | int | float]:
+    """Return what a span has of a URL: no query, and nothing before the host. An invalid URL has nothing."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:  # the request failed for it
+        return {}
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return {"url.full": shown, "server.address": parts.hostname or "", "server.port": port}
 
 
 def _is_requested() -> bool:
