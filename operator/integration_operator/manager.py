@@ -32,6 +32,7 @@ from integration_operator.runtime.errors import NotFound
 from integration_operator.runtime.fence import set_alarm
 from integration_operator.runtime.lease import LeaderElector, LeadershipLost, fence_for, unique_identity
 from integration_operator.runtime.ref import Ref
+from integration_operator.runtime.tracing import Tracer
 from integration_operator.settings import Settings
 from integration_operator.state_metrics import ConnectionControllerState, OperatorState
 
@@ -78,6 +79,7 @@ class Operator:
         elector: LeaderElector | None = None,
         *,
         plan: PlanSettings | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.client = client
         self.elector = elector
@@ -106,6 +108,7 @@ class Operator:
                 teardowns_per_minute=settings.teardowns_per_minute,
             ),
             remote_backends=self.remote_backends,
+            tracer=tracer,
         )
         self.stopped = asyncio.Event()
         self.admission: asyncio.Task[None] | None = None
@@ -150,7 +153,14 @@ class ConnectionOperator:
     With an ``elector`` it stands by until it leads.
     """
 
-    def __init__(self, client: Client, settings: Settings, elector: LeaderElector | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        elector: LeaderElector | None = None,
+        *,
+        tracer: Tracer | None = None,
+    ) -> None:
         self.client = client
         self.elector = elector
         self.controller = ConnectionController(
@@ -158,6 +168,7 @@ class ConnectionOperator:
             _connection_services(settings, elector),
             workers=min(settings.workers, MAX_CONNECTION_WORKERS),
             verification=settings.verification_seconds,
+            tracer=tracer,
         )
         self.stopped = asyncio.Event()
         self.admission: asyncio.Task[None] | None = None

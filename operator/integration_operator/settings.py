@@ -373,6 +373,6 @@ def _reason(error: ErrorDetails) -> str:
             return f"must be true or false {got}"
         case "string_pattern_mismatch":
             return f"must match {context['pattern']} {got}"
-        case "string_type" | "path_type":
-            return f"must be text {got}"
+        case "string_type" | "path_type" | "tuple_type" as type_:
+            return f"must be {'a list, or text with commas' if type_ == 'tuple_type' else 'text'} {got}"
     return sanitized(error["msg"].removeprefix("Value error, "))

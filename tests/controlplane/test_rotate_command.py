@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+from datetime import UTC, datetime, timedelta
 
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.pair import Pair
@@ -51,6 +53,31 @@ async def test_the_rotation_is_followed(world: World) -> None:
         assert not [line for line in lines if line.endswith("… :")], "before the operator reports anything, it is said"
         assert f"user '{after}'" in lines[-2]
         assert f"'{before}' is deleted" in lines[-2]
+
+
+async def test_a_request_during_an_overlap_says_when_it_is_carried_out(world: World) -> None:
+    async with world.platforms(), world.operator():
+        pair, name = await ready_pair(world)
+        assert (await rotate(world, name))[0] == 0
+        between = await username(world, pair)
+        began = time.monotonic()
+        code, output = await rotate(world, name)
+        assert time.monotonic() - began < 30
+        assert code == 5, output
+        integration = await world.integration(pair)
+        assert integration is not None
+        moved = datetime.fromisoformat(integration["status"]["rotation"]["movedAt"])
+        end = (moved + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert f"the user before the last rotation remains until {end}, when the rotation begins" in output
+        assert "Is the operator running?" not in output
+
+        ref = Ref(pair.syndesis.namespace, naming.integration_name(pair))
+        elapsed = (datetime.now(UTC) - moved).total_seconds()
+        await world.patch("Integration", ref, {"spec": {"rotation": {"overlap": f"{elapsed + 8:.0f}s"}}})
+        code, output = await rotate(world, name)
+        assert code == 0, output
+        assert ", when the rotation begins" in output, "it is said, and followed"
+        assert await username(world, pair) != between
 
 
 async def test_a_request_that_is_not_followed_in_time(world: World) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from integration_operator.domain.model.conditions import CHOSEN, INFORMATIVE, ORDER, SIDES
-from integration_operator.domain.model.reasons import REASONS, Effect
+from integration_operator.domain.model.conditions import CHOSEN, INFORMATIVE, ORDER
+from integration_operator.domain.model.reasons import REASONS, SIDES, Effect
 
 
 def is_documented(type_: str, reason_: str) -> bool:

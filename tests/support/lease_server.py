@@ -178,13 +178,18 @@ class Candidate:
             LEASE,
             name,
             duration=duration,
-            fence=fence_for(duration, lambda: started + loop.time() * speed),
-            on_change=self.changes.append,
+            fence=fence_for(duration, lambda: started + loop.time() * speed, self._note_change),
             now=lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=loop.time() + ahead),
             jitter=(chance or random.Random(name)).random,
             sleep=sleep,
         )
         self.task = asyncio.create_task(self._run())
+
+    def _note_change(self, alarm: float) -> None:
+        """Note that this process begins to lead, or ends: the fence sets its alarm, or switches it off."""
+        leads = alarm > 0
+        if leads != (self.changes[-1:] == [True]):
+            self.changes.append(leads)
 
     async def _run(self) -> None:
         with suppress(LeadershipLost):

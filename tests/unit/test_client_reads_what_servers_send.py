@@ -111,8 +111,9 @@ async def test_a_path_that_is_no_path_of_an_object_is_not_sent(tmp_path: Path) -
 async def test_each_request_is_observed_with_its_status(tmp_path: Path) -> None:
     observed: list[tuple[str, str, int]] = []
 
-    def observe(verb: str, path: str, status: int, seconds: float) -> None:
+    def observe(verb: str, server: str, path: str, status: int, seconds: float) -> None:
         assert 0 <= seconds < 10
+        assert server == f"http://127.0.0.1:{port}"
         observed.append((verb, path, status))
 
     async with serving(refusing(404, "NotFound")) as port, client_of(port, tmp_path, observe=observe) as client:

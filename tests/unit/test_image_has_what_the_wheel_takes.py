@@ -81,6 +81,13 @@ def test_the_amqp_library_is_built_on_request_only() -> None:
     assert "apt-get" not in "".join(line for line in LINES if line != run)
 
 
+def test_the_libraries_for_traces_are_installed_on_request_only() -> None:
+    (run,) = [line for line in LINES if "requirements-otel.lock" in line and line.startswith("RUN")]
+    assert run.startswith('RUN if [ -n "$OTEL" ]; then')
+    assert "--require-hashes" in run
+    assert "ARG OTEL=" in LINES
+
+
 def test_the_base_can_be_pinned_and_the_user_is_a_number() -> None:
     stages = [line for line in LINES if line.startswith("FROM")]
     assert [stage.split()[1] for stage in stages] == ["${BASE}", "${BASE}"]

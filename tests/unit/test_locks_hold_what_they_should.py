@@ -16,8 +16,8 @@ TOP = Path(__file__).parents[2]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
 SANDBOX = tomllib.loads((TOP / "sandbox" / "pyproject.toml").read_text())
 RUNTIME, DEVELOPMENT, BUILD = "requirements.lock", "requirements-dev.lock", "requirements-build.lock"
-AMQP, GO = "requirements-amqp.lock", "requirements-go.lock"
-LOCKS = (RUNTIME, DEVELOPMENT, BUILD, AMQP, GO)
+AMQP, OTEL, GO = "requirements-amqp.lock", "requirements-otel.lock", "requirements-go.lock"
+LOCKS = (RUNTIME, DEVELOPMENT, BUILD, AMQP, OTEL, GO)
 COMPILES = ["setuptools", "cffi"]
 """What builds python-qpid-proton (its pyproject.toml). It has no wheel for Linux."""
 
@@ -99,6 +99,19 @@ def test_the_extra_adds_one_package_to_the_product() -> None:
     del others[canonicalize_name(Requirement(text).name)]
     assert others.items() <= pins(RUNTIME).items()
     assert others.items() <= pins(DEVELOPMENT).items()
+
+
+def test_the_lock_for_traces_is_what_its_extra_needs() -> None:
+    """Installed over the product it changes none of its packages, and is what is tested."""
+    extra, there = PROJECT["project"]["optional-dependencies"]["otel"], pins(OTEL)
+    assert set(there) == needed(extra)
+    for text in extra:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(there[canonicalize_name(requirement.name)]), text
+        assert canonicalize_name(requirement.name) not in pins(RUNTIME)
+    assert there.items() <= pins(DEVELOPMENT).items()
+    shared = there.keys() & pins(RUNTIME).keys()
+    assert {name: there[name] for name in shared} == {name: pins(RUNTIME)[name] for name in shared}
 
 
 def test_the_build_lock_has_the_backends_and_what_they_need() -> None:

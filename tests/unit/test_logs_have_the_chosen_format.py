@@ -50,6 +50,14 @@ def test_format(
             json.loads(line)
 
 
+def test_each_line_begins_with_time_level_and_event(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    structlog.get_logger("of.the.operator").bind(pair="shop/orders").warning("applied", kind="Secret")
+    logging.getLogger("kopf").warning("a warning")
+    lines = [list(json.loads(line)) for line in capsys.readouterr().err.splitlines()]
+    assert lines == [["timestamp", "level", "event", "pair", "kind"], ["timestamp", "level", "event"]]
+
+
 @pytest.mark.parametrize(
     ("level", "shown"), [("debug", ["debug", "info", "warning"]), ("info", ["info", "warning"]), ("error", [])]
 )

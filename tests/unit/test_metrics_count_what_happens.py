@@ -48,8 +48,8 @@ def test_a_request_to_the_api_server_is_counted_with_its_duration() -> None:
     labels = {"system": "kubernetes", "verb": "GET", "resource": "secrets"}
     missing, unanswered = (Growth("requests_total", **labels, code=code) for code in ("404", "none"))
     seconds = Growth("request_seconds_sum", system="kubernetes", verb="GET")
-    KUBERNETES_REQUEST("GET", "/api/v1/namespaces/shop/secrets/login", 404, 0.3)
-    KUBERNETES_REQUEST("GET", "/api/v1/secrets", 0, 2.0)
+    KUBERNETES_REQUEST("GET", "https://api", "/api/v1/namespaces/shop/secrets/login", 404, 0.3)
+    KUBERNETES_REQUEST("GET", "https://api", "/api/v1/secrets", 0, 2.0)
     assert (missing(), unanswered()) == (1.0, 1.0)
     assert seconds() == pytest.approx(2.3)
 

@@ -50,6 +50,8 @@ def test_lists_are_plain_text_everywhere(file: Path, monkeypatch: pytest.MonkeyP
         ("1: 2\n", ":1: 1: no such setting"),
         ("pairing_rules: [magic]\n", ":1: pairing_rules: there is no rule 'magic'"),
         ("pairing_rules: []\n", ":1: pairing_rules: name at least one"),
+        ("pairing_rules: 3\n", ":1: pairing_rules must be a list, or text with commas (got 3)"),
+        ("namespaces: {a: b}\n", ":1: namespaces must be a list, or text with commas (got {'a': 'b'})"),
         ("a: [\n", "not YAML"),
         ("- a\n", ":1: must be a mapping of settings, not a list"),
         ("[]\n", ":1: must be a mapping of settings, not a list"),

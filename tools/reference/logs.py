@@ -66,6 +66,7 @@ MEANINGS = {
     "lease watch ended": "the watch of a process that stands by failed",
     "mass deletion held": "the guard holds pairs whose objects vanished at once",
     "properties endpoint not found": "the release of Syndesis has none; the whole connection is replaced",
+    "protocol not supported": "the variable of OpenTelemetry names a protocol that traces cannot be sent with",
     "reconcile failed": "nothing could be done for a pair, or it could not be reported; it is tried again",
     "reconcile panicked": "a defect; the pair is tried again",
     "reflector failed": "a kind cannot be read; the first, the fifth and every twentieth failure in a row",
@@ -81,6 +82,7 @@ MEANINGS = {
     "stopped": "the process ends",
     "stopped unexpectedly": "a part of the process ended, which is a defect; the process ends",
     "stopping": "the process got a signal and finishes what runs",
+    "traces not exported": "the library is not installed, or a variable of OpenTelemetry is wrong; the process goes on",
     "webhook configuration not repaired": "the webhook configuration cannot be written",
     "webhook configuration repaired": "it had another path or certificate",
     "workers started": "the stores are up to date, and this process reconciles",
@@ -167,5 +169,5 @@ def page() -> str:
     return (
         f"{HEAD}## Events\n\n{table(('event', 'level', 'meaning'), events)}\n"
         f"## Fields\n\n{table(('field', 'meaning'), fields)}"
-        "\n`level`, `timestamp` (UTC) and, for a defect, `exception` are in each line.\n"
+        "\nEach line begins with `timestamp` (UTC), `level` and `event`; that of a defect also has `exception`.\n"
     )

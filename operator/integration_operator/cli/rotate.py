@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from integration_operator.api import names
-from integration_operator.cli.failure import NO_PAIR, fail, one_line
+from integration_operator.cli.failure import NO_PAIR, UNFINISHED, fail, one_line
 from integration_operator.cli.flags import Context, Kubeconfig
 from integration_operator.cli.following import described_condition, follow
 from integration_operator.cli.output import say
 from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.model.rotation import format_time
 from integration_operator.domain.policies.integrations import parse_integration
+from integration_operator.domain.policies.rotation import overlap
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings, load
 
@@ -78,12 +80,24 @@ async def _rotate_one(client: Client, ref: Ref, path: str, within: float) -> Non
     say(f"{ref}: rotation requested")
     if not within:
         return
+    until = datetime.now(UTC) + timedelta(seconds=within)
 
     def look(current: Integration) -> tuple[str, bool]:
         state = described_condition(current, "Rotating")
-        return state, _rotated_at(current) != before and state.startswith(MOVED)
+        is_rotated = _rotated_at(current) != before
+        if is_rotated or current.moved_at is None:
+            return state, is_rotated and state.startswith(MOVED)
+        begins = current.moved_at + overlap(current)
+        if begins > until:
+            fail(f"{ref}: {_waits(begins)}; the command does not wait for it", UNFINISHED)
+        return _waits(begins), False
 
     await follow(client, path, ref, look, within=within)
+
+
+def _waits(begins: datetime) -> str:
+    """Say that a rotation begins only when there is one user."""
+    return f"the user before the last rotation remains until {format_time(begins)}, when the rotation begins"
 
 
 def _rotated_at(integration: Integration) -> object:

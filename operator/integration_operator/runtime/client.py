@@ -42,8 +42,9 @@ REQUESTS_LOG = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 Query = Mapping[str, str]
-Observer = Callable[[str, str, int, float], None]
-"""Called after each request with (verb, path, status, seconds); status 0 means no answer."""
+Observer = Callable[[str, str, str, int, float], None]
+"""Called after each request with (verb, server, path, status, seconds). The URL is server and path; status 0 means no
+answer."""
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -326,7 +327,7 @@ class Client:
                 if REQUESTS_LOG.isEnabledFor(logging.DEBUG):
                     log.debug("request", verb=verb, path=path, status=status, seconds=round(took, 4))
                 if self._observe is not None:
-                    self._observe(verb, path, status, took)
+                    self._observe(verb, self.server, path, status, took)
         return document if isinstance(document, dict) else {}
 
     def _seconds(self, verb: str) -> float:

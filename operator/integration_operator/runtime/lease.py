@@ -110,7 +110,7 @@ def fence_for(
 
 
 class LeaderElector:
-    """Elects this process or another one; ``on_change`` is called when this one begins to lead and when it ends.
+    """Elects this process or another one.
 
     ``duration`` is that of the Lease in seconds. ``fence`` (see ``fence_for``) is open exactly while this process
     leads, and its clock is the election's.
@@ -124,7 +124,6 @@ class LeaderElector:
         *,
         duration: int,
         fence: Fence,
-        on_change: Callable[[bool], None] = lambda leading: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -138,7 +137,6 @@ class LeaderElector:
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{lease.namespace}/leases"
         self._path = f"{self._collection}/{lease.name}"
         self._duration = duration
-        self._on_change = on_change
         self._clock = fence.clock
         self._now = now
         self._jitter = jitter
@@ -170,7 +168,6 @@ class LeaderElector:
         """Stand by until this process leads, then renew the Lease. Raises ``LeadershipLost`` when it is lost."""
         while not await self._acquire():
             await self._stand_by()
-        self._on_change(True)
         self._log.info("leading")
         self._leading.set()
         reason = await self._hold()
@@ -178,7 +175,6 @@ class LeaderElector:
             return
         self.fence.close()
         self.lost = True
-        self._on_change(False)
         self._log.error("leadership lost", reason=reason)
         raise LeadershipLost(f"Lease {self._lease}: {reason}")
 
@@ -192,7 +188,6 @@ class LeaderElector:
         self.fence.close()
         if not was_leading:
             return
-        self._on_change(False)
         async with self._renewing:
             with suppress(ApiError, TimeoutError):
                 async with asyncio.timeout(RELEASE_SECONDS):

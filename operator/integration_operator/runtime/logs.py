@@ -9,7 +9,7 @@ import logging
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 QUIET = ("kopf", "aiohttp", "asyncio")
 """Loggers of libraries, which log warnings and errors only."""
@@ -42,6 +42,7 @@ def configure(level: str, format_: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _begin_with_event,
                 renderer,
             ],
         )
@@ -51,3 +52,8 @@ def configure(level: str, format_: str) -> None:
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _begin_with_event(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Return a line that begins with what each line has, in the same place."""
+    return {**{key: line.pop(key) for key in ("timestamp", "level", "event")}, **line}

@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from integration_operator.runtime import tracing
 from integration_operator.runtime.client import Observer
 from integration_operator.runtime.reflector import Reflector, State, WatchEnd
 from integration_operator.runtime.workqueue import WorkQueue
@@ -81,11 +82,16 @@ class RequestMetrics:
         )
 
     def of(self, system: str, resource_of: Callable[[str], str]) -> Observer:
-        """Return what counts the requests to a system; ``resource_of`` returns the resource of a path."""
+        """Return what counts the requests to a system and adds them to their traces.
 
-        def observe(verb: str, path: str, status: int, seconds: float) -> None:
-            self.requests.labels(system, verb, resource_of(path), code_of(status)).inc()
+        ``resource_of`` returns the resource of a path.
+        """
+
+        def observe(verb: str, server: str, path: str, status: int, seconds: float) -> None:
+            resource = resource_of(path)
+            self.requests.labels(system, verb, resource, code_of(status)).inc()
             self.request_seconds.labels(system, verb).observe(seconds)
+            tracing.add_request(system, resource, verb, server, path, status, seconds)
 
         return observe
 

@@ -56,6 +56,8 @@ class WorkQueue(Generic[K]):
         self._waiting: dict[K, float] = {}
         """The ready keys, and since when."""
         self._working: dict[K, float] = {}
+        self._waited: dict[K, float] = {}
+        """The keys that are being processed, and for how many seconds each waited."""
         self._again: set[K] = set()
         self._later: list[tuple[float, int, K]] = []
         self._due: dict[K, float] = {}
@@ -132,7 +134,8 @@ class WorkQueue(Generic[K]):
             self._promote()
             if (key := self._next()) is not None:
                 now = self._clock()
-                self._on_get(now - self._waiting.pop(key))
+                self._waited[key] = now - self._waiting.pop(key)
+                self._on_get(self._waited[key])
                 self._working[key] = now
                 self._drained.clear()
                 return key
@@ -174,12 +177,17 @@ class WorkQueue(Generic[K]):
             if not parked:
                 del self._parked[group]
 
+    def seconds_waited(self, key: K) -> float:
+        """Return the seconds that a key which is being processed waited for a worker."""
+        return self._waited[key]
+
     def clear_dirty(self, key: K) -> None:
         """Drop additions since the worker took the key: the worker reads the stores now."""
         self._again.discard(key)
 
     def done(self, key: K) -> None:
         """Mark the key as processed."""
+        self._waited.pop(key, None)
         if self._working.pop(key, None) is not None and self._group_of is not None:
             self._leave_group(key)
         if not self._working:

@@ -110,6 +110,8 @@ class _Counted:
     def end(self, status: int) -> None:
         """Count the request; ``status`` 0 means no answer."""
         if not self._ended:
-            path = self._request.url.raw_path.decode("ascii")  # a decoded realm could look like other segments
-            metrics.KEYCLOAK_REQUEST(self._request.method, path, status, time.monotonic() - self._began)
+            url = self._request.url
+            server, path = f"{url.scheme}://{url.netloc.decode('ascii')}", url.raw_path.decode("ascii")
+            # As it was sent: a decoded realm could look like other segments.
+            metrics.KEYCLOAK_REQUEST(self._request.method, server, path, status, time.monotonic() - self._began)
         self._ended = True

@@ -234,7 +234,7 @@ class SyndesisClient:
         finally:
             took = time.monotonic() - began
             read.seconds += took
-            metrics.SYNDESIS_REQUEST(method, path, status, took)
+            metrics.SYNDESIS_REQUEST(method, self._api, path, status, took)
         read.bytes += len(data)
         try:
             answer = parse(data, max_values=MAX_VALUES) if data else None

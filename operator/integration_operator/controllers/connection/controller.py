@@ -43,6 +43,7 @@ from integration_operator.runtime.reflector import Callbacks, Reflector, State, 
 from integration_operator.runtime.resources import Resource
 from integration_operator.runtime.store import Store
 from integration_operator.runtime.token_bucket import TokenBuckets
+from integration_operator.runtime.tracing import Tracer
 from integration_operator.runtime.workqueue import BURST, PER_SECOND, WorkQueue
 from integration_operator.runtime.writer import Writer
 
@@ -82,6 +83,7 @@ class ConnectionController:
         workers: int = 8,
         verification: float = 600.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tracer: Tracer | None = None,
     ) -> None:
         self.client = client
         self._clock = asyncio.get_running_loop().time
@@ -116,11 +118,13 @@ class ConnectionController:
         self._controller = Controller(
             self.reconcile,
             self.queue,
+            kind="Connection",
             workers=workers,
             synced=self._synced.wait,
             metrics=metrics.CONTROLLER,
             log_fields=Ref._asdict,
             clock=self._clock,
+            tracer=tracer,
         )
         self.connections.subscribe(self._connection_changed)
         self.secrets.subscribe(self._neighbour_changed)

@@ -44,6 +44,7 @@ from integration_operator.runtime.errors import Incomplete
 from integration_operator.runtime.event_recorder import EventRecorder
 from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.token_bucket import TokenBuckets
+from integration_operator.runtime.tracing import Tracer
 from integration_operator.runtime.workqueue import BURST, PER_SECOND, WorkQueue
 
 MAX_PASSES = 8
@@ -85,6 +86,7 @@ class IntegrationController:
         backend: Backend | None = None,
         remote_backends: Mapping[str, RemoteBackend] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tracer: Tracer | None = None,
     ) -> None:
         self._clock = asyncio.get_running_loop().time
         self._now = now
@@ -127,11 +129,13 @@ class IntegrationController:
         self._controller = Controller(
             self.reconcile,
             self.queue,
+            kind="Integration",
             workers=options.workers,
             synced=cache.synced,
             metrics=metrics.CONTROLLER,
             log_fields=_log_fields,
             clock=self._clock,
+            tracer=tracer,
         )
         self._first_seen: dict[str, float] = {}
         self._watches = Watches(cache, self._gatherer, self.queue)

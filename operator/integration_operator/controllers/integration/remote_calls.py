@@ -25,6 +25,7 @@ from integration_operator.domain.model.actions import ChildKind, DeleteRemote, E
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
 from integration_operator.domain.model.remote_state import RemoteState
+from integration_operator.runtime import tracing
 from integration_operator.runtime.backoff import backoff
 from integration_operator.runtime.conditions import Event
 from integration_operator.runtime.errors import Failure
@@ -184,10 +185,11 @@ class RemoteCalls:
             raise Failure("DeliveryNotAvailable", f"This operator has no delivery {call.delivery!r}")
         warning, platform = None, ""
         try:
-            if isinstance(call, EnsureRemote):
-                state, platform = await backend.ensure(call), call.platform
-            else:
-                state, warning = RemoteState(call.delivery, id=call.username), await backend.delete(call)
+            with tracing.step(*_span(call)):
+                if isinstance(call, EnsureRemote):
+                    state, platform = await backend.ensure(call), call.platform
+                else:
+                    state, warning = RemoteState(call.delivery, id=call.username), await backend.delete(call)
         except Exception:  # a call that is deferred may follow one that was sent
             self._remote_states.doubt(integration, call.kind, call.delivery, call.username)
             raise
@@ -226,3 +228,16 @@ def _desired(call: Call) -> tuple[object, ...]:
     if isinstance(call, EnsureRemote):
         return "ensure", call.delivery, call.applied, call.credentials, call.username, call.platform
     return "delete", call.delivery, call.username
+
+
+def _span(call: Call) -> tuple[str, dict[str, str]]:
+    """Return name and attributes of the span of a call, which may last longer than the reconcile that started it."""
+    name = "ensure over REST" if isinstance(call, EnsureRemote) else "delete over REST"
+    return name, {
+        "call.pair": str(call.pair),
+        "call.kind": call.kind,
+        "call.namespace": call.ref.namespace,
+        "call.name": call.ref.name,
+        "call.delivery": call.delivery,
+        "call.why": call.why,
+    }

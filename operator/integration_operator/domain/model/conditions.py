@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from integration_operator.domain.model.checks import Check
-from integration_operator.domain.model.reasons import EFFECTS, Effect, effect_of
+from integration_operator.domain.model.reasons import EFFECTS, SIDES, Effect, effect_of
 from integration_operator.runtime.conditions import Condition, Event
 from integration_operator.runtime.text import sanitized
 
@@ -33,10 +33,7 @@ act, a user chose it, or it is being deleted."""
 NO_REASON, OTHER_REASON = "", "Other"
 """In place of a reason: there is no condition, or the reason came from the API server or a webhook."""
 
-SIDES: tuple[ConditionType, ...] = ("CredentialsReady", "UserReady", "ConnectionReady")
-"""The conditions of a delivery's steps, in order."""
-
-SIDES_OF_BINDING = SIDES[:2]
+SIDES_OF_BINDING: tuple[ConditionType, ...] = SIDES[:2]
 """A binding has no connection."""
 
 ORDER: tuple[ConditionType, ...] = ("Paired", *SIDES)

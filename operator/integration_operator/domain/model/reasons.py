@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 
 class Effect(Enum):
@@ -33,10 +34,9 @@ class Reason:
 
 
 PAIRED = ("Paired",)
-CREDENTIALS = ("CredentialsReady",)
-USER = ("UserReady",)
-CONNECTION = ("ConnectionReady",)
-SIDES = (*CREDENTIALS, *USER, *CONNECTION)
+SIDES: Final = ("CredentialsReady", "UserReady", "ConnectionReady")
+"""The conditions of a delivery's steps, in order."""
+CREDENTIALS, USER, CONNECTION = ((side,) for side in SIDES)
 SERVING = (*CREDENTIALS, *USER)
 """Conditions with the reasons of the AddressSpace: the credential's before anything is created, then the user's."""
 REMOTE_USER = (*USER, "Rotating")

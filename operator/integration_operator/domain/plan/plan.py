@@ -20,7 +20,6 @@ from integration_operator.domain.model.actions import (
 )
 from integration_operator.domain.model.checks import Check
 from integration_operator.domain.model.conditions import (
-    SIDES,
     SIDES_OF_BINDING,
     ConditionType,
     condition,
@@ -31,6 +30,7 @@ from integration_operator.domain.model.credential import Credential
 from integration_operator.domain.model.facts import DeliverablePair, Facts
 from integration_operator.domain.model.integration import Integration
 from integration_operator.domain.model.pair import Pair
+from integration_operator.domain.model.reasons import SIDES
 from integration_operator.domain.plan.connection import plan_connection
 from integration_operator.domain.plan.credential import plan_credential
 from integration_operator.domain.plan.integration import offer, offers_that_give_way, upkeep
