@@ -19,17 +19,19 @@ from typing import Any, Protocol
 
 import kopf
 import structlog
-from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
 
 from integration_operator import __version__
+from integration_operator.endpoints import Endpoints
 from integration_operator.runtime.client import Client
 from integration_operator.runtime.lease import LeaderElector, LeadershipLost
 from integration_operator.runtime.reflector import Reflector
 from integration_operator.runtime.text import sanitized
 from integration_operator.runtime.workqueue import WorkQueue
 from integration_operator.settings import Settings
+from integration_operator.status_page.query import Query
+from integration_operator.status_page.report import Report
 
 log = structlog.get_logger(__name__)
 
@@ -61,13 +63,15 @@ class CannotListen(Exception):
 class Hosted(Protocol):
     """The controllers of a process. ``stopped`` is set if a part of it stopped unexpectedly.
 
-    ``admission`` answers admission reviews, None if the process answers none.
+    ``admission`` answers admission reviews, None if the process answers none. ``report`` makes what the status page
+    shows, None if the process has none.
     """
 
     client: Client
     elector: LeaderElector | None
     stopped: asyncio.Event
     admission: asyncio.Task[None] | None
+    report: Callable[[Query], Report] | None
 
     @property
     def state(self) -> Collector:
@@ -216,25 +220,33 @@ def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event, close
 
 @asynccontextmanager
 async def _observability(process: Hosted, settings: Settings) -> AsyncIterator[Close]:
-    """Serve /metrics and /readyz; yield what ends that earlier than the context does."""
-
-    async def scrape(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def ready(_: web.Request) -> web.Response:
-        unsynced = process.unsynced()
-        lines = [f"{kind}: {problem}" for kind, problem in unsynced.items()] or ["ok"]
-        return web.Response(text="\n".join(lines) + "\n", status=503 if unsynced else 200)
-
-    application = web.Application()
-    application.add_routes([web.get("/metrics", scrape), web.get("/readyz", ready)])
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    if settings.metrics_port:
-        await web.TCPSite(runner, settings.bind_address, settings.metrics_port).start()
+    """Serve the metrics port; yield what ends that earlier than the context does."""
     REGISTRY.register(process.state)
+    serving = asyncio.create_task(_serve_metrics_port(process, settings), name="metrics port")
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("stopped unexpectedly", part=task.get_name(), exc_info=error)
+            process.stopped.set()
+
+    serving.add_done_callback(ended)
+
+    async def close() -> None:
+        serving.cancel()
+        await asyncio.wait([serving])
+
     try:
-        yield runner.cleanup
+        yield close
     finally:
         REGISTRY.unregister(process.state)
-        await runner.cleanup()
+        await close()
+
+
+async def _serve_metrics_port(process: Hosted, settings: Settings) -> None:
+    """Serve until cancelled, over TLS if there is a certificate or if tokens are sent."""
+    if not settings.metrics_port:
+        return
+    report = process.report if settings.status_page else None
+    async with asyncio.TaskGroup() as group:
+        server = Endpoints(process.unsynced, report)
+        group.create_task(server.listen(settings.bind_address, settings.metrics_port), name="metrics server")

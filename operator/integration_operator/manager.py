@@ -34,6 +34,8 @@ from integration_operator.runtime.lease import LeaderElector, LeadershipLost, fe
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
 from integration_operator.state_metrics import ConnectionControllerState, OperatorState
+from integration_operator.status_page.query import Query
+from integration_operator.status_page.report import Report, Reporter
 
 log = structlog.get_logger(__name__)
 
@@ -113,6 +115,9 @@ class Operator:
         self.reflectors = self.cache.reflectors
         self.unsynced = self.cache.unsynced
         self.state = OperatorState(self.cache, self.controller, self.remote_backends, elector)
+        self.report: Callable[[Query], Report] | None = Reporter(
+            self.cache, self.controller, self.remote_backends, elector
+        ).report
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -163,6 +168,7 @@ class ConnectionOperator:
         self.reflectors = self.controller.reflectors
         self.unsynced = self.controller.unsynced
         self.state = ConnectionControllerState(self.controller, elector)
+        self.report: Callable[[Query], Report] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
