@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Protocol
@@ -36,6 +37,11 @@ PAGES, BURST = 5.0, 20
 
 METHODS = ("GET", "HEAD")
 
+HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:[0-9]+)?")
+"""The header ``Host``: a name or address, perhaps with a port."""
+
+NOT_FORWARDED = "forward the port with kubectl port-forward, or set metrics_authentication"
+
 UNAUTHORIZED = {"WWW-Authenticate": 'Bearer realm="integration-operator"'}
 BROWSER_UNAUTHORIZED = {"WWW-Authenticate": 'Basic realm="integration-operator: a token as password", charset="UTF-8"'}
 """A browser asks for user and password, and has no other way to send a token."""
@@ -54,7 +60,7 @@ class Endpoints(BoundedServer):
     """Answers on the metrics port.
 
     ``report`` makes what the status page shows, None if there is no such page. With ``access`` everything but /readyz
-    needs a token.
+    needs a token; without it the status page is shown to clients in the same pod only.
     """
 
     def __init__(
@@ -109,8 +115,11 @@ class Endpoints(BoundedServer):
         return web.Response(text="\n".join(lines) + "\n", status=503 if unsynced else 200)
 
     def _status(self, request: web.BaseRequest) -> web.Response:
-        if self._access is None and not is_local_name(request.host):
-            return _refusal(421, text="open this page by an IP address, localhost or the name of the Service")
+        if self._access is None:
+            if not is_loopback(request.remote or ""):
+                return _refusal(403, text=NOT_FORWARDED)
+            if not is_local_name(request.host):
+                return _refusal(421, text="open this page as localhost")
         if wait := self._pages.take(self._clock()):
             return _refusal(429, {"Retry-After": str(int(wait) + 1)})
         try:
@@ -124,19 +133,29 @@ class Endpoints(BoundedServer):
         return web.Response(text=text, content_type=content_type, charset="utf-8", headers=HEADERS)
 
 
-def is_local_name(host: str) -> bool:
-    """Check if the name of a request can only be one of this cluster or machine.
-
-    A browser that has such a page open lets no other site read it. A site that makes its own DNS name lead to the
-    address of the page (DNS rebinding) could, but it cannot send one of these.
-    """
-    name, _, port = host.rpartition(":") if not host.endswith("]") and ":" in host else (host, "", "")
-    if port and not port.isdecimal():
-        return False
+def is_loopback(address: str) -> bool:
+    """Check if a client is in the operator's own pod, as ``kubectl port-forward`` is: the API server let it in."""
     try:
-        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+        ip = ipaddress.ip_address(address)
     except ValueError:
-        return bool(name) and ("." not in name or name.endswith((".svc", ".svc.cluster.local")))
+        return False
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+
+
+def is_local_name(host: str) -> bool:
+    """Check if the header ``Host`` has localhost or an IP address.
+
+    A browser lets no other site read the page. A site that makes its own DNS name lead to a forwarded port (DNS
+    rebinding) could, but it cannot send one of these.
+    """
+    match = HOST.fullmatch(host)
+    if match is None:
+        return False
+    name = match["name"].strip("[]")
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost"
     return True
 
 

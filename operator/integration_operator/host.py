@@ -13,6 +13,7 @@ import errno
 import itertools
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol
@@ -23,8 +24,11 @@ from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
 
 from integration_operator import __version__
+from integration_operator.api import names
 from integration_operator.endpoints import Endpoints
+from integration_operator.runtime.certificate_files import follow, load
 from integration_operator.runtime.client import Client
+from integration_operator.runtime.delegated_access import Access
 from integration_operator.runtime.lease import LeaderElector, LeadershipLost
 from integration_operator.runtime.reflector import Reflector
 from integration_operator.runtime.text import sanitized
@@ -92,14 +96,14 @@ class Hosted(Protocol):
         """Run the controllers in a context; on exit, wait for running reconciles."""
 
 
-async def serve(process: Hosted, settings: Settings) -> None:
-    """Run a process, whose client is open, until a signal ends it.
+async def serve(process: Hosted, settings: Settings, access: Access | None = None) -> None:
+    """Run a process, whose client is open, until a signal ends it. ``access`` reviews who reads the metrics port.
 
     Raises ``ProcessFailed`` for a defect, ``LeadershipLost``, and ``CannotListen`` before the start.
     """
     check_ports(settings)
     hosted, stop = asyncio.Event(), asyncio.Event()
-    async with _observability(process, settings) as close:
+    async with _observability(process, settings, access) as close:
         running = process.running()
         await running.__aenter__()
         log.info("started", server=process.client.server, version=__version__)
@@ -219,10 +223,10 @@ def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event, close
 
 
 @asynccontextmanager
-async def _observability(process: Hosted, settings: Settings) -> AsyncIterator[Close]:
+async def _observability(process: Hosted, settings: Settings, access: Access | None) -> AsyncIterator[Close]:
     """Serve the metrics port; yield what ends that earlier than the context does."""
     REGISTRY.register(process.state)
-    serving = asyncio.create_task(_serve_metrics_port(process, settings), name="metrics port")
+    serving = asyncio.create_task(_serve_metrics_port(process, settings, access), name="metrics port")
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -242,11 +246,20 @@ async def _observability(process: Hosted, settings: Settings) -> AsyncIterator[C
         await close()
 
 
-async def _serve_metrics_port(process: Hosted, settings: Settings) -> None:
-    """Serve until cancelled, over TLS if there is a certificate or if tokens are sent."""
+async def _serve_metrics_port(process: Hosted, settings: Settings, access: Access | None) -> None:
+    """Serve until cancelled. Tokens are sent over TLS only."""
     if not settings.metrics_port:
         return
-    report = process.report if settings.status_page else None
+    endpoints = Endpoints(process.unsynced, process.report if settings.status_page else None, access)
     async with asyncio.TaskGroup() as group:
-        server = Endpoints(process.unsynced, report)
-        group.create_task(server.listen(settings.bind_address, settings.metrics_port), name="metrics server")
+        context = None
+        if settings.metrics_certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            group.create_task(follow(settings.metrics_certificate, context), name="certificate of the metrics port")
+        elif access is not None:
+            from integration_operator.runtime.self_signed import self_signed  # loads cryptography, which needs 8 MiB
+
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            load(context, *self_signed("localhost", f"{names.FIELD_MANAGER} metrics"))
+        port = endpoints.listen(settings.bind_address, settings.metrics_port, context)
+        group.create_task(port, name="metrics server")

@@ -28,6 +28,7 @@ from integration_operator.controllers.integration.preview import problems
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
+from integration_operator.runtime.delegated_access import Access
 from integration_operator.runtime.errors import NotFound
 from integration_operator.runtime.fence import set_alarm
 from integration_operator.runtime.lease import LeaderElector, LeadershipLost, fence_for, unique_identity
@@ -194,6 +195,19 @@ async def election(settings: Settings, lease: str) -> AsyncIterator[LeaderElecto
             duration=settings.lease_seconds,
             fence=fence_for(settings.lease_seconds, alarm=set_alarm),
         )
+
+
+@asynccontextmanager
+async def delegated_access(settings: Settings) -> AsyncIterator[Access | None]:
+    """Yield what reviews who reads the metrics port, None if the settings do not ask for it.
+
+    Its client has no fence, because a process that stands by is scraped too, and shares no limit with the workers.
+    """
+    if not settings.metrics_authentication:
+        yield None
+        return
+    async with _client(settings, user_agent=f"{names.FIELD_MANAGER}/authentication") as client:
+        yield Access(client, time.monotonic)
 
 
 @asynccontextmanager

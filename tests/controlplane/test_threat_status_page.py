@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from contextlib import suppress
 
@@ -76,15 +77,27 @@ async def test_a_name_that_leads_here_is_refused(world: World, replicas: Replica
         "localhost": 200,
         f"localhost:{port}": 200,
         "[::1]:8081": 200,
-        "integration-operator-metrics.integration-operator.svc:8081": 200,
+        "integration-operator.integration-operator.svc:8081": 421,
         "evil.example": 421,
         f"evil.example:{port}": 421,
         "127.0.0.1.evil.example": 421,
-        "svc.evil.example": 421,
+        "localhost.evil.example": 421,
+        "[evil.example]": 421,
         "": 421,
     }
     for name, status in names.items():
         assert (await fetch(port, "/status.json", Host=name)).status == status, name
+
+
+async def test_a_pod_gets_no_page(world: World, replicas: Replicas) -> None:
+    """Without authentication only a forwarded port leads to it, which the API server has to allow."""
+    addresses = [a.address for found in psutil.net_if_addrs().values() for a in found if a.family is socket.AF_INET]
+    others = [address for address in addresses if not address.startswith("127.")]
+    assert others, "this machine has an address"
+    port = await serving(world, replicas, "--bind-address", "0.0.0.0")
+    for path, status in {"/status": 403, "/status.json": 403, "/metrics": 200, "/readyz": 200}.items():
+        assert (await fetch(port, path, host=others[0])).status == status, path
+        assert (await fetch(port, path)).status == 200, path
 
 
 @pytest.mark.parametrize(

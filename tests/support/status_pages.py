@@ -31,10 +31,12 @@ class Answer:
         return json.loads(self.text)
 
 
-async def fetch(port: int, path: str = "/status", *, method: str = "GET", tls: bool = False, **headers: str) -> Answer:
+async def fetch(
+    port: int, path: str = "/status", *, method: str = "GET", tls: bool = False, host: str = HOST, **headers: str
+) -> Answer:
     """Send a request and return the answer. ``_`` in the name of a header stands for ``-``."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    url = f"{'https' if tls else 'http'}://{HOST}:{port}{path}"
+    url = f"{'https' if tls else 'http'}://{host}:{port}{path}"
     async with aiohttp.ClientSession() as session, session.request(method, url, headers=sent, ssl=False) as response:
         return Answer(response.status, response.headers, await response.text())
 
