@@ -147,7 +147,7 @@ class Reporter:
             query=query,
             total=total,
             pages=pages,
-            integrations=[_row(i, at) for i in _page(matching, query.page)],
+            integrations=[row_of(i, at) for i in _page(matching, query.page)],
         )
 
     def _matching(self, query: Query, keys: Iterable[tuple[State, str]]) -> dict[State, list[Integration]]:
@@ -213,7 +213,7 @@ def _page(matching: Mapping[State, list[Integration]], page: int) -> list[Integr
     return found
 
 
-def _row(integration: Integration, at: datetime) -> Row:
+def row_of(integration: Integration, at: datetime) -> Row:
     """Return the row of an Integration, in whose status a tenant may have written anything."""
     state, cause = cause_of(integration.status, deleting=integration.live.deleting)
     reason = sanitized(_text(cause.get("reason")))
@@ -229,7 +229,7 @@ def _row(integration: Integration, at: datetime) -> Row:
         reason=reason,
         message=sanitized(_text(cause.get("message"))),
         who_acts=acts.value,
-        next_step=_plain(next_step_of(reason)) if waits else "",
+        next_step=plain(next_step_of(reason)) if waits else "",
         age=age_of(integration.created, at),
         since=age_of(cause.get("lastTransitionTime"), at) if cause else "",
     )
@@ -239,6 +239,6 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _plain(markdown: str) -> str:
+def plain(markdown: str) -> str:
     """Return a text of the documentation without its marks."""
     return MARKDOWN_LINK.sub(r"\1", markdown).replace("`", "")
