@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -40,6 +39,8 @@ METHODS = ("GET", "HEAD")
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:[0-9]+)?")
 """The header ``Host``: a name or address, perhaps with a port."""
 
+LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+OF_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id")
 NOT_FORWARDED = "forward the port with kubectl port-forward, or set metrics_authentication"
 
 UNAUTHORIZED = {"WWW-Authenticate": 'Bearer realm="integration-operator"'}
@@ -49,23 +50,17 @@ BROWSER_UNAUTHORIZED = {"WWW-Authenticate": 'Basic realm="integration-operator: 
 REFUSALS = {Decision.UNAUTHENTICATED: 401, Decision.FORBIDDEN: 403, Decision.UNAVAILABLE: 503}
 
 
-class Ready(Protocol):
-    """What /readyz says."""
-
-    def __call__(self) -> Mapping[str, str]:
-        """Return the kinds that are neither in sync nor absent, with the problem."""
-
-
 class Endpoints(BoundedServer):
     """Answers on the metrics port.
 
-    ``report`` makes what the status page shows, None if there is no such page. With ``access`` everything but /readyz
-    needs a token; without it the status page is shown to clients in the same pod only.
+    ``unsynced`` returns the kinds that make /readyz fail, with the problem. ``report`` makes what the status page
+    shows, None if there is no such page. With ``access`` everything but /readyz needs a token; without it the status
+    page is shown to a forwarded port only.
     """
 
     def __init__(
         self,
-        unsynced: Ready,
+        unsynced: Callable[[], Mapping[str, str]],
         report: Callable[[Query], Report] | None = None,
         access: Access | None = None,
         clock: Callable[[], float] = monotonic,
@@ -116,7 +111,7 @@ class Endpoints(BoundedServer):
 
     def _status(self, request: web.BaseRequest) -> web.Response:
         if self._access is None:
-            if not is_loopback(request.remote or ""):
+            if not is_forwarded(request):
                 return _refusal(403, text=NOT_FORWARDED)
             if not is_local_name(request.host):
                 return _refusal(421, text="open this page as localhost")
@@ -133,13 +128,13 @@ class Endpoints(BoundedServer):
         return web.Response(text=text, content_type=content_type, charset="utf-8", headers=HEADERS)
 
 
-def is_loopback(address: str) -> bool:
-    """Check if a client is in the operator's own pod, as ``kubectl port-forward`` is: the API server let it in."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
+def is_forwarded(request: web.BaseRequest) -> bool:
+    """Check if a request came as ``kubectl port-forward`` sends it: from within the pod, and through no proxy.
+
+    The API server let it in. The sidecar of a service mesh is in the pod, too, and brings what any pod sends: it has
+    another address (Istio: 127.0.0.6), or adds headers.
+    """
+    return request.remote in LOOPBACK and not any(header in request.headers for header in OF_PROXIES)
 
 
 def is_local_name(host: str) -> bool:

@@ -7,6 +7,7 @@ import socket
 import time
 from contextlib import suppress
 
+import aiohttp
 import psutil
 import pytest
 
@@ -87,6 +88,18 @@ async def test_a_name_that_leads_here_is_refused(world: World, replicas: Replica
     }
     for name, status in names.items():
         assert (await fetch(port, "/status.json", Host=name)).status == status, name
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "x-forwarded-proto", "Forwarded", "Via", "X-Request-Id"])
+async def test_a_proxy_in_the_pod_gets_no_page(world: World, replicas: Replicas, header: str) -> None:
+    """The sidecar of a service mesh brings what any pod sends, from within the pod."""
+    port = await serving(world, replicas)
+    assert (await fetch(port, "/status", **{header: "x"})).status == 403
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=("127.0.0.6", 0))) as session,
+        session.get(f"http://{HOST}:{port}/status") as response,
+    ):
+        assert response.status == 403
 
 
 async def test_a_pod_gets_no_page(world: World, replicas: Replicas) -> None:
