@@ -15,6 +15,7 @@ pytest.register_assert_rewrite("tests.support")
 pytest_plugins = [
     "tests.support.admission",
     "tests.support.broker_fixtures",
+    "tests.support.chromium",
     "tests.support.clocks",
     "tests.support.cluster",
     "tests.support.control_planes",

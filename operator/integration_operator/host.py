@@ -13,23 +13,29 @@ import errno
 import itertools
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol
 
 import kopf
 import structlog
-from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
 
 from integration_operator import __version__
+from integration_operator.api import names
+from integration_operator.endpoints import Endpoints
+from integration_operator.runtime.certificate_files import follow, load
 from integration_operator.runtime.client import Client
+from integration_operator.runtime.delegated_access import Access
 from integration_operator.runtime.lease import LeaderElector, LeadershipLost
 from integration_operator.runtime.reflector import Reflector
 from integration_operator.runtime.text import sanitized
 from integration_operator.runtime.workqueue import WorkQueue
 from integration_operator.settings import Settings
+from integration_operator.status_page.query import Query
+from integration_operator.status_page.report import Report
 
 log = structlog.get_logger(__name__)
 
@@ -61,13 +67,15 @@ class CannotListen(Exception):
 class Hosted(Protocol):
     """The controllers of a process. ``stopped`` is set if a part of it stopped unexpectedly.
 
-    ``admission`` answers admission reviews, None if the process answers none.
+    ``admission`` answers admission reviews, None if the process answers none. ``report`` makes what the status page
+    shows, None if the process has none.
     """
 
     client: Client
     elector: LeaderElector | None
     stopped: asyncio.Event
     admission: asyncio.Task[None] | None
+    report: Callable[[Query], Report] | None
 
     @property
     def state(self) -> Collector:
@@ -88,14 +96,14 @@ class Hosted(Protocol):
         """Run the controllers in a context; on exit, wait for running reconciles."""
 
 
-async def serve(process: Hosted, settings: Settings) -> None:
-    """Run a process, whose client is open, until a signal ends it.
+async def serve(process: Hosted, settings: Settings, access: Access | None = None) -> None:
+    """Run a process, whose client is open, until a signal ends it. ``access`` reviews who reads the metrics port.
 
     Raises ``ProcessFailed`` for a defect, ``LeadershipLost``, and ``CannotListen`` before the start.
     """
     check_ports(settings)
     hosted, stop = asyncio.Event(), asyncio.Event()
-    async with _observability(process, settings) as close:
+    async with _observability(process, settings, access) as close:
         running = process.running()
         await running.__aenter__()
         log.info("started", server=process.client.server, version=__version__)
@@ -215,26 +223,43 @@ def _registry(process: Hosted, hosted: asyncio.Event, stop: asyncio.Event, close
 
 
 @asynccontextmanager
-async def _observability(process: Hosted, settings: Settings) -> AsyncIterator[Close]:
-    """Serve /metrics and /readyz; yield what ends that earlier than the context does."""
-
-    async def scrape(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def ready(_: web.Request) -> web.Response:
-        unsynced = process.unsynced()
-        lines = [f"{kind}: {problem}" for kind, problem in unsynced.items()] or ["ok"]
-        return web.Response(text="\n".join(lines) + "\n", status=503 if unsynced else 200)
-
-    application = web.Application()
-    application.add_routes([web.get("/metrics", scrape), web.get("/readyz", ready)])
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    if settings.metrics_port:
-        await web.TCPSite(runner, settings.bind_address, settings.metrics_port).start()
+async def _observability(process: Hosted, settings: Settings, access: Access | None) -> AsyncIterator[Close]:
+    """Serve the metrics port; yield what ends that earlier than the context does."""
     REGISTRY.register(process.state)
+    serving = asyncio.create_task(_serve_metrics_port(process, settings, access), name="metrics port")
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("stopped unexpectedly", part=task.get_name(), exc_info=error)
+            process.stopped.set()
+
+    serving.add_done_callback(ended)
+
+    async def close() -> None:
+        serving.cancel()
+        await asyncio.wait([serving])
+
     try:
-        yield runner.cleanup
+        yield close
     finally:
         REGISTRY.unregister(process.state)
-        await runner.cleanup()
+        await close()
+
+
+async def _serve_metrics_port(process: Hosted, settings: Settings, access: Access | None) -> None:
+    """Serve until cancelled. Tokens are sent over TLS only."""
+    if not settings.metrics_port:
+        return
+    endpoints = Endpoints(process.unsynced, process.report if settings.status_page else None, access)
+    async with asyncio.TaskGroup() as group:
+        context = None
+        if settings.metrics_certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            group.create_task(follow(settings.metrics_certificate, context), name="certificate of the metrics port")
+        elif access is not None:
+            from integration_operator.runtime.self_signed import self_signed  # loads cryptography, which needs 8 MiB
+
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            load(context, *self_signed("localhost", f"{names.FIELD_MANAGER} metrics"))
+        port = endpoints.listen(settings.bind_address, settings.metrics_port, context)
+        group.create_task(port, name="metrics server")

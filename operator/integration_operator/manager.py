@@ -28,6 +28,7 @@ from integration_operator.controllers.integration.preview import problems
 from integration_operator.domain.model.facts import PlanSettings
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
+from integration_operator.runtime.delegated_access import Access
 from integration_operator.runtime.errors import NotFound
 from integration_operator.runtime.fence import set_alarm
 from integration_operator.runtime.lease import LeaderElector, LeadershipLost, fence_for, unique_identity
@@ -35,6 +36,8 @@ from integration_operator.runtime.ref import Ref
 from integration_operator.runtime.tracing import Tracer
 from integration_operator.settings import Settings
 from integration_operator.state_metrics import ConnectionControllerState, OperatorState
+from integration_operator.status_page.query import Query
+from integration_operator.status_page.report import Report, Reporter
 
 log = structlog.get_logger(__name__)
 
@@ -116,6 +119,9 @@ class Operator:
         self.reflectors = self.cache.reflectors
         self.unsynced = self.cache.unsynced
         self.state = OperatorState(self.cache, self.controller, self.remote_backends, elector)
+        self.report: Callable[[Query], Report] | None = Reporter(
+            self.cache, self.controller, self.remote_backends, elector
+        ).report
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -176,6 +182,7 @@ class ConnectionOperator:
         self.reflectors = self.controller.reflectors
         self.unsynced = self.controller.unsynced
         self.state = ConnectionControllerState(self.controller, elector)
+        self.report: Callable[[Query], Report] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -201,6 +208,19 @@ async def election(settings: Settings, lease: str) -> AsyncIterator[LeaderElecto
             duration=settings.lease_seconds,
             fence=fence_for(settings.lease_seconds, alarm=set_alarm),
         )
+
+
+@asynccontextmanager
+async def delegated_access(settings: Settings) -> AsyncIterator[Access | None]:
+    """Yield what reviews who reads the metrics port, None if the settings do not ask for it.
+
+    Its client has no fence, because a process that stands by is scraped too, and shares no limit with the workers.
+    """
+    if not settings.metrics_authentication:
+        yield None
+        return
+    async with _client(settings, user_agent=f"{names.FIELD_MANAGER}/authentication") as client:
+        yield Access(client, time.monotonic)
 
 
 @asynccontextmanager

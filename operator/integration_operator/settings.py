@@ -167,7 +167,20 @@ class Settings(BaseSettings):
         "certificate, and adds it to the ValidatingWebhookConfiguration.",
     )
     probe_port: int = Field(8080, ge=0, le=65535, description="Port of /healthz. 0: none.")
-    metrics_port: int = Field(8081, ge=0, le=65535, description="Port of /metrics and /readyz. 0: none.")
+    metrics_port: int = Field(8081, ge=0, le=65535, description="Port of /metrics, /readyz and /status. 0: none.")
+    status_page: bool = Field(
+        False, description="Serve /status, a page with the Integrations and the state of the operator."
+    )
+    metrics_authentication: bool = Field(
+        False,
+        description="Require a bearer token for /metrics and /status that the API server accepts and that may get the "
+        "path, and serve the port over TLS.",
+    )
+    metrics_certificate: Path | None = Field(
+        None,
+        description="Directory with tls.crt and tls.key for the metrics port, read again when they change. Default: "
+        "with metrics_authentication each process creates a certificate, else no TLS.",
+    )
     bind_address: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104  a pod's own
     shutdown_seconds: float = Field(30.0, ge=1, description="Seconds for running reconciles to finish after SIGTERM.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level of log lines.")

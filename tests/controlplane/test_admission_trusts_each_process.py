@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from integration_operator.admission import server
 from integration_operator.admission.registration import MAX_AUTHORITIES, MIN_PATH, RETRY_DELAY, WRITES, Registration
+from integration_operator.admission.server import SERVICE
+from integration_operator.runtime import certificate_files
 from integration_operator.runtime.client import Client
 from integration_operator_sandbox.localhost.certificates import self_signed
 from integration_operator_sandbox.localhost.machine import free_port, write_private
@@ -138,7 +139,7 @@ async def test_a_given_certificate_and_its_successor(
 ) -> None:
     """Whoever gives it writes the caBundle; the operator only chooses the path."""
     shop = await world.namespace("shop")
-    monkeypatch.setattr(server, "FILE_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(certificate_files, "FILE_CHECK_SECONDS", 0.1)
     directory = tmp_path / "given"
     directory.mkdir()
     async with world.operator(**hook.settings, admission_certificate=directory):
@@ -188,4 +189,4 @@ async def test_an_apply_of_the_manifest_keeps_what_the_operator_wrote(
         config = await world.eventually("the operator has completed it", written)
     await hook.kubectl(*apply)
     assert await hook.client_config() == config
-    assert config["service"]["name"] == server.SERVICE
+    assert config["service"]["name"] == SERVICE

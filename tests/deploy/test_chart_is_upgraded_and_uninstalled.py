@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from integration_operator.admission.certificate import self_signed
 from integration_operator.runtime.errors import NotFound
+from integration_operator.runtime.self_signed import self_signed
 from integration_operator_sandbox.controlplane.users import NAMESPACE
 from tests.support.documents import Document
 from tests.support.gitops import Kubectl
@@ -78,7 +78,7 @@ async def test_an_upgrade_keeps_what_the_operator_wrote(bare: World, helm: Helm)
     """The certificates and the path of the webhook are the operator's."""
     values: Document = {"admission": {"enabled": True}}
     await helm("install", *RELEASE, str(CHART), "--take-ownership", values=values)
-    bundle = base64.b64encode(self_signed("operator")[0]).decode()
+    bundle = base64.b64encode(self_signed("operator", "operator")[0]).decode()
     written = {"caBundle": bundle, "service": {"path": "/0123456789abcdef"}}
     body = {"webhooks": [{"name": "integrations.integreatly.org", "clientConfig": written}]}
     strategic = "application/strategic-merge-patch+json"

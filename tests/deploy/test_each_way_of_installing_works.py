@@ -39,6 +39,8 @@ from tests.support.keycloak_access import store_keycloak_access
 from tests.support.keycloak_fixtures import realms_of
 from tests.support.kustomize import DEPLOY, overlay_of_namespaces
 from tests.support.proof_of_concept import poc_pair
+from tests.support.status_pages import fetch
+from tests.support.tenants import token_of
 from tests.support.world import World
 
 ACCOUNT = "integration-operator"
@@ -62,6 +64,16 @@ def by_kustomize(*directories: str) -> Install:
 
 def by_kustomize_in_namespaces(installation: Installation, directory: Path, namespaces: list[str]) -> Installed:
     return installation.by_kustomize(overlay_of_namespaces(directory, namespaces))
+
+
+def by_components(*components: str) -> Install:
+    def install(installation: Installation, directory: Path, _namespaces: list[str]) -> Installed:
+        overlay = {"resources": ["base"], "components": components}
+        paths = {key: [os.path.relpath(DEPLOY / name, directory) for name in names] for key, names in overlay.items()}
+        (directory / "kustomization.yaml").write_text(yaml.safe_dump(paths))
+        return installation.by_kustomize(directory)
+
+    return install
 
 
 def by_helm(**values: Any) -> Install:
@@ -258,6 +270,35 @@ async def test_connection_controller(
         requests = requests_of(bare, CONTROLLER.replace("connection-controller", account))
     assert refused(requests) == []
     assert granted(documents, account) - used(requests) == set(), "nothing uses this"
+
+
+AUTHENTICATED = {
+    "kustomize": by_components("authenticated-metrics"),
+    "helm": by_helm(metrics={"authentication": True}),
+}
+
+
+@pytest.mark.parametrize("install", AUTHENTICATED.values(), ids=AUTHENTICATED)
+async def test_authenticated_metrics(bare: World, tmp_path: Path, install: Install) -> None:
+    """Prometheus scrapes with the token of its service account and the role that is shipped for it."""
+    installation, port = Installation(bare, tmp_path), free_port()
+    async with install(installation, tmp_path, []) as documents:
+        await delete_lease(bare, OPERATOR_LEASE)
+        deployment = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/integration-operator"
+        stored = await bare.kubectl.patch(deployment, {"spec": {"replicas": 1}})  # on one machine, with one port
+        (container,) = stored["spec"]["template"]["spec"]["containers"]
+        assert container["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+        token = await token_of(bare, "prometheus", role="integration-operator-metrics-reader")
+        bare.audit.mark()
+        async with installation.running("--metrics-port", str(port), "--bind-address", "127.0.0.1"):
+            assert (await fetch(port, "/metrics", tls=True)).status == 401
+            answer = await fetch(port, "/metrics", tls=True, Authorization=f"Bearer {token}")
+            assert answer.status == 200, answer
+        requests = requests_of(bare, OPERATOR)
+    assert refused(requests) == []
+    roles = [d for d in documents if "authenticated-metrics" in d["metadata"]["name"]]
+    assert granted(roles, ACCOUNT)
+    assert granted(roles, ACCOUNT) - used(requests) == set(), "nothing uses this"
 
 
 EARLIER = {

@@ -31,7 +31,10 @@ ALL = (
     *(*OPERATORS, "namespaced", "watched-namespace", "proof-of-concept", *IN_ENMASSES_NAMESPACE),
     *("crds", "tenants", "admission-policy"),
 )
-COMPONENTS = ("admission", "priority-class")
+COMPONENTS = (
+    *("admission", "priority-class"),
+    *("authenticated-metrics", "authenticated-metrics-connection-controller"),
+)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -11,7 +11,12 @@ import yaml
 
 from tests.support.kustomize import DEPLOY, build, overlay_of_page
 
-COMPONENTS = ("admission", "priority-class")
+COMPONENTS = {
+    **dict.fromkeys(("admission", "priority-class", "authenticated-metrics"), ("base", "compatibility")),
+    "authenticated-metrics-connection-controller": ("connection-controller",),
+}
+"""Each component, and the directories that it completes."""
+
 DIRECTORIES = sorted({directory.name for directory in DEPLOY.iterdir() if directory.is_dir()} - {*COMPONENTS})
 OPERATORS = ("base", "compatibility", "connection-controller")
 OWN = "integration-operator"
@@ -58,8 +63,7 @@ def test_the_overlay_of_the_page(tmp_path: Path) -> None:
     assert container["env"] == [{"name": "INTEGRATION_OPERATOR_ENABLE_NEW", "value": "true"}]
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
-@pytest.mark.parametrize("name", ["base", "compatibility"])
+@pytest.mark.parametrize(("name", "component"), [(name, c) for c, names in COMPONENTS.items() for name in names])
 def test_a_component_moves_with_the_operator(name: str, component: str, tmp_path: Path) -> None:
     components = [os.path.relpath(DEPLOY / component, tmp_path)]
     assert namespaces(build(overlay(tmp_path, name, components=components))) == {OWN}

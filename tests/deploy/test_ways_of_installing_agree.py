@@ -46,10 +46,24 @@ VARIANTS: dict[str, tuple[list[str], Document]] = {
 }
 """Directories of deploy/kustomize, and the values of the chart that install the same."""
 
-COMPONENTS: dict[str, Document] = {
-    "admission": {"admission": {"enabled": True}},
-    "priority-class": {"priorityClass": {"create": True}},
+COMPONENTS: dict[str, tuple[list[str], list[str], Document]] = {
+    "admission": (["base"], ["admission"], {"admission": {"enabled": True}}),
+    "priority-class": (["base"], ["priority-class"], {"priorityClass": {"create": True}}),
+    "authenticated-metrics": (
+        ["base", "connection-controller", "monitoring"],
+        ["authenticated-metrics", "authenticated-metrics-connection-controller"],
+        {
+            "connectionController": {"enabled": True},
+            "metrics": {
+                "authentication": True,
+                "serviceMonitor": {"enabled": True},
+                "prometheusRule": {"enabled": True},
+            },
+        },
+    ),
+    "authenticated-metrics alone": (["base"], ["authenticated-metrics"], {"metrics": {"authentication": True}}),
 }
+"""Directories of deploy/kustomize, components beside them, and the values of the chart that install the same."""
 
 
 def built(directory: Path, resources: list[str], components: list[str] | None = None) -> list[Document]:
@@ -97,16 +111,20 @@ def labels_that_select(value: Document) -> Document:
     return {"labels": labels} if labels else {}
 
 
+def drop_selection_of_release(*ways: dict[tuple[str, str, str], Document]) -> None:
+    """Drop what makes a ServiceMonitor of a release select this release."""
+    for documents in ways:
+        for (kind, _, _), document in documents.items():
+            if kind == "ServiceMonitor":
+                document["spec"]["selector"].pop("matchLabels", None)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_chart_and_the_overlay(variant: str, tmp_path: Path) -> None:
     directories, values = VARIANTS[variant]
     expected = by_name(built(tmp_path, directories))
     actual = by_name(helm.rendered(values))
-    # A ServiceMonitor of a release selects this release.
-    for documents in (expected, actual):
-        for (kind, _, _), document in documents.items():
-            if kind == "ServiceMonitor":
-                document["spec"]["selector"].pop("matchLabels", None)
+    drop_selection_of_release(expected, actual)
     assert actual.keys() == expected.keys()
     for key, document in expected.items():
         assert actual[key] == document
@@ -114,9 +132,10 @@ def test_the_chart_and_the_overlay(variant: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_the_chart_and_the_component(component: str, tmp_path: Path) -> None:
-    expected = by_name(built(tmp_path, ["base"], [component]))
-    values = {"crds": {"enabled": False}, "tenantRoles": False, **COMPONENTS[component]}
-    actual = by_name(helm.rendered(values))
+    directories, components, chosen = COMPONENTS[component]
+    expected = by_name(built(tmp_path, directories, components))
+    actual = by_name(helm.rendered({"crds": {"enabled": False}, "tenantRoles": False, **chosen}))
+    drop_selection_of_release(expected, actual)
     env = actual["Deployment", "integration-operator", "integration-operator"]["spec"]["template"]["spec"]
     for variable in env["containers"][0].get("env", []):
         if variable["name"] == ADMISSION_HOST:  # the chart names it, because a release may have another name

@@ -22,6 +22,7 @@ from integration_operator.runtime.conditions import Event
 from integration_operator.runtime.errors import Failure
 from integration_operator.runtime.ref import Ref
 from integration_operator.state_metrics import OperatorState
+from integration_operator.status_page.report import Reporter
 from tests.support import builders
 from tests.support.api_server import ApiServer
 from tests.support.documents import Document, reason
@@ -90,6 +91,7 @@ class Scene:
     keycloak: OverRest
     syndesis: OverRest
     state: OperatorState
+    reporter: Reporter
 
     def integration(self, ref: Ref = INTEGRATION) -> Document:
         """Return an Integration."""
@@ -139,7 +141,8 @@ async def operated(
     tasks = [asyncio.create_task(cache.run()), asyncio.create_task(controller.run())]
     await asyncio.sleep(SOON)
     try:
-        yield Scene(api, controller, keycloak, rest, OperatorState(cache, controller, backends, now=now))
+        state = OperatorState(cache, controller, backends, now=now)
+        yield Scene(api, controller, keycloak, rest, state, Reporter(cache, controller, backends, now=now))
     finally:
         for task in tasks:
             task.cancel()

@@ -60,11 +60,30 @@ async def kubeconfig_of(
             "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": home}],
         }
         await world.kubectl.post(f"{RBAC}/namespaces/{namespace}/rolebindings", binding)
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token = await world.kubectl.post(f"/api/v1/namespaces/{home}/serviceaccounts/{name}/token", request)
     file = directory / f"{name}-{home}"
-    write_kubeconfig(world, file, token["status"]["token"], home)
+    write_kubeconfig(world, file, await _new_token(world, home, name), home)
     return file
+
+
+async def token_of(world: World, name: str, paths: Sequence[str] = (), *, role: str = "") -> str:
+    """Create a service account that may get these paths of servers, or has a ClusterRole; return a token of it."""
+    namespace, full = await world.namespace(name), f"{name}-{world.tag}"
+    await world.kubectl.post(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
+    if paths:
+        rules = [{"nonResourceURLs": list(paths), "verbs": ["get"]}]
+        await world.kubectl.post(f"{RBAC}/clusterroles", {"metadata": {"name": full}, "rules": rules})
+    if role or paths:
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role or full}
+        subjects = [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]
+        binding = {"metadata": {"name": full}, "roleRef": reference, "subjects": subjects}
+        await world.kubectl.post(f"{RBAC}/clusterrolebindings", binding)
+    return await _new_token(world, namespace, name)
+
+
+async def _new_token(world: World, namespace: str, account: str) -> str:
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    made = await world.kubectl.post(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", request)
+    return str(made["status"]["token"])
 
 
 def write_kubeconfig(world: World, file: Path, token: str, namespace: str) -> None:

@@ -10,6 +10,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy/kustomize"
+URL = "(URL)"
+"""In place of the group of a path, which is no resource."""
 Permission = tuple[str, str, frozenset[str], str]
 """Group, resource, names (none: all), verb."""
 
@@ -23,8 +25,8 @@ def granted(directory: str) -> set[Permission]:
             for rule in document["rules"]:
                 found |= {
                     (group, resource, frozenset(rule.get("resourceNames", ())), verb)
-                    for group in rule["apiGroups"]
-                    for resource in rule["resources"]
+                    for group in rule.get("apiGroups", [URL])
+                    for resource in rule.get("resources") or rule["nonResourceURLs"]
                     for verb in rule["verbs"]
                 }
     return found

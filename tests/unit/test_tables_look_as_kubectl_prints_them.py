@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from integration_operator.cli.ages import human_duration
 from integration_operator.cli.table import SHORTEST, Table
+from integration_operator.runtime.durations import human_duration
 
 
 def test_columns_are_padded_and_a_missing_value_is_named(capsys: pytest.CaptureFixture[str]) -> None:

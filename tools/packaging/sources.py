@@ -22,6 +22,8 @@ RULES = {
     "configmaps": "configmaps/role.yaml",
     "keycloak": "keycloak/role.yaml",
     "admission": "admission/cluster-role.yaml",
+    "authenticated-metrics": "authenticated-metrics/cluster-role.yaml",
+    "metrics-reader": "authenticated-metrics/reader.yaml",
     "connection-controller": "connection-controller/cluster-role.yaml",
     "connection-controller-lease": "connection-controller/role.yaml",
 }

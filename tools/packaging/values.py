@@ -29,6 +29,8 @@ OF_THE_CHART = {
         "bind_address",
         "probe_port",
         "metrics_port",
+        "metrics_authentication",
+        "metrics_certificate",
     ),
     *("admission", "admission_port", "admission_host", "admission_configuration", "admission_certificate"),
 }

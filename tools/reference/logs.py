@@ -41,14 +41,15 @@ $ kubectl logs deploy/integration-operator | grep '"namespace": "shop"'
 """
 
 MEANINGS = {
+    "access not reviewed": "the API server does not say who may read /metrics or /status; access is refused",
     "action failed": "a step for a pair failed; it is tried again, and the condition says the same",
     "applied": "an object was created or changed, and why",
-    "certificate loaded": "the certificate of the admission webhook was read",
+    "certificate loaded": "the certificate of a server of the operator was read",
     "certificate not loaded": "it cannot be read; the one before stays in use",
     "circuit closed": "a Syndesis server or Keycloak answers again; all that waited for it is tried",
     "circuit opened": "it failed five times in a row; requests are held back and one tries it every few seconds",
     "connection in use": "a connection was deleted in Syndesis although integrations use it",
-    "connection not accepted": "the admission server could not accept a connection",
+    "connection not accepted": "a server of the operator could not accept a connection",
     "deleted": "an object was deleted, and why",
     "deleted over REST": "a login or a connection was deleted over REST",
     "ensured over REST": "a login or a connection is as it should be over REST",
@@ -76,6 +77,7 @@ MEANINGS = {
     "remote call failed": "a request over REST failed; `debug` if it was not sent because the server is known to fail",
     "remote call panicked": "a defect; the call is tried again",
     "request": "a request to the API server",
+    "request failed": "a defect; /metrics, /readyz or the status page answered 500",
     "review failed": "a defect; the API server stores the Integration without warnings",
     "standing by": "another process leads",
     "started": "the process has started",

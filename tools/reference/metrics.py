@@ -33,7 +33,8 @@ HEAD = f"""\
 `/metrics` serves them in Prometheus' text format, on the port of the setting `metrics_port`, for both processes: `run`
 and `connection-controller`. `deploy/kustomize/monitoring` has a ServiceMonitor and the [alert rules](runbook.md), and
 `deploy/grafana` a dashboard. No label has the name of an object, of a namespace or of a user. A scrape sends no
-request and takes [about a millisecond](performance.md#metrics), whatever the number of pairs.
+request and takes [about a millisecond](performance.md#metrics), whatever the number of pairs. With the setting
+`metrics_authentication` it [needs a token](status-page.md#who-may-read), and costs two requests a minute.
 
 ## Replicas
 

@@ -46,6 +46,8 @@ DETAILS = {
     "admission": "See [warnings](../admission.md).",
     "admission_host": "It is in the operator's own certificate.",
     "admission_configuration": "The operator completes it.",
+    "status_page": "See [the status page](../status-page.md).",
+    "metrics_authentication": "See [who may read](../status-page.md#who-may-read).",
     "probe_port": "`/healthz` fails if a worker hangs, not if the API server does not answer.",
     "metrics_port": "`/readyz` is not ready while a kind is neither in sync nor absent, and names the kind and the "
     "reason.",

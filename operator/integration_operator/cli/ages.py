@@ -1,47 +1,10 @@
-"""Ages as kubectl shows them."""
+"""Ages by the clock of this machine, as kubectl computes them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from integration_operator.domain.model.rotation import parse_time
-
-UNKNOWN = "<unknown>"
-
-MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 31536000
-
-
-def age_of(time: object, now: datetime) -> str:
-    """Return how long ago a time (RFC 3339) was."""
-    parsed = parse_time(time)
-    return UNKNOWN if parsed is None else human_duration((now - parsed).total_seconds())
-
-
-def human_duration(seconds: float) -> str:
-    """Return a duration with at most two units, such as 5m12s or 3d4h.
-
-    The steps are those of ``HumanDuration`` (k8s.io/apimachinery, pkg/util/duration/duration.go).
-    """
-    whole = int(seconds)
-    if whole < 0:
-        return UNKNOWN if whole < -1 else "0s"
-    steps = (
-        (2 * MINUTE, 1, "s", 0, ""),
-        (10 * MINUTE, MINUTE, "m", 1, "s"),
-        (3 * HOUR, MINUTE, "m", 0, ""),
-        (8 * HOUR, HOUR, "h", MINUTE, "m"),
-        (2 * DAY, HOUR, "h", 0, ""),
-        (8 * DAY, DAY, "d", HOUR, "h"),
-        (2 * YEAR, DAY, "d", 0, ""),
-        (8 * YEAR, YEAR, "y", DAY, "d"),
-    )
-    for below, unit, letter, second_unit, second_letter in steps:
-        if whole < below:
-            rest = whole % unit // second_unit if second_unit else 0
-            return f"{whole // unit}{letter}{f'{rest}{second_letter}' if rest else ''}"
-    return f"{whole // YEAR}y"
-
 
 def now() -> datetime:
-    """Return the time on this machine, by which kubectl computes ages, too."""
+    """Return the time on this machine."""
     return datetime.now(UTC)

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from integration_operator.api import names
-from integration_operator.cli.ages import age_of, now
+from integration_operator.cli.ages import now
 from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Context, Kubeconfig, check_output
 from integration_operator.cli.output import DOCUMENTS, print_documents
 from integration_operator.cli.reading import changes, connected, everything
 from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope
 from integration_operator.cli.table import Table
+from integration_operator.domain.model.rotation import age_of
 
 Document = dict[str, Any]
 

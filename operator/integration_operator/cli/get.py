@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from integration_operator.cli.ages import age_of, now
+from integration_operator.cli.ages import now
 from integration_operator.cli.failure import WRONG_INPUT, fail, one_line
 from integration_operator.cli.flags import Context, Kubeconfig, check_output
 from integration_operator.cli.output import DOCUMENTS, print_documents, say
@@ -17,6 +17,7 @@ from integration_operator.cli.reading import changes, connected
 from integration_operator.cli.scope import AllNamespaces, Names, Namespace, Scope, read_integrations
 from integration_operator.cli.table import Table
 from integration_operator.domain.model.integration import Integration
+from integration_operator.domain.model.rotation import age_of
 from integration_operator.domain.policies.integrations import parse_integration
 
 Document = dict[str, Any]

@@ -25,6 +25,8 @@ CONNECTION_CONTROLLER_SETTINGS = (
     "lease_seconds",
     "probe_port",
     "metrics_port",
+    "metrics_authentication",
+    "metrics_certificate",
     "bind_address",
     "shutdown_seconds",
     "log_level",
@@ -50,21 +52,35 @@ def connection_controller(settings: Settings) -> None:
 
 async def _operator(settings: Settings, tracer: Tracer | None) -> None:
     from integration_operator.host import serve
-    from integration_operator.manager import OPERATOR_LEASE, Operator, client_of, election
+    from integration_operator.manager import OPERATOR_LEASE, Operator, client_of, delegated_access, election
     from integration_operator.rendering.templates import TemplateFiles
 
     templates = TemplateFiles(settings.templates)
     templates.check()
-    async with election(settings, OPERATOR_LEASE) as elector, client_of(settings, elector) as client:
-        await serve(Operator(client, templates, settings, elector, tracer=tracer), settings)
+    async with (
+        election(settings, OPERATOR_LEASE) as elector,
+        client_of(settings, elector) as client,
+        delegated_access(settings) as access,
+    ):
+        await serve(Operator(client, templates, settings, elector, tracer=tracer), settings, access)
 
 
 async def _connection_controller(settings: Settings, tracer: Tracer | None) -> None:
     from integration_operator.host import serve
-    from integration_operator.manager import CONNECTION_CONTROLLER_LEASE, ConnectionOperator, client_of, election
+    from integration_operator.manager import (
+        CONNECTION_CONTROLLER_LEASE,
+        ConnectionOperator,
+        client_of,
+        delegated_access,
+        election,
+    )
 
-    async with election(settings, CONNECTION_CONTROLLER_LEASE) as elector, client_of(settings, elector) as client:
-        await serve(ConnectionOperator(client, settings, elector, tracer=tracer), settings)
+    async with (
+        election(settings, CONNECTION_CONTROLLER_LEASE) as elector,
+        client_of(settings, elector) as client,
+        delegated_access(settings) as access,
+    ):
+        await serve(ConnectionOperator(client, settings, elector, tracer=tracer), settings, access)
 
 
 def _serve(settings: Settings, service: str, process: Callable[[Settings, Tracer | None], Awaitable[None]]) -> None:

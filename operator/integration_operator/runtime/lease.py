@@ -160,6 +160,11 @@ class LeaderElector:
         """How often the holder has changed, as far as this process knows from the Lease."""
         return self._record.transitions if self._record is not None else 0
 
+    @property
+    def holder(self) -> str:
+        """The identity of the process that leads, as far as this process knows from the Lease, empty if none does."""
+        return self._record.holder if self._record is not None else ""
+
     async def leading(self) -> None:
         """Return when this process leads."""
         await self._leading.wait()

@@ -90,7 +90,7 @@ spec:
           periodSeconds: 20
           failureThreshold: 3
         readinessProbe:
-          httpGet: {path: /readyz, port: metrics}
+          httpGet: {path: /readyz, port: metrics{{ if $values.metrics.authentication }}, scheme: HTTPS{{ end }}}
           periodSeconds: 5
         {{- with $values.resources }}
         resources:

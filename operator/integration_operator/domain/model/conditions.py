@@ -137,7 +137,14 @@ def summary_of(documents: Iterable[Any]) -> Document:
 
 
 def state_of(status: object, *, deleting: bool = False) -> tuple[State, str]:
-    """Return the state that the conditions of a status show, and its reason: each is one of a bounded number.
+    """Return the state that the conditions of a status show, and its reason: each is one of a bounded number."""
+    state, cause = cause_of(status, deleting=deleting)
+    reason = str(cause.get("reason")) if cause else NO_REASON
+    return state, reason if reason in EFFECTS or reason == NO_REASON else OTHER_REASON
+
+
+def cause_of(status: object, *, deleting: bool = False) -> tuple[State, Document]:
+    """Return the state that the conditions of a status show, and the condition that it follows from, empty if none.
 
     A tenant may write the status, and no schema may have checked it.
     """
@@ -151,11 +158,10 @@ def state_of(status: object, *, deleting: bool = False) -> tuple[State, str]:
         "Suspended": "suspended",
         "Ready": "ready",
     }
-    state, reason = next(
-        ((state, str(c.get("reason"))) for type_, state in states.items() if _is_true(c := by_type.get(type_, {}))),
-        ("unreported", NO_REASON),
+    state, cause = next(
+        ((state, c) for type_, state in states.items() if _is_true(c := by_type.get(type_, {}))), ("unreported", {})
     )
-    return "deleting" if deleting else state, reason if reason in EFFECTS or reason == NO_REASON else OTHER_REASON
+    return "deleting" if deleting else state, cause
 
 
 def events(conditions: Sequence[Condition], before: Sequence[Document]) -> list[Event]:

@@ -533,3 +533,11 @@ EFFECTS = {reason.name: reason.effect for reason in REASONS}
 def effect_of(reason: str) -> Effect:
     """Return what a reason asks for. One that is not listed came from the API server, and needs a user."""
     return EFFECTS.get(reason, Effect.USER)
+
+
+BY_NAME = {reason.name: reason for reason in reversed(REASONS)}
+
+
+def next_step_of(reason: str) -> str:
+    """Return what is done about a reason, empty if there is nothing to do. One not listed is like ``Forbidden``."""
+    return BY_NAME.get(reason, BY_NAME["Forbidden"]).next_step

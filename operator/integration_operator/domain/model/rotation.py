@@ -14,6 +14,7 @@ from integration_operator.api import names
 from integration_operator.domain.model import naming
 from integration_operator.domain.model.credential import Credential, credential_of_secret, decode, encode
 from integration_operator.domain.model.pair import Pair
+from integration_operator.runtime.durations import UNKNOWN, human_duration
 from integration_operator.runtime.live_object import LiveObject
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -91,3 +92,9 @@ def parse_time(text: object) -> datetime | None:
         return datetime.strptime(str(text), TIME_FORMAT).replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def age_of(time: object, now: datetime) -> str:
+    """Return how long ago a time (RFC 3339) was, as kubectl shows it."""
+    parsed = parse_time(time)
+    return UNKNOWN if parsed is None else human_duration((now - parsed).total_seconds())

@@ -1,4 +1,4 @@
-"""The certificate of a process for its admission server."""
+"""A certificate that a process makes for a server of its own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ LIFETIME = timedelta(days=3650)
 """Longer than any process. The key is only in the memory of the process, and ends with it."""
 
 CLOCK_SKEW = timedelta(days=1)
-"""The clock of an API server may be behind by as much."""
+"""The clock of a client may be behind by as much."""
 
 
-def self_signed(host: str) -> tuple[bytes, bytes]:
-    """Create a certificate that is its own authority, for a host name or IP address; return it and its key as PEM."""
+def self_signed(host: str, common_name: str) -> tuple[bytes, bytes]:
+    """Create a certificate that is its own authority, for a host name or IP address; return it and its key as PEM.
+
+    ``common_name`` says whose it is.
+    """
     now = datetime.now(UTC)
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "integration-operator admission")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
