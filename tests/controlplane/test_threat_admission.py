@@ -22,6 +22,7 @@ from integration_operator.admission.registration import MIN_PATH
 from integration_operator.runtime.errors import Forbidden
 from tests.support.admission import HOST, WEBHOOKS, Webhook, integration
 from tests.support.go_programs import BUILD_TIMEOUT
+from tests.support.processes import child_with
 from tests.support.replicas import Replicas
 from tests.support.tenants import tenant
 from tests.support.world import World
@@ -129,7 +130,7 @@ async def test_a_flood_of_connections(world: World, hook: Webhook, replicas: Rep
     await hook.install()
     operator = replicas.start("operator", *hook.flags())
     await hook.answered(shop)
-    (process,) = [p for p in psutil.Process().children() if str(hook.port) in p.cmdline()]
+    process = child_with(str(hook.port))
     unfinished = b"POST /guess HTTP/1.1\r\nX: " + b"x" * 8000 if encrypted else b"\x16\x03\x01\x02"
     writers: list[asyncio.StreamWriter] = []
 

@@ -13,6 +13,7 @@ import pytest
 
 from integration_operator.manager import OPERATOR_LEASE
 from integration_operator.runtime.http_server import MAX_CONNECTIONS
+from tests.support.processes import child_with
 from tests.support.replicas import LEASES, Replicas
 from tests.support.status_pages import HOST, fetch, markup_of, rows, serving
 from tests.support.world import World
@@ -150,7 +151,7 @@ async def test_pages_are_made_at_a_bounded_rate(world: World, replicas: Replicas
 async def test_clients_that_send_slowly(world: World, replicas: Replicas) -> None:
     """Memory and files stay bounded, their connections end, and then the page is there again."""
     port = await serving(world, replicas)
-    (process,) = [p for p in psutil.Process().children() if str(port) in p.cmdline()]
+    process = child_with(str(port))
     writers: list[asyncio.StreamWriter] = []
 
     async def connect() -> None:

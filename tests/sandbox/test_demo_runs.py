@@ -18,6 +18,7 @@ import pytest
 from integration_operator.runtime.client import Client
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.platforms.crd import install_platform_crds
+from tests.support.processes import running
 from tools.demo_picture import lines, text_of, without_times
 
 STEPS = (
@@ -124,7 +125,7 @@ def test_an_operator_that_dies_ends_the_story_at_once() -> None:
 
     def operator() -> list[psutil.Process]:
         children[:] = psutil.Process(process.pid).children(recursive=True)
-        return [child for child in children if "-m integration_operator run" in " ".join(child.cmdline())]
+        return [child for child in children if running(child, "-m integration_operator run")]
 
     wait_for(operator)
     operator()[0].kill()
@@ -141,7 +142,7 @@ def test_interrupted_at_any_moment() -> None:
 
         def started(process: subprocess.Popen[str] = process, children: list[psutil.Process] = children) -> bool:
             children[:] = psutil.Process(process.pid).children(recursive=True)
-            return any("kube-apiserver" in " ".join(child.cmdline()) for child in children)
+            return any(running(child, "kube-apiserver") for child in children)
 
         wait_for(started)
         process.send_signal(number)

@@ -21,6 +21,20 @@ def processes_in(directory: Path) -> list[psutil.Process]:
     return found
 
 
+def running(process: psutil.Process, text: str) -> bool:
+    """Return True if a process has a text in its command line; one that ended has none."""
+    try:
+        return text in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def child_with(text: str) -> psutil.Process:
+    """Return the child of this process that has a text in its command line. Others may have ended just now."""
+    (child,) = [child for child in psutil.Process().children() if running(child, text)]
+    return child
+
+
 def wait_until(what: str, true: Callable[[], object], within: float = 10.0) -> None:
     """Poll until a check is true; fail after ``within`` seconds."""
     deadline = time.monotonic() + within
