@@ -174,8 +174,9 @@ async def _host(process: Hosted, settings: Settings, hosted: asyncio.Event, stop
             )
             return
         except Exception as error:  # kopf ends for failures that the controllers retry, such as an invalid token
-            log.warning("kopf restarting", error=" ".join(str(error).split()))
-            await asyncio.sleep(RESTART_DELAY)
+            if not stop.is_set():  # else it failed after its cleanup, and the process ends in any case
+                log.warning("kopf restarting", error=" ".join(str(error).split()))
+                await asyncio.sleep(RESTART_DELAY)
 
 
 def _kopf_settings(settings: Settings) -> kopf.OperatorSettings:
