@@ -23,6 +23,7 @@ from integration_operator.runtime.errors import Deferred, Failure
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.clocks import Clock
 from tests.support.deliveries import PASSWORD, Deliverer, Wish, delivering, writes
+from tests.support.local_server import listening
 
 WISH = Wish()
 OTHER = Wish(space="payments")
@@ -123,12 +124,8 @@ async def answering(answer: Callable[[web.Request], Any]) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with listening(runner) as url:
+        yield url
 
 
 async def test_a_slow_server_is_not_waited_for() -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from integration_operator.runtime.errors import AlreadyExists
 from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.deployment import operator_crds
 from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
@@ -40,9 +38,7 @@ def earlier() -> Iterator[ControlPlane]:
 
 async def test_of_a_recorded_state(earlier: ControlPlane, syndesis_server: SyndesisServer, tmp_path: Path) -> None:
     async with world_on(earlier) as world:
-        for namespace in NAMESPACES:
-            with suppress(AlreadyExists):
-                await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
+        await world.ensure_namespaces(*NAMESPACES)
         await restore(world, json.loads(STATE.read_text()), syndesis_server)
         before = await record(world, syndesis_server, NAMESPACES)
         install_crds(earlier.kubeconfig(), operator_crds())

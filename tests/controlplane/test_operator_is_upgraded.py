@@ -6,14 +6,12 @@ It updates the status, and adds to each Secret the entries of the Service Bindin
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integration_operator.api import names
-from integration_operator.runtime.errors import AlreadyExists
 from integration_operator.runtime.ref import Ref
 from integration_operator_sandbox.platforms.syndesis_server import SyndesisServer
 from tests.support.documents import Document, condition, decoded, reason
@@ -29,7 +27,7 @@ ADDED = frozenset({"type", "provider", "host", "port", "uri", "certificates"})
 
 @pytest.mark.parametrize("state", sorted(STATES.glob("*.json")), ids=lambda path: path.stem)
 async def test_on_what_an_earlier_version_left(world: World, syndesis_server: SyndesisServer, state: Path) -> None:
-    await make_namespaces(world)
+    await world.ensure_namespaces(*NAMESPACES)
     recorded = json.loads(state.read_text())
     await restore(world, recorded, syndesis_server)
     before = await record(world, syndesis_server, NAMESPACES)
@@ -61,7 +59,7 @@ async def test_and_back_again(world: World, syndesis_server: SyndesisServer, tmp
     """
     (state,) = STATES.glob("*.json")
     sources = check_out(state.stem, tmp_path)
-    await make_namespaces(world)
+    await world.ensure_namespaces(*NAMESPACES)
     await restore(world, json.loads(state.read_text()), syndesis_server)
     async with world.platforms():
         async with world.operator(syndesis_url=syndesis_server.url):
@@ -88,13 +86,6 @@ async def test_and_back_again(world: World, syndesis_server: SyndesisServer, tmp
             assert list(map(uid, now["objects"])) == list(map(uid, left["objects"]))
             assert now["connections"] == left["connections"]
             await goes_on(world, now)
-
-
-async def make_namespaces(world: World) -> None:
-    """Create the namespaces; those of an earlier test stay."""
-    for namespace in NAMESPACES:
-        with suppress(AlreadyExists):
-            await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
 
 
 def logins(state: Document) -> dict[tuple[str, str, str], Any]:

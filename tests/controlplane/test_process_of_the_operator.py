@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from integration_operator.shipped import shipped_directory
+from integration_operator_sandbox.localhost.machine import free_port
 from tests.support.probes import answer
 from tests.support.world import World
 
@@ -24,14 +25,6 @@ def operator(*flags: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PATH": "/usr/bin:/bin", **environment}
     )
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 async def seconds_to_end(process: subprocess.Popen[str]) -> float:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from integration_operator.domain.model.pair import Pair
-from integration_operator.runtime.errors import AlreadyExists
 from integration_operator_sandbox.controlplane import binaries
 from tests.support.go_programs import BUILD_TIMEOUT
 from tests.support.pages import COMMENT, ROOT, Block, Shell, blocks
@@ -37,9 +35,7 @@ def to_run(page: str) -> list[Block]:
 @pytest.mark.parametrize("page", [page for page in PAGES if to_run(page) and page != TUTORIAL])
 async def test_blocks_work(world: World, page: str, tmp_path: Path) -> None:
     shell = await asyncio.to_thread(Shell, tmp_path, KUBECONFIG=str(world.control_plane.kubeconfig()))
-    for name in NAMESPACES:
-        with suppress(AlreadyExists):
-            await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": name}})
+    await world.ensure_namespaces(*NAMESPACES)
     async with world.platforms(), world.operator():
         pair = Pair(await world.space("shop", allowed="fuse"), await world.syndesis("fuse"))
         await world.has_reason(pair, "NotEnabled")

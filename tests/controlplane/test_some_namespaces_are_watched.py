@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.manager import Operator
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
-from integration_operator.runtime.errors import AlreadyExists
 from integration_operator.settings import Settings
 from integration_operator.shipped import shipped_directory
 from tests.support.command_line import piped
@@ -44,8 +43,7 @@ def test_the_roles_are_the_cluster_role() -> None:
 @asynccontextmanager
 async def operator_in(world: World, tmp_path: Path, *namespaces: str, **settings: Any) -> AsyncIterator[str]:
     """Run the operator with the Roles of deploy/kustomize/namespaced, and yield the name of its user."""
-    with suppress(AlreadyExists):
-        await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": "enmasse-infra"}})
+    await world.ensure_namespaces("enmasse-infra")
     name = f"operator-{world.tag}"
     kubeconfig = await kubeconfig_of(world, name, namespaces, rules("watched-namespace/role.yaml"), tmp_path)
     enmasse = {"metadata": {"name": name}, "rules": rules("authentication-services/role.yaml")}

@@ -106,7 +106,7 @@ async def test_strangers_cost_the_api_server_little(permitted: World, replicas: 
 
 
 async def test_without_an_answer_access_is_refused(permitted: World, replicas: Replicas, tmp_path: Path) -> None:
-    """The API server is cut off: what it allowed a minute ago goes on until then, and nobody else gets anything."""
+    """The API server is cut off: what it allowed a minute ago goes on until then, and all others are refused."""
     token, other = [await token_of(permitted, name, ["/metrics"]) for name in ("prometheus", "other")]
     kubeconfig = yaml.safe_load(permitted.control_plane.kubeconfig("operator").read_text())
     server = urlsplit(kubeconfig["clusters"][0]["cluster"]["server"])
@@ -128,7 +128,7 @@ async def test_without_an_answer_access_is_refused(permitted: World, replicas: R
 
 
 async def test_without_the_permission_access_is_refused(world: World, replicas: Replicas) -> None:
-    """The operator may not ask: nobody is let in."""
+    """The operator may not ask: access is refused."""
     token = await token_of(world, "administrator", PROTECTED)
     port = await serving(world, replicas, *AUTHENTICATED, tls=True)
     assert (await get(port, "/metrics", token)).status == 503

@@ -34,7 +34,7 @@ from tests.support.audit_log import OPERATOR
 from tests.support.connection_controller import CONTROLLER
 from tests.support.documents import Document, secret_data
 from tests.support.earlier_enmasse import INFRASTRUCTURE, drop_space, pair_in_config_map, realm_of
-from tests.support.installation import Installation, Use, create_namespaces, granted, refused, used
+from tests.support.installation import Installation, Use, granted, refused, used
 from tests.support.keycloak_access import store_keycloak_access
 from tests.support.keycloak_fixtures import realms_of
 from tests.support.kustomize import DEPLOY, overlay_of_namespaces
@@ -356,7 +356,7 @@ async def test_in_place_of_the_proof_of_concept(
     bare_old: World, keycloak: Keycloak, syndesis_server: SyndesisServer, tmp_path: Path, install: Install
 ) -> None:
     """Secrets, Service and Route are looked for under the names that EnMasse's releases give them."""
-    await create_namespaces(bare_old, POC_NAMESPACE)
+    await bare_old.ensure_namespaces(POC_NAMESPACE)
     secrets = f"/api/v1/namespaces/{POC_NAMESPACE}/secrets"
     newer = {"metadata": {"name": "standard-authservice-credentials"}, "data": secret_data({"admin.username": "a"})}
     installation = Installation(bare_old, tmp_path)

@@ -20,7 +20,6 @@ from integration_operator_sandbox.controlplane.users import NAMESPACE
 from tests.support import helm, olm
 from tests.support.documents import Document
 from tests.support.gitops import Kubectl
-from tests.support.installation import create_namespaces
 from tests.support.kustomize import DEPLOY, build, overlay_of_namespaces
 from tests.support.prometheus_operator import install_kinds
 from tests.support.world import World
@@ -94,7 +93,7 @@ async def test_pods_run_where_only_restricted_ones_may(world: World) -> None:
 
 async def accepted(world: World, documents: list[Document], directory: Path) -> None:
     """Check that the API server takes all documents, by `kubectl apply` with strict validation and without effect."""
-    await create_namespaces(world, *(d["metadata"]["namespace"] for d in documents if "namespace" in d["metadata"]))
+    await world.ensure_namespaces(*(d["metadata"]["namespace"] for d in documents if "namespace" in d["metadata"]))
     kubectl = Kubectl(world.control_plane.kubeconfig(), directory)
     strictly = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
     items = {"apiVersion": "v1", "kind": "List", "items": documents}

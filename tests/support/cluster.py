@@ -18,7 +18,7 @@ from integration_operator_sandbox.controlplane import ControlPlane
 from integration_operator_sandbox.controlplane.users import NAMESPACE
 from tests.support.control_planes import world_on
 from tests.support.gitops import Kubectl
-from tests.support.installation import Installation, create_namespaces
+from tests.support.installation import Installation
 from tests.support.world import World
 
 KUBECONFIG = "E2E_KUBECONFIG"
@@ -55,7 +55,7 @@ async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             yield found
         return
     async with world_on(request.getfixturevalue("bare_plane")) as world:
-        await create_namespaces(world, NAMESPACE)
+        await world.ensure_namespaces(NAMESPACE)
         installation = Installation(world, tmp_path)
         async with installation.by_helm({}), installation.running():
             yield Cluster(world, installation.end_leader)

@@ -13,7 +13,6 @@ from integration_operator_sandbox.controlplane.users import NAMESPACE
 from integration_operator_sandbox.deployment import install_all, operator_crds
 from integration_operator_sandbox.platforms.crd import install_crds, platform_crds
 from tests.support.earlier_enmasse import INFRASTRUCTURE, before_enmasse_031, kinds_before_enmasse_031
-from tests.support.installation import create_namespaces
 from tests.support.world import World
 
 
@@ -24,11 +23,18 @@ async def world_on(plane: ControlPlane) -> AsyncIterator[World]:
         yield World(plane, kubectl)
 
 
-async def finish(world: World) -> None:
-    """Delete what is in the world. Check before that docs/conditions.md has what its Integrations report."""
-    undocumented = await world.undocumented()
-    await world.clean()
-    assert undocumented == set(), "docs/conditions.md has every reason for its condition"
+@asynccontextmanager
+async def finished_world_on(plane: ControlPlane, *namespaces: str) -> AsyncIterator[World]:
+    """Create a test's own part of a control plane, with these namespaces, and delete what is in it afterwards.
+
+    Check before that docs/conditions.md has what its Integrations report.
+    """
+    async with world_on(plane) as world:
+        await world.ensure_namespaces(*namespaces)
+        yield world
+        undocumented = await world.undocumented()
+        await world.clean()
+        assert undocumented == set(), "docs/conditions.md has every reason for its condition"
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +47,8 @@ def control_plane() -> Iterator[ControlPlane]:
 @pytest.fixture
 async def world(control_plane: ControlPlane) -> AsyncIterator[World]:
     """Return a test's own part of the control plane; delete what is in it afterwards."""
-    async with world_on(control_plane) as made:
+    async with finished_world_on(control_plane) as made:
         yield made
-        await finish(made)
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +61,8 @@ def old_plane() -> Iterator[ControlPlane]:
 @pytest.fixture
 async def old(old_plane: ControlPlane) -> AsyncIterator[World]:
     """Return a test's own part of that one; the test deletes its AddressSpaces itself."""
-    async with world_on(old_plane) as made:
+    async with finished_world_on(old_plane) as made:
         yield made
-        await finish(made)
 
 
 @pytest.fixture(scope="session")
@@ -75,10 +79,8 @@ def bare_plane() -> Iterator[ControlPlane]:
 @pytest.fixture
 async def bare(bare_plane: ControlPlane) -> AsyncIterator[World]:
     """Return a test's own part of that one; the test removes what it installs."""
-    async with world_on(bare_plane) as made:
-        await create_namespaces(made, NAMESPACE, INFRASTRUCTURE)
+    async with finished_world_on(bare_plane, NAMESPACE, INFRASTRUCTURE) as made:
         yield made
-        await finish(made)
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +93,8 @@ def bare_old_plane() -> Iterator[ControlPlane]:
 @pytest.fixture
 async def bare_old(bare_old_plane: ControlPlane) -> AsyncIterator[World]:
     """Return a test's own part of that one; the test removes its AddressSpaces and what it installs."""
-    async with world_on(bare_old_plane) as made:
-        await create_namespaces(made, NAMESPACE)
+    async with finished_world_on(bare_old_plane, NAMESPACE) as made:
         yield made
-        await finish(made)
 
 
 @pytest.fixture

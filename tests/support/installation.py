@@ -13,13 +13,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
-from integration_operator.runtime.errors import AlreadyExists
 from integration_operator_sandbox.controlplane.users import NAMESPACE
 from tests.support import helm, olm
 from tests.support.documents import Document
@@ -159,13 +158,6 @@ class Installation:
 
 def _list(documents: list[Document]) -> Document:
     return {"apiVersion": "v1", "kind": "List", "items": documents}
-
-
-async def create_namespaces(world: World, *namespaces: str) -> None:
-    """Create namespaces that do not exist yet."""
-    for namespace in namespaces:
-        with suppress(AlreadyExists):
-            await world.kubectl.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
 
 
 def granted(documents: list[Document], account: str) -> set[Use]:

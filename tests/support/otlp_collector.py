@@ -12,6 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from tests.support.local_server import listening
+
 Attributes = dict[str, str | int | float]
 KINDS = {Span.SPAN_KIND_INTERNAL: "internal", Span.SPAN_KIND_CLIENT: "client"}
 
@@ -72,13 +74,8 @@ class Collector:
         runner = web.AppRunner(application, shutdown_timeout=0.1)
         collector = cls("", hangs)
         application.router.add_post("/v1/traces", collector.answer)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        collector.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with listening(runner) as collector.url:
             yield collector
-        finally:
-            await runner.cleanup()
 
 
 def _exported(span: Span) -> ExportedSpan:

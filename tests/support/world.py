@@ -19,7 +19,7 @@ from integration_operator.domain.model.pair import Pair
 from integration_operator.manager import Operator
 from integration_operator.rendering.templates import TemplateFiles
 from integration_operator.runtime.client import Client
-from integration_operator.runtime.errors import ApiError, NotFound
+from integration_operator.runtime.errors import AlreadyExists, ApiError, NotFound
 from integration_operator.runtime.ref import Ref
 from integration_operator.settings import Settings
 from integration_operator_sandbox.platforms import SimulatedEnMasse, SimulatedSyndesis
@@ -54,6 +54,12 @@ class World:
         full = self.ns(name)
         await self.kubectl.post("/api/v1/namespaces", {"metadata": {"name": full}})
         return full
+
+    async def ensure_namespaces(self, *names: str) -> None:
+        """Create the namespaces with exactly these names that do not exist yet."""
+        for name in names:
+            with suppress(AlreadyExists):
+                await self.kubectl.post("/api/v1/namespaces", {"metadata": {"name": name}})
 
     async def create(self, kind: str, namespace: str, name: str, **rest: Any) -> Document:
         """Create an object as a user does; ``status`` is written where the kind has it apart."""

@@ -1,4 +1,4 @@
-"""Who may read is the API server's answer, kept for a minute; without one nobody may."""
+"""Who may read is the API server's answer, kept for a minute; without one access is refused."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -26,6 +25,7 @@ from integration_operator.runtime.metrics import RESULTS
 from integration_operator.runtime.workqueue import WorkQueue
 from tests.support import builders
 from tests.support.clocks import Clock
+from tests.support.local_server import listening
 from tests.support.operated import SOON, both, enabled, operated
 from tests.support.scraped import counted, sample
 from tests.support.virtual_time import run
@@ -137,18 +137,6 @@ def test_watches_that_end_are_counted_by_cause() -> None:
     run(scenario())
 
 
-@asynccontextmanager
-async def listening(server: web.Server[Any]) -> AsyncIterator[str]:
-    """Run a server without TLS; yield its address."""
-    runner = web.ServerRunner(server, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
 async def test_a_request_to_keycloak_that_is_given_up_is_counted() -> None:
     async def hang(request: web.BaseRequest) -> web.Response:
         await asyncio.sleep(60)
@@ -156,7 +144,7 @@ async def test_a_request_to_keycloak_that_is_given_up_is_counted() -> None:
 
     unanswered = Growth("requests_total", system="keycloak", verb="POST", resource="token", code="none")
     async with (
-        listening(web.Server(hang)) as address,
+        listening(web.ServerRunner(web.Server(hang), shutdown_timeout=0.1)) as address,
         transport.client(ssl.create_default_context(), 1, Limits()) as session,
     ):
         with pytest.raises(TimeoutError):
@@ -172,7 +160,7 @@ async def url() -> AsyncIterator[str]:
     async def answer(request: web.BaseRequest) -> web.Response:
         return web.Response(status=418, text="{}")
 
-    async with listening(web.Server(answer)) as address:
+    async with listening(web.ServerRunner(web.Server(answer), shutdown_timeout=0.1)) as address:
         yield address
 
 
@@ -231,7 +219,8 @@ async def test_a_review_is_counted_by_its_result(answer: object, result: str) ->
         return answer
 
     server = Server(cast(Any, SimpleNamespace(path="secret-path")), cast(Any, review))
-    async with listening(server) as address, aiohttp.ClientSession() as session:
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
+    async with listening(runner) as address, aiohttp.ClientSession() as session:
         for path, body in (("secret-path", "{}"), ("secret-path", "no JSON"), ("another", "{}")):
             async with session.post(f"{address}/{path}", data=body):
                 pass
