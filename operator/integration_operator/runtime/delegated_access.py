@@ -35,7 +35,7 @@ MAX_ANSWERS = 1000
 """Answers of each kind that are kept. The least recently asked for is forgotten."""
 
 REVIEWS, BURST = 5.0, 20
-"""Reviews of tokens that were never allowed, a second and at once: strangers cost the API server no more."""
+"""Reviews of tokens that were never allowed, a second and at once: guessing costs the API server no more."""
 
 REVIEW_SECONDS = 5.0
 """Seconds for both reviews. Prometheus waits 10 s for a scrape by default."""
@@ -64,9 +64,9 @@ class Access:
         self._client = client
         self._clock = clock
         self._allowed: dict[tuple[bytes, str], float] = {}
-        """Until when an answer counts. One that has run out shows that the token is no stranger's."""
+        """Until when an answer counts. One that has run out shows that the token was allowed before."""
         self._refused: dict[tuple[bytes, str], tuple[float, Decision]] = {}
-        self._strangers = TokenBucket(REVIEWS, BURST, clock())
+        self._unknown_tokens = TokenBucket(REVIEWS, BURST, clock())
         self._is_failing = False
 
     async def review(self, authorization: str, path: str) -> Decision:
@@ -81,7 +81,7 @@ class Access:
         refused_until, decision = self._refused.get(key, (now, Decision.UNAVAILABLE))
         if now < refused_until:
             return decision
-        if until is None and self._strangers.take(now):
+        if until is None and self._unknown_tokens.take(now):
             return Decision.UNAVAILABLE
         decision = await self._ask(token, path)
         self._keep(key, decision)
